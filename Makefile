@@ -1,0 +1,30 @@
+# MrData. `make demo` and `make test` are all that a fresh machine needs: Python 3.11 or newer with its venv module.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test bench lint clean
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable '.[demo,test]'
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/mrdata demo $(if $(ONCE),--once) $(if $(JSON),--json)
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/zone
+
+bench: $(VENV)/installed
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) demo-zone

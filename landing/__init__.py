@@ -1,0 +1,1 @@
+"""The landing zone: registers files once they are complete."""

@@ -1,0 +1,155 @@
+"""A zone as a policy sees it: about twenty verbs, and the values that travel through them.
+
+Three things implement `Zone`: `microservices.zone.ServerZone` over the rule engine's `callback`, inside the server;
+a client over python-irodsclient; and `embedded.client.EmbeddedZone`. Paths are absolute logical paths
+(`/tempZone/home/mrdata/...`), column names are those of GenQuery (`COLL_NAME`, `DATA_NAME`, `META_DATA_ATTR_VALUE`...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+
+class ZoneError(Exception):
+    """A verb failed. `code` is the iRODS error code (rodsErrorTable.h), 0 where there is none."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotFound(ZoneError):
+    """The collection or data object is not there (any more)."""
+
+
+class Exists(ZoneError):
+    """The target of a move, a registration or a creation is taken."""
+
+
+class NotPermitted(ZoneError):
+    """The user who asks may not do this."""
+
+
+class Access(StrEnum):
+    """Permission levels of iRODS that MrData uses, as ichmod names them."""
+
+    NULL = "null"
+    READ = "read"
+    WRITE = "write"
+    OWN = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks: the client user of the connection."""
+
+    name: str
+    zone: str
+    is_admin: bool
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AVU:
+    """Attribute, value, unit: iRODS metadata."""
+
+    attribute: str
+    value: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What the catalog says of a path. `checksum` is iRODS's text (`sha2:<base64>`), empty where none is kept."""
+
+    path: str
+    is_collection: bool
+    size: int
+    owner: str
+    checksum: str
+    modified: int
+
+
+Operator = Literal["=", "!=", "like", "<", "<=", ">", ">="]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`column operator value` of a query. The value is plain text: each Zone escapes it for its query language.
+
+    With `like`, `%` stands for any text and `_` for any character, as in SQL.
+    """
+
+    column: str
+    operator: Operator
+    value: str
+
+
+class Zone(Protocol):
+    """The verbs. Each raises NotFound, Exists, NotPermitted, or ZoneError with the code of iRODS."""
+
+    @property
+    def name(self) -> str:
+        """The zone's name, without slashes."""
+
+    def whoami(self) -> User: ...
+
+    def query(self, columns: Sequence[str], *conditions: Condition) -> list[tuple[str, ...]]:
+        """The distinct rows, each as long as `columns`; the conditions are joined by `and`."""
+
+    def stat(self, path: str) -> Stat | None:
+        """None where there is nothing (or nothing that the user may see)."""
+
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        """At most `length` bytes of a data object from `offset`; fewer only at its end."""
+
+    def write(self, path: str, content: bytes) -> None:
+        """Creates or replaces a small data object."""
+
+    def make_collection(self, path: str) -> None:
+        """With its parents; one that exists is no error."""
+
+    def move(self, source: str, destination: str) -> None:
+        """Renames an object or a collection. Never overwrites: Exists. The destination's parent must exist."""
+
+    def remove(self, path: str) -> None:
+        """Moves a data object to the trash of its owner's zone; nothing is erased."""
+
+    def metadata(self, path: str) -> list[AVU]: ...
+
+    def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
+        """Adds AVUs (one that is there already is no error), then removes (one that is not there is no error)."""
+
+    def permissions(self, path: str) -> dict[str, Access]:
+        """Access by user or group name."""
+
+    def permit(self, path: str, name: str, access: Access, *, recursive: bool = False) -> None:
+        """Sets the access of a user or group; NULL withdraws it."""
+
+    def inherit(self, path: str) -> None:
+        """What is created below the collection from now on gets the collection's permissions."""
+
+    def group(self, name: str, members: Iterable[str]) -> None:
+        """Makes the group if there is none, and makes `members` its members, exactly."""
+
+    def checksum(self, path: str, *, verify: bool = False) -> str:
+        """Computes (once) and keeps the checksum; `verify` reads the bytes again and raises ZoneError where they differ."""
+
+    def replicate(self, path: str, resource: str) -> None: ...
+
+    def trim(self, path: str, resource: str) -> None:
+        """Removes the replica on `resource`, keeping at least one good replica elsewhere."""
+
+    def register(self, file: str, path: str, resource: str) -> str:
+        """Registers a file of the resource's host in place; the path where the object then is, which a policy may have changed."""
+
+    def delay(self, rule: str, argument: str, every: int) -> None:
+        """Schedules `rule(argument)` every `every` seconds, for ever, as the asking user."""
+
+    def rule(self, name: str, argument: str) -> str:
+        """Calls a rule of the rulebase with one JSON text; its JSON answer."""
+
+    def log(self, message: str) -> None:
+        """A line for the server's log. Never personal data, never secrets."""

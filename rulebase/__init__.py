@@ -1,0 +1,1 @@
+"""What iRODS calls: `core.py`, with one function for each policy enforcement point and each callable rule."""
