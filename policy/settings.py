@@ -1,0 +1,111 @@
+"""The site's settings, as `mrdata.yaml` gives them. Everything has a default but the zone's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, get_origin, get_type_hints
+
+
+class SettingsError(ValueError):
+    """`mrdata.yaml` holds something that MrData does not understand; the message names the key and what it expects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The landing zone: `<folder>/<scanner>/{dicom,twix,expdata}/...` on the landing host."""
+
+    folder: str = "/srv/mrdata/landing"
+    resource: str = "landingResc"
+    quiet_seconds: float = 10.0
+    """A file is complete when its size and mtime have stood still for so long, over at least two looks."""
+    incomplete_seconds: float = 86400.0
+    """A file that stands still but has no end (TWIX) is registered all the same after so long, and then judged by the policies."""
+    look_seconds: float = 2.0
+    """Pause between two looks at the landing zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The delay rule that places what rests in the landing collections."""
+
+    every_seconds: int = 5
+    quiet_seconds: int = 5
+    """A replica that was modified so recently is left for the next sweep: somebody may still write."""
+    tries: int = 5
+    retry_seconds: int = 60
+    """Wait before the second try; it doubles at each further one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What may tell who the person is, beside the ExperimentID. The default refuses all of it."""
+
+    retain_patient_characteristics: bool = False
+    """PS3.15 Annex E, Retain Patient Characteristics Option: accept sex, age, size and weight (a 9.4 T scanner needs the weight for SAR)."""
+    allow: dict[str, list[str]] = field(default_factory=dict)
+    """Attribute -> regular expressions; a value that one of them matches whole is accepted (`PatientBirthDate: ["19000101"]`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a site."""
+
+    zone: str
+    account: str = "mrdata"
+    """The service account (rodsadmin) that owns the archive; its home collection holds landing, studies and quarantine."""
+    trusted: list[str] = field(default_factory=lambda: ["mrdata"])
+    """Accounts whose files are placed at once, by the policy enforcement points; everybody else's by the sweep."""
+    stewards: str = "data_stewards"
+    """The group that may see the quarantine and re-file."""
+    iadmin: list[str] = field(default_factory=lambda: ["iadmin"])
+    """The command that manages groups (the rule engine has no microservice for it)."""
+    scanners: list[str] = field(default_factory=list)
+    scan_types: list[str] = field(default_factory=lambda: ["phantom", "pilot", "measurement"])
+    landing: Landing = field(default_factory=Landing)
+    sweep: Sweep = field(default_factory=Sweep)
+    guard: Guard = field(default_factory=Guard)
+
+    @property
+    def home(self) -> str:
+        """The service account's home collection."""
+        return f"/{self.zone}/home/{self.account}"
+
+
+def settings_from(mapping: Mapping[str, Any]) -> Settings:
+    """Settings from what YAML holds; SettingsError for unknown keys, wrong types and expressions that do not compile."""
+    settings = _build(Settings, mapping, "")
+    for attribute, patterns in settings.guard.allow.items():
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise SettingsError(f"guard.allow.{attribute}: {pattern!r} is no regular expression: {error}") from error
+    return settings
+
+
+def _build(cls: Any, mapping: object, prefix: str) -> Any:
+    if not isinstance(mapping, Mapping):
+        raise SettingsError(f"{prefix.rstrip('.') or 'mrdata.yaml'}: expected keys and values, found {mapping!r}")
+    hints = get_type_hints(cls)
+    names = [f.name for f in fields(cls)]
+    if unknown := [str(key) for key in mapping if key not in names]:
+        raise SettingsError(f"{prefix}{unknown[0]}: unknown key; known are {', '.join(names)}")
+    if cls is Settings and not mapping.get("zone"):
+        raise SettingsError("zone: missing; give the name of the iRODS zone")
+    return cls(**{key: _value(hints[key], value, prefix + key) for key, value in mapping.items()})
+
+
+def _value(hint: Any, value: object, key: str) -> Any:
+    if hasattr(hint, "__dataclass_fields__"):
+        return _build(hint, value, key + ".")
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    origin = get_origin(hint) or hint
+    if not isinstance(value, origin) or (origin is int and isinstance(value, bool)):
+        raise SettingsError(f"{key}: expected {getattr(hint, '__name__', hint)}, found {value!r}")
+    items = list(value) if isinstance(value, list) else [item for v in value.values() for item in v] if isinstance(value, dict) else []
+    if not all(isinstance(item, str) for item in items):
+        raise SettingsError(f"{key}: expected texts (put them in quotes), found {value!r}")
+    return value
