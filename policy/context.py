@@ -1,0 +1,57 @@
+"""What a policy works with: the zone, the site's settings, a reader of headers, and what this agent remembers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import BinaryIO, ClassVar, Protocol
+
+from policy.experiment import Experiment
+from policy.header import Header
+from policy.settings import Settings
+from policy.zone import AVU, Zone
+
+
+class Refused(Exception):
+    """The answer of a rule to a wrong request: what is wrong and what to do, in words for the person who asked."""
+
+
+class HeaderReader(Protocol):
+    """Reads a file's header. Never raises for what the file holds: `Header.problem` tells."""
+
+    def __call__(self, file: BinaryIO, size: int) -> Header: ...
+
+
+@dataclass(slots=True)
+class Series:
+    """A series collection, with the AVUs that it already has."""
+
+    path: str
+    avus: set[AVU]
+
+
+@dataclass(slots=True)
+class Memory:
+    """What an agent remembers between two calls, so that the next object of a series costs few catalog calls.
+
+    Collections and series are remembered for the life of the agent, registrations for `EXPERIMENT_SECONDS`.
+    """
+
+    EXPERIMENT_SECONDS: ClassVar[float] = 60.0
+
+    experiments: dict[str, tuple[float, Experiment]] = field(default_factory=dict)
+    series: dict[tuple[str, str], Series] = field(default_factory=dict)
+    born: dict[str, list[AVU]] = field(default_factory=dict)
+    """Path -> the AVUs of an object that is about to be registered there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Travels through the policies of one call."""
+
+    zone: Zone
+    settings: Settings
+    read_header: HeaderReader
+    memory: Memory = field(default_factory=Memory)
+    now: Callable[[], float] = time.time

@@ -1,0 +1,40 @@
+"""The AVUs of archived collections and objects.
+
+What all objects of a series share stands once, on the series' collection. An object has `LandingPath` (what it was in the
+landing zone), its identity, and what differs from its series. Raw data have no series: a TWIX file carries its own description.
+"""
+
+from __future__ import annotations
+
+from policy.header import Header, Kind
+from policy.layout import DataType, Landed
+from policy.vocabulary import UNITS
+from policy.zone import AVU
+
+
+def technique(header: Header) -> list[AVU]:
+    """How it was acquired, in the names and units of `policy.vocabulary`."""
+    return [AVU(name, value, UNITS[name]) for name, value in header.technique.items() if value]
+
+
+def series(header: Header) -> list[AVU]:
+    """The AVUs of a series' collection; SeriesInstanceUID comes last, so that who finds the series finds the rest."""
+    uids = {
+        "StudyInstanceUID": header.study_instance_uid,
+        "FrameOfReferenceUID": header.frame_of_reference_uid,
+        "SOPClassUID": header.sop_class_uid,
+        "SeriesInstanceUID": header.series_instance_uid,
+    }
+    return [*technique(header), *(AVU(name, value) for name, value in uids.items() if value)]
+
+
+def data_object(header: Header, landed: Landed, data_type: DataType, of_series: set[AVU]) -> list[AVU]:
+    """The AVUs of one object whose series has `of_series`; LandingPath comes last: an object that has it is described."""
+    avus: list[AVU] = []
+    if data_type is DataType.DICOM:
+        avus = [AVU("SOPInstanceUID", header.sop_instance_uid), *(avu for avu in technique(header) if avu not in of_series)]
+    elif data_type is DataType.TWIX and header.kind is Kind.TWIX:
+        avus = technique(header)
+        if header.frame_of_reference_uid:
+            avus.append(AVU("FrameOfReferenceUID", header.frame_of_reference_uid))
+    return [*avus, AVU("LandingPath", landed.landing_path)]

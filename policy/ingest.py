@@ -1,0 +1,141 @@
+"""Decides where a landed file belongs. One function, `decide`, for every way in; the ways differ only in how they carry it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from policy import experiment_id, guard
+from policy.experiment import Experiment
+from policy.header import Header, Kind
+from policy.layout import Branch, DataType, Landed, safe
+from policy.settings import Settings
+
+
+class Reason(StrEnum):
+    """Why something could not be placed."""
+
+    NO_ID = "no-id"
+    MISTYPED = "mistyped"
+    UNREGISTERED = "unregistered"
+    CLOSED = "closed"
+    WRONG_SCANNER = "wrong-scanner"
+    CONFLICT = "conflict"
+    PERSONAL_DATA = "personal-data"
+    TRUNCATED = "truncated"
+    DAMAGED = "damaged"
+    NOT_RECOGNISED = "not-recognised"
+    DUPLICATE_DIFFERENT = "duplicate-different"
+    FAILED = "failed"
+    """Placing it failed again and again; the detail tells how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """It belongs to this experiment. `name` is the path below the data type, or below the series' collection for DICOM."""
+
+    experiment: Experiment
+    data_type: DataType
+    name: str
+    header: Header
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Nobody but a data steward can tell where it belongs. `detail` says what is wrong, without personal data."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """It may be better at the next try; `reason` is that of the quarantine if it never is."""
+
+    reason: Reason
+    detail: str
+
+
+Decision = Placement | Quarantine | Hold
+
+
+class Experiments(Protocol):
+    """Where `decide` looks experiments up (`policy.registry.Registry`)."""
+
+    def experiment(self, experiment_id: str) -> Experiment | None: ...
+
+    def sharing_frame_of_reference(self, uid: str) -> list[Experiment]: ...
+
+
+def decide(header: Header, landed: Landed, experiments: Experiments, settings: Settings) -> Decision:
+    """Where the file belongs, or why nobody can tell."""
+    if landed.branch is not Branch.EXPDATA:
+        if header.kind is Kind.OTHER:
+            return Quarantine(Reason.NOT_RECOGNISED, header.problem or "neither DICOM nor TWIX; other files belong into expdata/<ExperimentID>/")
+        if header.problem:
+            return Hold(Reason.TRUNCATED, header.problem) if header.incomplete else Quarantine(Reason.DAMAGED, header.problem)
+    experiment = recognise(header, landed, experiments)
+    if not isinstance(experiment, Experiment):
+        return experiment
+    return admit(header, landed, experiment, settings)
+
+
+def admit(header: Header, landed: Landed, experiment: Experiment, settings: Settings) -> Placement | Quarantine:
+    """The file's place in an experiment that is known, unless it tells who the person is."""
+    if names := guard.refused(header, experiment, settings.guard):
+        return Quarantine(Reason.PERSONAL_DATA, "tells who the person is: " + ", ".join(names))
+    if landed.branch is Branch.EXPDATA:
+        return Placement(experiment, DataType.EXP_DATA, "/".join(landed.relative.split("/")[1:]), header)
+    if header.kind is Kind.TWIX:
+        return Placement(experiment, DataType.TWIX, landed.name, header)
+    name = f"{safe(header.instance_number) or '0'}_{safe(header.sop_instance_uid)}.dcm"
+    return Placement(experiment, DataType.DICOM, name, header)
+
+
+def recognise(header: Header, landed: Landed, experiments: Experiments) -> Experiment | Quarantine | Hold:
+    """The experiment that the file says it belongs to: registered, open and for this scanner."""
+    if landed.branch is Branch.EXPDATA:
+        return _by_text(landed.folders[0] if landed.folders else "", landed, experiments, "the folder below expdata")
+    if header.kind is Kind.TWIX and (header.masked or not header.patient_name):
+        return _masked(header, landed, experiments)
+    found = _by_text(header.patient_name, landed, experiments, "Patient Name")
+    meant = _by_folder(landed, experiments)
+    if isinstance(found, Experiment) and meant and meant.id != found.id:
+        return Quarantine(Reason.CONFLICT, f"Patient Name says {found.id}, the folder in the landing zone says {meant.id}")
+    return found
+
+
+def _by_text(typed: str, landed: Landed, experiments: Experiments, where: str) -> Experiment | Quarantine:
+    parsed = experiment_id.parse(typed)
+    if parsed is None:
+        if experiment_id.looks_meant(typed):
+            return Quarantine(Reason.MISTYPED, f"{where} is no ExperimentID: its check character does not fit")
+        return Quarantine(Reason.NO_ID, f"{where} is {'empty' if not typed else 'no ExperimentID'}")
+    experiment = experiments.experiment(parsed)
+    return _usable(experiment, parsed, landed) if experiment else Quarantine(Reason.UNREGISTERED, f"{parsed} was never registered")
+
+
+def _usable(experiment: Experiment, parsed: str, landed: Landed) -> Experiment | Quarantine:
+    if not experiment.is_open:
+        return Quarantine(Reason.CLOSED, f"{parsed} is {experiment.state}")
+    if experiment.scanner != landed.scanner:
+        return Quarantine(Reason.WRONG_SCANNER, f"{parsed} was registered for scanner {experiment.scanner}, this came from {landed.scanner}")
+    return experiment
+
+
+def _by_folder(landed: Landed, experiments: Experiments) -> Experiment | None:
+    parsed = (experiment_id.parse(folder) for folder in reversed(landed.folders))
+    return next((e for e in (experiments.experiment(i) for i in parsed if i) if e), None)
+
+
+def _masked(header: Header, landed: Landed, experiments: Experiments) -> Experiment | Quarantine | Hold:
+    """Raw data whose name the vendor masked: the exam's images share its frame of reference, else the landing folder tells."""
+    uid = header.frame_of_reference_uid
+    sharing = experiments.sharing_frame_of_reference(uid) if uid else []
+    if len(sharing) > 1:
+        return Quarantine(Reason.CONFLICT, "its frame of reference is shared by images of " + ", ".join(e.id for e in sharing))
+    experiment = sharing[0] if sharing else _by_folder(landed, experiments)
+    if experiment:
+        return _usable(experiment, experiment.id, landed)
+    return Hold(Reason.NO_ID, "the name is masked, and no archived image shares its frame of reference yet")

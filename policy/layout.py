@@ -1,0 +1,111 @@
+"""Where things are: the collections of an MrData zone, and the names below them.
+
+    <home>/landing/<scanner>/{dicom,twix,expdata}/<path>                     what arrives
+    <home>/studies/<StudyID>/experiments/<ExperimentID>/<DataType>/<path>    what is archived
+    <home>/studies/<StudyID>/subjects/<pseudonym>
+    <home>/quarantine/<scanner>/<session>/<path>                             what nobody could place
+
+`<home>` is the home collection of the service account (`Settings.home`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from policy.settings import Settings
+
+
+class Branch(StrEnum):
+    """The three folders of a scanner in the landing zone."""
+
+    DICOM = "dicom"
+    TWIX = "twix"
+    EXPDATA = "expdata"
+
+
+class DataType(StrEnum):
+    """The collections of an experiment."""
+
+    DICOM = "DICOM"
+    TWIX = "TWIX"
+    EXP_DATA = "EXP_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """Where in the landing zone something arrived."""
+
+    scanner: str
+    branch: Branch
+    relative: str
+
+    @property
+    def landing_path(self) -> str:
+        """The value of the AVU `LandingPath`: the file below the landing folder and the landing collection alike."""
+        return f"{self.scanner}/{self.branch}/{self.relative}"
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.relative.rpartition("/")[2]
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders between the branch and the file."""
+        return self.relative.split("/")[:-1]
+
+
+def landing(settings: Settings) -> str:
+    """The collection below which files arrive."""
+    return f"{settings.home}/landing"
+
+
+def studies(settings: Settings) -> str:
+    """The collection of all studies: the archive."""
+    return f"{settings.home}/studies"
+
+
+def quarantine(settings: Settings) -> str:
+    """The collection that only data stewards can read."""
+    return f"{settings.home}/quarantine"
+
+
+def study(settings: Settings, study_id: str) -> str:
+    """The collection of a study."""
+    return f"{studies(settings)}/{study_id}"
+
+
+def study_group(study_id: str) -> str:
+    """The group that may read a study."""
+    return f"study_{study_id}"
+
+
+def landed(settings: Settings, path: str) -> Landed | None:
+    """The parts of a path below landing; None for any other path, and for one outside the three branches."""
+    prefix = landing(settings) + "/"
+    parts = path[len(prefix) :].split("/", 2)
+    if not path.startswith(prefix) or len(parts) < 3 or not parts[2] or parts[1] not in set(Branch):
+        return None
+    return Landed(parts[0], Branch(parts[1]), parts[2])
+
+
+def experiment_of(settings: Settings, path: str) -> str | None:
+    """The ExperimentID of a path in the archive."""
+    parts = path.removeprefix(studies(settings) + "/").split("/")
+    return parts[2] if path.startswith(studies(settings) + "/") and len(parts) > 2 and parts[1] == "experiments" else None
+
+
+def parent(path: str) -> str:
+    """The collection that holds a path."""
+    return path.rpartition("/")[0]
+
+
+def safe(text: str, limit: int = 64) -> str:
+    """Text from a header as a name that every client and file system takes: other characters become `_`.
+
+    >>> safe("t1 mpr/sag <1mm>")
+    't1_mpr_sag_1mm'
+    """
+    return re.sub(r"_+", "_", re.sub(r"[^\w.+=-]", "_", text)).strip("_.")[:limit]

@@ -1,0 +1,134 @@
+"""Carries out a placement: prepares the collection, settles what is there already, describes, and moves.
+
+An object gets its AVUs and permissions where it rests, and the rename is the last step: whoever is killed in between leaves
+it in landing, and the next sweep does it again. Nothing is overwritten, nothing is erased.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from policy import describe, layout
+from policy.context import Context, Series
+from policy.ingest import DataType, Placement, Quarantine, Reason
+from policy.layout import Landed
+from policy.zone import AVU, Access, Condition, Exists, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an object goes and what it will carry."""
+
+    path: str
+    avus: list[AVU]
+
+
+def prepare(context: Context, placement: Placement, landed: Landed) -> Place:
+    """Makes the collection (and describes it, if it is a new series) and says where in it the object goes."""
+    base = f"{placement.experiment.path}/{placement.data_type}"
+    if placement.data_type is DataType.DICOM:
+        series = _series(context, placement, base)
+        avus = describe.data_object(placement.header, landed, placement.data_type, series.avus)
+        return Place(f"{series.path}/{placement.name}", avus)
+    path = f"{base}/{placement.name}"
+    if layout.parent(path) != base:
+        context.zone.make_collection(layout.parent(path))
+    return Place(path, describe.data_object(placement.header, landed, placement.data_type, set()))
+
+
+def occupant(context: Context, placement: Placement, place: Place) -> str | None:
+    """The object that holds this file's place already: the same SOP instance anywhere in the archive, or the same path."""
+    if placement.data_type is DataType.DICOM:
+        rows = context.zone.query(
+            ["COLL_NAME", "DATA_NAME"],
+            Condition("META_DATA_ATTR_NAME", "=", "SOPInstanceUID"),
+            Condition("META_DATA_ATTR_VALUE", "=", placement.header.sop_instance_uid),
+        )
+        prefix = layout.studies(context.settings) + "/"
+        for collection, name in rows:
+            if f"{collection}/".startswith(prefix):
+                return f"{collection}/{name}"
+    collection, _, name = place.path.rpartition("/")
+    taken = context.zone.query(["DATA_ID"], Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name))
+    return place.path if taken else None
+
+
+def carry_out(context: Context, placement: Placement, landed: Landed, path: str) -> str | Quarantine:
+    """Moves an object from where it rests to its place; the path where the archive has it.
+
+    The same bytes twice: one copy stays, and remembers under which names it landed; the other goes to the trash. Other bytes
+    under the same name: Quarantine. NotFound where somebody else has placed the object meanwhile.
+    """
+    place = prepare(context, placement, landed)
+    there = occupant(context, placement, place)
+    if there is None:
+        context.zone.annotate(path, add=place.avus)
+        hand_over(context, path, layout.study_group(placement.experiment.study))
+        try:
+            context.zone.move(path, place.path)
+        except Exists:
+            there = place.path
+        else:
+            return place.path
+    return _same_again(context, path, there, landed)
+
+
+def hand_over(context: Context, path: str, reader: str) -> None:
+    """Withdraws everybody's access but the service account's, and lets the group read."""
+    zone, account = context.zone, context.settings.account
+    access = zone.permissions(path)
+    if access.get(account) is not Access.OWN:
+        zone.permit(path, account, Access.OWN)
+    for name in access:
+        if name not in (account, reader):
+            zone.permit(path, name, Access.NULL)
+    if access.get(reader) is not Access.READ:
+        zone.permit(path, reader, Access.READ)
+
+
+def _same_again(context: Context, path: str, there: str, landed: Landed) -> str | Quarantine:
+    zone = context.zone
+    if zone.checksum(path, verify=True) != zone.checksum(there, verify=True):
+        where = there.removeprefix(layout.studies(context.settings) + "/")
+        return Quarantine(Reason.DUPLICATE_DIFFERENT, f"other bytes than what is archived as {where}")
+    zone.annotate(there, add=[AVU("LandingPath", landed.landing_path)])
+    zone.remove(path)
+    return there
+
+
+def _series(context: Context, placement: Placement, base: str) -> Series:
+    """The series' collection, made at the first object; known by its SeriesInstanceUID, since numbers start again after a restart of the console."""
+    header, memory = placement.header, context.memory.series
+    key = (base, header.series_instance_uid)
+    if key not in memory:
+        path = _series_path(context, placement, base)
+        wanted = describe.series(header)
+        has = set(context.zone.metadata(path))
+        if not any(avu.attribute == "SeriesInstanceUID" for avu in has):
+            context.zone.annotate(path, add=[avu for avu in wanted if avu not in has])
+            has |= set(wanted)
+        memory[key] = Series(path, has)
+    return memory[key]
+
+
+def _series_path(context: Context, placement: Placement, base: str) -> str:
+    header, zone = placement.header, context.zone
+    rows = zone.query(
+        ["COLL_NAME"],
+        Condition("META_COLL_ATTR_NAME", "=", "SeriesInstanceUID"),
+        Condition("META_COLL_ATTR_VALUE", "=", header.series_instance_uid),
+    )
+    for (path,) in rows:
+        if path.startswith(base + "/"):
+            return path
+    name = f"{layout.safe(header.series_number) or '0'}_{layout.safe(header.series_description) or 'series'}"
+    path = f"{base}/{name}"
+    try:
+        others = [avu.value for avu in zone.metadata(path) if avu.attribute == "SeriesInstanceUID"]
+    except NotFound:
+        others = []
+    if others and header.series_instance_uid not in others:
+        path += "_" + hashlib.sha256(header.series_instance_uid.encode()).hexdigest()[:8]
+    zone.make_collection(path)
+    return path

@@ -1,0 +1,67 @@
+"""Finds experiments in the catalog: by ExperimentID, by what their images share, and the ones nearest to a typed text."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from policy import experiment_id, layout
+from policy.context import Context, Memory
+from policy.experiment import OPEN, Experiment, experiment_from
+from policy.zone import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A registered experiment that a wrong ID may have meant. `distance` counts wrong characters."""
+
+    experiment: Experiment
+    distance: int
+
+
+class Registry:
+    """Lookups whose cost does not grow with what is archived. Only collections below studies count: anybody may put AVUs on his own."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def experiment(self, experiment_id: str) -> Experiment | None:
+        """The experiment of an ExperimentID in its written form. Remembered for at most a minute; an unknown one is not remembered."""
+        remembered = self._context.memory.experiments.get(experiment_id)
+        if remembered and remembered[0] > time.monotonic():
+            return remembered[1]
+        paths = self._collections("ExperimentID", experiment_id)
+        if len(paths) != 1 or not paths[0].endswith(f"/experiments/{experiment_id}"):
+            return None
+        experiment = self._load(paths[0])
+        self._context.memory.experiments[experiment_id] = (time.monotonic() + Memory.EXPERIMENT_SECONDS, experiment)
+        return experiment
+
+    def sharing_frame_of_reference(self, uid: str) -> list[Experiment]:
+        """The experiments whose series lie in this frame of reference (DICOM PS3.3 C.7.4.1)."""
+        ids = {layout.experiment_of(self._context.settings, path) for path in self._collections("FrameOfReferenceUID", uid)}
+        found = [self.experiment(i) for i in sorted(i for i in ids if i)]
+        return [e for e in found if e]
+
+    def nearest(self, typed: str, scanner: str, *, limit: int = 5) -> list[Candidate]:
+        """Open experiments that the typed text may have meant: fewest wrong characters first, then this scanner's, then the youngest."""
+        ids = {layout.experiment_of(self._context.settings, path) for state in OPEN for path in self._collections("State", state)}
+        ranked = sorted((experiment_id.distance(typed, i), i) for i in ids if i)
+        # Scanner and age need a look into the catalog: only for those that can still make it into the list.
+        worst = ranked[: 2 * limit][-1][0] if ranked else 0
+        near = [(d, self.experiment(i)) for d, i in ranked[: 4 * limit] if d <= worst]
+        candidates = [Candidate(e, d) for d, e in near if e]
+        candidates.sort(key=lambda c: c.experiment.registered, reverse=True)
+        candidates.sort(key=lambda c: (c.distance, c.experiment.scanner != scanner))
+        return candidates[:limit]
+
+    def _collections(self, attribute: str, value: str) -> list[str]:
+        rows = self._context.zone.query(
+            ["COLL_NAME"], Condition("META_COLL_ATTR_NAME", "=", attribute), Condition("META_COLL_ATTR_VALUE", "=", value)
+        )
+        prefix = layout.studies(self._context.settings) + "/"
+        return [path for (path,) in rows if path.startswith(prefix)]
+
+    def _load(self, path: str) -> Experiment:
+        rows = self._context.zone.query(["META_COLL_ATTR_NAME", "META_COLL_ATTR_VALUE"], Condition("COLL_NAME", "=", path))
+        return experiment_from(path, dict((name, value) for name, value in rows))

@@ -1,0 +1,137 @@
+"""Places what rests in landing: the part of ingest that needs no policy enforcement point, and in which every doubt ends."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from policy import layout, place, quarantine
+from policy.context import Context
+from policy.ingest import Decision, Hold, Placement, Quarantine, Reason, decide
+from policy.layout import Landed
+from policy.registry import Registry
+from policy.zone import AVU, Condition, NotFound, ZoneError
+
+TRIES, NEXT_TRY, LAST_ERROR = "Tries", "NextTry", "LastError"
+"""AVUs of an object that is on hold: tries so far, when it is due (11 digits, seconds since 1970, as iRODS writes times), why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one object: `archived`, `quarantined`, `held` or `gone`; where it is, and why."""
+
+    what: str
+    path: str
+    detail: str = ""
+
+
+def sweep(context: Context) -> Counter[str]:
+    """Settles every good replica in landing that is quiet and due; how many were archived, quarantined, held, gone."""
+    return Counter(settle(context, path).what for path in due(context))
+
+
+def due(context: Context) -> Iterator[str]:
+    """Objects in landing whose replicas are all good and quiet, and that are not waiting for their next try."""
+    zone, now = context.zone, context.now()
+    below = Condition("COLL_NAME", "like", layout.landing(context.settings) + "/%")
+    waiting = set(
+        zone.query(
+            ["COLL_NAME", "DATA_NAME"],
+            below,
+            Condition("META_DATA_ATTR_NAME", "=", NEXT_TRY),
+            Condition("META_DATA_ATTR_VALUE", ">", f"{int(now):011d}"),
+        )
+    )
+    busy = set(zone.query(["COLL_NAME", "DATA_NAME"], below, Condition("DATA_REPL_STATUS", "!=", "1")))
+    quiet_since = f"{int(now - context.settings.sweep.quiet_seconds):011d}"
+    good = zone.query(
+        ["COLL_NAME", "DATA_NAME"],
+        below,
+        Condition("DATA_REPL_STATUS", "=", "1"),
+        Condition("DATA_MODIFY_TIME", "<=", quiet_since),
+    )
+    for row in good:
+        if row not in waiting and row not in busy:
+            yield "/".join(row)
+
+
+def settle(context: Context, path: str) -> Outcome:
+    """Places one object, or quarantines it, or puts it on hold. Passing faults put it on hold; they never leave this function."""
+    landed = layout.landed(context.settings, path)
+    if landed is None:
+        return Outcome("held", path, "outside the folders dicom, twix and expdata of a scanner")
+    try:
+        decision = decide_object(context, landed, path)
+        if isinstance(decision, Placement):
+            placed = place.carry_out(context, decision, landed, path)
+            if isinstance(placed, str):
+                return Outcome("archived", placed)
+            decision = placed
+        if isinstance(decision, Hold):
+            return _hold(context, landed, path, decision)
+        return Outcome("quarantined", quarantine.carry_out(context, decision, landed, path), decision.reason)
+    except NotFound as error:
+        if context.zone.stat(path) is None:
+            return Outcome("gone", path)
+        return _fault(context, landed, path, error)
+    except (ZoneError, OSError) as error:
+        return _fault(context, landed, path, error)
+
+
+def decide_object(context: Context, landed: Landed, path: str) -> Decision:
+    """Reads the header of an object in the zone and decides. NotFound where the object is gone."""
+    stat = context.zone.stat(path)
+    if stat is None:
+        raise NotFound(path)
+    header = context.read_header(open_object(context, path, stat.size), stat.size)
+    return decide(header, landed, Registry(context), context.settings)
+
+
+def open_object(context: Context, path: str, size: int) -> io.BufferedReader:
+    """An object of the zone as a file, for readers of headers: 256 KiB at a time, which holds most headers."""
+    return io.BufferedReader(_ObjectFile(context, path, size), buffer_size=1 << 18)
+
+
+class _ObjectFile(io.RawIOBase):
+    def __init__(self, context: Context, path: str, size: int) -> None:
+        self._zone, self._path, self._size, self._at = context.zone, path, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._zone.read(self._path, self._at, len(buffer)) if self._at < self._size else b""
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def _fault(context: Context, landed: Landed, path: str, error: Exception) -> Outcome:
+    context.zone.log(f"placing {path} failed: {type(error).__name__}: {error}")
+    try:
+        return _hold(context, landed, path, Hold(Reason.FAILED, f"{type(error).__name__}: {error}"))
+    except ZoneError as again:
+        context.zone.log(f"{path} stays in landing, and its fault could not be noted: {again}")
+        return Outcome("held", path, str(error))
+
+
+def _hold(context: Context, landed: Landed, path: str, hold: Hold) -> Outcome:
+    rules, zone = context.settings.sweep, context.zone
+    old = [avu for avu in zone.metadata(path) if avu.attribute in (TRIES, NEXT_TRY, LAST_ERROR)]
+    tries = 1 + max((int(avu.value) for avu in old if avu.attribute == TRIES), default=0)
+    if tries >= rules.tries:
+        target = quarantine.carry_out(context, Quarantine(hold.reason, f"{hold.detail} (after {tries} tries)"), landed, path)
+        return Outcome("quarantined", target, hold.reason)
+    next_try = int(context.now() + rules.retry_seconds * 2 ** (tries - 1))
+    new = [AVU(TRIES, str(tries)), AVU(NEXT_TRY, f"{next_try:011d}"), AVU(LAST_ERROR, f"{hold.reason}: {hold.detail}")]
+    zone.annotate(path, add=[avu for avu in new if avu not in old], remove=[avu for avu in old if avu not in new])
+    return Outcome("held", path, hold.detail)
