@@ -25,23 +25,26 @@ class HeaderReader(Protocol):
 
 @dataclass(slots=True)
 class Series:
-    """A series collection, with the AVUs that it already has."""
+    """A series collection, with the AVUs that it has; `expires` on the monotonic clock."""
 
     path: str
     avus: set[AVU]
+    expires: float
 
 
 @dataclass(slots=True)
 class Memory:
     """What an agent remembers between two calls, so that the next object of a series costs few catalog calls.
 
-    Collections and series are remembered for the life of the agent, registrations for `EXPERIMENT_SECONDS`.
+    Experiments and series are believed for a minute: a steward may close or re-file them meanwhile.
     """
 
-    EXPERIMENT_SECONDS: ClassVar[float] = 60.0
+    SECONDS: ClassVar[float] = 60.0
 
     experiments: dict[str, tuple[float, Experiment]] = field(default_factory=dict)
     series: dict[tuple[str, str], Series] = field(default_factory=dict)
+    sessions: set[str] = field(default_factory=set)
+    """Quarantine collections that this agent has made and described."""
     born: dict[str, list[AVU]] = field(default_factory=dict)
     """Path -> the AVUs of an object that is about to be registered there."""
 

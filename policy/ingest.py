@@ -72,7 +72,9 @@ def decide(header: Header, landed: Landed, experiments: Experiments, settings: S
     """Where the file belongs, or why nobody can tell."""
     if landed.branch is not Branch.EXPDATA:
         if header.kind is Kind.OTHER:
-            return Quarantine(Reason.NOT_RECOGNISED, header.problem or "neither DICOM nor TWIX; other files belong into expdata/<ExperimentID>/")
+            return Quarantine(
+                Reason.NOT_RECOGNISED, header.problem or "neither DICOM nor TWIX; other files belong into expdata/<ExperimentID>/"
+            )
         if header.problem:
             return Hold(Reason.TRUNCATED, header.problem) if header.incomplete else Quarantine(Reason.DAMAGED, header.problem)
     experiment = recognise(header, landed, experiments)
@@ -120,7 +122,9 @@ def _usable(experiment: Experiment, parsed: str, landed: Landed) -> Experiment |
     if not experiment.is_open:
         return Quarantine(Reason.CLOSED, f"{parsed} is {experiment.state}")
     if experiment.scanner != landed.scanner:
-        return Quarantine(Reason.WRONG_SCANNER, f"{parsed} was registered for scanner {experiment.scanner}, this came from {landed.scanner}")
+        return Quarantine(
+            Reason.WRONG_SCANNER, f"{parsed} was registered for scanner {experiment.scanner}, this came from {landed.scanner}"
+        )
     return experiment
 
 

@@ -7,10 +7,11 @@ it in landing, and the next sweep does it again. Nothing is overwritten, nothing
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 
 from policy import describe, layout
-from policy.context import Context, Series
+from policy.context import Context, Memory, Series
 from policy.ingest import DataType, Placement, Quarantine, Reason
 from policy.layout import Landed
 from policy.zone import AVU, Access, Condition, Exists, NotFound
@@ -101,15 +102,16 @@ def _series(context: Context, placement: Placement, base: str) -> Series:
     """The series' collection, made at the first object; known by its SeriesInstanceUID, since numbers start again after a restart of the console."""
     header, memory = placement.header, context.memory.series
     key = (base, header.series_instance_uid)
-    if key not in memory:
+    known = memory.get(key)
+    if known is None or known.expires < time.monotonic():
         path = _series_path(context, placement, base)
         wanted = describe.series(header)
         has = set(context.zone.metadata(path))
         if not any(avu.attribute == "SeriesInstanceUID" for avu in has):
             context.zone.annotate(path, add=[avu for avu in wanted if avu not in has])
             has |= set(wanted)
-        memory[key] = Series(path, has)
-    return memory[key]
+        known = memory[key] = Series(path, has, time.monotonic() + Memory.SECONDS)
+    return known
 
 
 def _series_path(context: Context, placement: Placement, base: str) -> str:

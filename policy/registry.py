@@ -34,7 +34,7 @@ class Registry:
         if len(paths) != 1 or not paths[0].endswith(f"/experiments/{experiment_id}"):
             return None
         experiment = self._load(paths[0])
-        self._context.memory.experiments[experiment_id] = (time.monotonic() + Memory.EXPERIMENT_SECONDS, experiment)
+        self._context.memory.experiments[experiment_id] = (time.monotonic() + Memory.SECONDS, experiment)
         return experiment
 
     def sharing_frame_of_reference(self, uid: str) -> list[Experiment]:

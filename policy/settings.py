@@ -43,9 +43,9 @@ class Guard:
     """What may tell who the person is, beside the ExperimentID. The default refuses all of it."""
 
     retain_patient_characteristics: bool = False
-    """PS3.15 Annex E, Retain Patient Characteristics Option: accept sex, age, size and weight (a 9.4 T scanner needs the weight for SAR)."""
+    """PS3.15 Annex E, Retain Patient Characteristics Option: accept sex, age, size and weight (the scanner needs it for SAR)."""
     allow: dict[str, list[str]] = field(default_factory=dict)
-    """Attribute -> regular expressions; a value that one of them matches whole is accepted (`PatientBirthDate: ["19000101"]`)."""
+    """Attribute -> regular expressions; a value that one matches as a whole is accepted (`PatientBirthDate: ["19000101"]`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class Settings:
     """Accounts whose files are placed at once, by the policy enforcement points; everybody else's by the sweep."""
     stewards: str = "data_stewards"
     """The group that may see the quarantine and re-file."""
+    uploaders: str = "public"
+    """The group that may put files into the landing collections."""
     iadmin: list[str] = field(default_factory=lambda: ["iadmin"])
     """The command that manages groups (the rule engine has no microservice for it)."""
     scanners: list[str] = field(default_factory=list)
@@ -75,7 +77,7 @@ class Settings:
 
 def settings_from(mapping: Mapping[str, Any]) -> Settings:
     """Settings from what YAML holds; SettingsError for unknown keys, wrong types and expressions that do not compile."""
-    settings = _build(Settings, mapping, "")
+    settings: Settings = _build(Settings, mapping, "")
     for attribute, patterns in settings.guard.allow.items():
         for pattern in patterns:
             try:
@@ -85,7 +87,7 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def _build(cls: Any, mapping: object, prefix: str) -> Any:
+def _build(cls: Any, mapping: object, prefix: str) -> Any:  # noqa: ANN401 - any of the dataclasses above
     if not isinstance(mapping, Mapping):
         raise SettingsError(f"{prefix.rstrip('.') or 'mrdata.yaml'}: expected keys and values, found {mapping!r}")
     hints = get_type_hints(cls)
@@ -97,7 +99,7 @@ def _build(cls: Any, mapping: object, prefix: str) -> Any:
     return cls(**{key: _value(hints[key], value, prefix + key) for key, value in mapping.items()})
 
 
-def _value(hint: Any, value: object, key: str) -> Any:
+def _value(hint: Any, value: object, key: str) -> Any:  # noqa: ANN401 - of the type that `hint` names
     if hasattr(hint, "__dataclass_fields__"):
         return _build(hint, value, key + ".")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from policy import layout, place, quarantine
 from policy.context import Context
+from policy.header import Header
 from policy.ingest import Decision, Hold, Placement, Quarantine, Reason, decide
 from policy.layout import Landed
 from policy.registry import Registry
-from policy.zone import AVU, Condition, NotFound, ZoneError
+from policy.zone import AVU, Access, Condition, NotFound, ZoneError
 
-TRIES, NEXT_TRY, LAST_ERROR = "Tries", "NextTry", "LastError"
+TRIES, NEXT_TRY, LAST_ERROR = quarantine.ON_HOLD
 """AVUs of an object that is on hold: tries so far, when it is due (11 digits, seconds since 1970, as iRODS writes times), why."""
 
 
@@ -63,30 +64,29 @@ def settle(context: Context, path: str) -> Outcome:
     if landed is None:
         return Outcome("held", path, "outside the folders dicom, twix and expdata of a scanner")
     try:
-        decision = decide_object(context, landed, path)
+        header = read_object(context, path)
+        decision: Decision | str = decide(header, landed, Registry(context), context.settings)
         if isinstance(decision, Placement):
-            placed = place.carry_out(context, decision, landed, path)
-            if isinstance(placed, str):
-                return Outcome("archived", placed)
-            decision = placed
+            decision = place.carry_out(context, decision, landed, path)
+        if isinstance(decision, str):
+            return Outcome("archived", decision)
         if isinstance(decision, Hold):
-            return _hold(context, landed, path, decision)
-        return Outcome("quarantined", quarantine.carry_out(context, decision, landed, path), decision.reason)
+            return _hold(context, landed, path, decision, header)
+        return Outcome("quarantined", quarantine.carry_out(context, decision, landed, path, header), decision.reason)
     except NotFound as error:
-        if context.zone.stat(path) is None:
-            return Outcome("gone", path)
-        return _fault(context, landed, path, error)
-    except (ZoneError, OSError) as error:
+        return Outcome("gone", path) if context.zone.stat(path) is None else _fault(context, landed, path, error)
+    except Exception as error:  # noqa: BLE001 - one odd object must not keep the others from being placed
         return _fault(context, landed, path, error)
 
 
-def decide_object(context: Context, landed: Landed, path: str) -> Decision:
-    """Reads the header of an object in the zone and decides. NotFound where the object is gone."""
+def read_object(context: Context, path: str) -> Header:
+    """Reads the header of an object in the zone, whoever put it there. NotFound where the object is gone."""
     stat = context.zone.stat(path)
     if stat is None:
         raise NotFound(path)
-    header = context.read_header(open_object(context, path, stat.size), stat.size)
-    return decide(header, landed, Registry(context), context.settings)
+    if stat.owner != context.settings.account:
+        context.zone.permit(path, context.settings.account, Access.OWN)
+    return context.read_header(open_object(context, path, stat.size), stat.size)
 
 
 def open_object(context: Context, path: str, size: int) -> io.BufferedReader:
@@ -116,22 +116,23 @@ class _ObjectFile(io.RawIOBase):
 
 
 def _fault(context: Context, landed: Landed, path: str, error: Exception) -> Outcome:
-    context.zone.log(f"placing {path} failed: {type(error).__name__}: {error}")
+    detail = f"{type(error).__name__}: {error}"
+    context.zone.log(f"placing {path} failed: {detail}")
     try:
-        return _hold(context, landed, path, Hold(Reason.FAILED, f"{type(error).__name__}: {error}"))
+        return _hold(context, landed, path, Hold(Reason.FAILED, detail), None)
     except ZoneError as again:
         context.zone.log(f"{path} stays in landing, and its fault could not be noted: {again}")
-        return Outcome("held", path, str(error))
+        return Outcome("held", path, detail)
 
 
-def _hold(context: Context, landed: Landed, path: str, hold: Hold) -> Outcome:
+def _hold(context: Context, landed: Landed, path: str, hold: Hold, header: Header | None) -> Outcome:
     rules, zone = context.settings.sweep, context.zone
     old = [avu for avu in zone.metadata(path) if avu.attribute in (TRIES, NEXT_TRY, LAST_ERROR)]
     tries = 1 + max((int(avu.value) for avu in old if avu.attribute == TRIES), default=0)
     if tries >= rules.tries:
-        target = quarantine.carry_out(context, Quarantine(hold.reason, f"{hold.detail} (after {tries} tries)"), landed, path)
-        return Outcome("quarantined", target, hold.reason)
+        verdict = Quarantine(hold.reason, f"{hold.detail} (after {tries} tries)")
+        return Outcome("quarantined", quarantine.carry_out(context, verdict, landed, path, header), hold.reason)
     next_try = int(context.now() + rules.retry_seconds * 2 ** (tries - 1))
-    new = [AVU(TRIES, str(tries)), AVU(NEXT_TRY, f"{next_try:011d}"), AVU(LAST_ERROR, f"{hold.reason}: {hold.detail}")]
+    new = [AVU(TRIES, str(tries)), AVU(NEXT_TRY, f"{next_try:011d}"), AVU(LAST_ERROR, f"{hold.reason}: {hold.detail}"[:2000])]
     zone.annotate(path, add=[avu for avu in new if avu not in old], remove=[avu for avu in old if avu not in new])
     return Outcome("held", path, hold.detail)

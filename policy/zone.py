@@ -115,7 +115,7 @@ class Zone(Protocol):
         """Renames an object or a collection. Never overwrites: Exists. The destination's parent must exist."""
 
     def remove(self, path: str) -> None:
-        """Moves a data object to the trash of its owner's zone; nothing is erased."""
+        """Moves a data object or a collection to the trash of the user who asks; nothing is erased."""
 
     def metadata(self, path: str) -> list[AVU]: ...
 

@@ -1,0 +1,112 @@
+"""The quarantine: what nobody could place, with the reason, what the header said, and the experiments that may be meant.
+
+Everything of one exam stands in one collection (a session), so that it can be re-filed with one command. Its name tells no
+typed text: that may be a person's name, and stands in an AVU which only data stewards can read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from policy import experiment_id, layout
+from policy.context import Context
+from policy.header import Header
+from policy.ingest import Quarantine
+from policy.layout import Landed
+from policy.place import hand_over
+from policy.registry import Candidate, Registry
+from policy.zone import AVU, Condition, Exists
+
+REASON, DETAIL, SINCE = OF_OBJECT = ("Reason", "Detail", "Quarantined")
+HEADER_SAYS, CANDIDATE = "HeaderSays", "Candidate"
+ON_HOLD = ("Tries", "NextTry", "LastError")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What lies in quarantine of one exam. `header_says` is what was typed at the scanner."""
+
+    path: str
+    scanner: str
+    header_says: str
+    since: str
+    objects: int
+    reasons: dict[str, int]
+    details: list[str]
+    candidates: list[Candidate] = field(default_factory=list)
+
+
+def carry_out(context: Context, verdict: Quarantine, landed: Landed, path: str, header: Header | None) -> str:
+    """Moves an object into the quarantine; where it is then."""
+    zone = context.zone
+    session = _session(context, landed, header)
+    target = f"{session}/{landed.branch}/{landed.relative}"
+    zone.make_collection(layout.parent(target))
+    old = [avu for avu in zone.metadata(path) if avu.attribute in ON_HOLD]
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
+    says = [
+        AVU(REASON, verdict.reason),
+        AVU(DETAIL, verdict.detail[:2000]),
+        AVU(SINCE, since),
+        AVU("LandingPath", landed.landing_path),
+    ]
+    zone.annotate(path, add=says, remove=old)
+    hand_over(context, path, context.settings.stewards)
+    for attempt in range(1, 1000):
+        try:
+            zone.move(path, target if attempt == 1 else f"{target}~{attempt}")
+        except Exists:
+            continue
+        return target if attempt == 1 else f"{target}~{attempt}"
+    raise Exists(f"{target} and 998 others of its name are taken")
+
+
+def sessions(context: Context) -> list[Session]:
+    """All that is in quarantine, the oldest first, with the nearest experiments as they are registered now."""
+    zone, root = context.zone, layout.quarantine(context.settings)
+    objects: dict[str, dict[str, list[str]]] = {}
+    below = Condition("COLL_NAME", "like", root + "/%")
+    for attribute in OF_OBJECT:
+        rows = zone.query(["COLL_NAME", "DATA_NAME", "META_DATA_ATTR_VALUE"], below, Condition("META_DATA_ATTR_NAME", "=", attribute))
+        for collection, _, value in rows:
+            session = "/".join(collection.split("/")[: root.count("/") + 3])
+            objects.setdefault(session, {}).setdefault(attribute, []).append(value)
+    found = [_describe(context, path, values) for path, values in objects.items()]
+    return sorted(found, key=lambda s: s.since)
+
+
+def _describe(context: Context, path: str, values: dict[str, list[str]]) -> Session:
+    scanner = path.split("/")[-2]
+    says = next((avu.value for avu in context.zone.metadata(path) if avu.attribute == HEADER_SAYS), "")
+    return Session(
+        path=path,
+        scanner=scanner,
+        header_says=says,
+        since=min(values.get(SINCE, [""])),
+        objects=len(values.get(REASON, [])),
+        reasons=dict(Counter(values.get(REASON, []))),
+        details=sorted(set(values.get(DETAIL, []))),
+        candidates=Registry(context).nearest(says, scanner) if experiment_id.normalise(says) else [],
+    )
+
+
+def _session(context: Context, landed: Landed, header: Header | None) -> str:
+    """The collection of the exam: what was typed on that day at that scanner, else the frame of reference, else the landing folder."""
+    typed = header.patient_name if header and not header.masked else ""
+    date = header.date if header else ""
+    frame_of_reference = header.frame_of_reference_uid if header else ""
+    key = f"typed {experiment_id.normalise(typed)}" if typed else f"frame {frame_of_reference}" if frame_of_reference else ""
+    key = key or f"folder {'/'.join(landed.folders)}"
+    digest = hashlib.sha256(f"{landed.scanner} {date} {key}".encode()).hexdigest()[:8]
+    path = f"{layout.quarantine(context.settings)}/{landed.scanner}/{layout.safe(date) or 'undated'}_{digest}"
+    if path not in context.memory.sessions:
+        context.zone.make_collection(path)
+        nearest = Registry(context).nearest(typed, landed.scanner) if typed else []
+        says = [AVU(HEADER_SAYS, typed[:200])] if typed else []
+        says += [AVU(CANDIDATE, c.experiment.id, f"distance {c.distance}") for c in nearest]
+        context.zone.annotate(path, add=says)
+        context.memory.sessions.add(path)
+    return path

@@ -1,0 +1,82 @@
+"""Registers an experiment: who is scanned for which study, where, and for whom; gives the ExperimentID."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from policy import experiment_id, free_text, layout
+from policy.context import Context, Refused
+from policy.experiment import Experiment
+from policy.layout import DataType
+from policy.registry import Registry
+from policy.zone import Condition
+
+KEYS = ("study", "pseudonym", "owner", "scanner", "scan_type", "url", "description")
+REQUIRED = KEYS[:5]
+
+
+def register(context: Context, request: Mapping[str, object]) -> Experiment:
+    """Creates the experiment's collections, record and AVUs. Refused says which entry is wrong and what to do."""
+    entries = _entries(request)
+    _check(context, entries)
+    registry = Registry(context)
+    new = experiment_id.draw()
+    while registry.experiment(new):
+        new = experiment_id.draw()
+    experiment = Experiment(
+        id=new,
+        path=f"{layout.study(context.settings, entries['study'])}/experiments/{new}",
+        registered=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now())),
+        **entries,
+    )
+    for data_type in DataType:
+        context.zone.make_collection(f"{experiment.path}/{data_type}")
+    context.zone.write(f"{experiment.path}/experiment.yaml", _yaml(experiment))
+    context.zone.annotate(experiment.path, add=experiment.avus())
+    return experiment
+
+
+def _entries(request: Mapping[str, object]) -> dict[str, str]:
+    if unknown := sorted(set(request) - set(KEYS)):
+        raise Refused(f"unknown entry {unknown[0]!r}; known are {', '.join(KEYS)}")
+    entries = {key: str(request.get(key) or "").strip() for key in KEYS}
+    if missing := [key for key in REQUIRED if not entries[key]]:
+        raise Refused(f"{', '.join(missing)}: missing")
+    for key, text in entries.items():
+        if len(text) > 1000 or any(ord(c) < 32 and c not in "\n\t" for c in text):
+            raise Refused(f"{key}: must be at most 1000 characters, without control characters")
+    return entries
+
+
+def _check(context: Context, entries: dict[str, str]) -> None:
+    zone, settings = context.zone, context.settings
+    study, pseudonym, owner = entries["study"], entries["pseudonym"], entries["owner"]
+    if "/" in study or "/" in pseudonym:
+        raise Refused("study and pseudonym must not contain `/`")
+    path = layout.study(settings, study)
+    state = {avu.value for avu in zone.metadata(path) if avu.attribute == "StudyState"} if zone.stat(path) else set()
+    if not state:
+        raise Refused(f"study: there is no study {study!r}; studies come from Castellum, or from a file with the rule mrdata_study")
+    if state != {"active"}:
+        raise Refused(f"study: {study!r} is inactive and accepts no new experiments")
+    if zone.stat(f"{path}/subjects/{pseudonym}") is None:
+        raise Refused(f"pseudonym: {pseudonym!r} is no subject of study {study!r}")
+    group = Condition("USER_GROUP_NAME", "=", layout.study_group(study))
+    if not zone.query(["USER_NAME"], group, Condition("USER_NAME", "=", owner)):
+        raise Refused(f"owner: {owner!r} is no member of study {study!r}")
+    for key, known in (("scanner", settings.scanners), ("scan_type", settings.scan_types)):
+        if entries[key] not in known:
+            raise Refused(f"{key}: {entries[key]!r} is not one of {', '.join(known) or 'none (see mrdata.yaml)'}")
+    url = urlsplit(entries["url"])
+    if entries["url"] and (url.scheme not in ("http", "https") or not url.netloc):
+        raise Refused("url: must be a whole address, beginning with https:// or http://")
+    if signs := free_text.personal_data(entries["description"]):
+        raise Refused(f"description: looks like personal data ({', '.join(signs)}); describe the scan, never the person")
+
+
+def _yaml(experiment: Experiment) -> bytes:
+    import yaml
+
+    return yaml.safe_dump(experiment.record(), allow_unicode=True, sort_keys=False).encode()

@@ -1,0 +1,67 @@
+"""Studies and their subjects, created from a mapping (a YAML file) that names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from policy import layout
+from policy.context import Context, Refused
+from policy.zone import AVU, Access, Condition
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """`members` are iRODS users who may read the study; `subjects` are pseudonyms."""
+
+    id: str
+    title: str = ""
+    members: list[str] = field(default_factory=list)
+    subjects: list[str] = field(default_factory=list)
+    active: bool = True
+
+
+def study_from(mapping: Mapping[str, object]) -> Study:
+    """A study from what YAML holds: `study`, `title`, `members`, `subjects`, `active`. Refused names the key that is wrong."""
+    known = {"study", "title", "members", "subjects", "active"}
+    if unknown := sorted(set(mapping) - known):
+        raise Refused(f"study file: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
+    lists = {}
+    for key in ("members", "subjects"):
+        value = mapping.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise Refused(f"study file: {key} must be a list of texts (put pseudonyms of digits in quotes)")
+        lists[key] = value
+    study = Study(str(mapping.get("study", "")), str(mapping.get("title", "")), active=mapping.get("active", True) is True, **lists)
+    for what, names in (("study", [study.id]), ("subjects", study.subjects)):
+        for name in names:
+            if not _NAME.fullmatch(name):
+                raise Refused(
+                    f"study file: {what}: {name!r} must be 1 to 50 letters, digits, `_`, `.` or `-`, beginning with a letter or digit"
+                )
+    return study
+
+
+def put(context: Context, study: Study) -> str:
+    """Creates the study or brings it up to date; its collection. Subjects are added, never removed."""
+    zone = context.zone
+    for name in study.members:
+        if not zone.query(["USER_NAME"], Condition("USER_NAME", "=", name)):
+            raise Refused(f"{name!r} is no iRODS user of this zone; make the account first (iadmin mkuser)")
+    path, group = layout.study(context.settings, study.id), layout.study_group(study.id)
+    zone.group(group, study.members)
+    zone.make_collection(path)
+    zone.permit(path, group, Access.READ, recursive=True)
+    zone.inherit(path)
+    for name in ("experiments", "subjects", *(f"subjects/{pseudonym}" for pseudonym in study.subjects)):
+        zone.make_collection(f"{path}/{name}")
+    for pseudonym in study.subjects:
+        zone.annotate(f"{path}/subjects/{pseudonym}", add=[AVU("Pseudonym", pseudonym)])
+    new = [AVU("Title", study.title)] if study.title else []
+    new += [AVU("StudyState", "active" if study.active else "inactive"), AVU("StudyID", study.id)]
+    old = [avu for avu in zone.metadata(path) if avu.attribute in ("Title", "StudyState", "StudyID")]
+    zone.annotate(path, add=[avu for avu in new if avu not in old], remove=[avu for avu in old if avu not in new])
+    return path
