@@ -87,12 +87,18 @@ def admit(header: Header, landed: Landed, experiment: Experiment, settings: Sett
     """The file's place in an experiment that is known, unless it tells who the person is."""
     if names := guard.refused(header, experiment, settings.guard):
         return Quarantine(Reason.PERSONAL_DATA, "tells who the person is: " + ", ".join(names))
-    if landed.branch is Branch.EXPDATA:
-        return Placement(experiment, DataType.EXP_DATA, "/".join(landed.relative.split("/")[1:]), header)
-    if header.kind is Kind.TWIX:
+    return place_of(header, landed, experiment)
+
+
+def place_of(header: Header, landed: Landed, experiment: Experiment) -> Placement:
+    """The file's place in an experiment: by series for images, under its own name for everything else."""
+    if landed.branch is not Branch.EXPDATA and header.kind is Kind.TWIX:
         return Placement(experiment, DataType.TWIX, landed.name, header)
-    name = f"{safe(header.instance_number) or '0'}_{safe(header.sop_instance_uid)}.dcm"
-    return Placement(experiment, DataType.DICOM, name, header)
+    if landed.branch is not Branch.EXPDATA and header.kind is Kind.DICOM and header.sop_instance_uid:
+        name = f"{safe(header.instance_number) or '0'}_{safe(header.sop_instance_uid)}.dcm"
+        return Placement(experiment, DataType.DICOM, name, header)
+    own = landed.relative.partition("/")[2] if landed.branch is Branch.EXPDATA else landed.relative
+    return Placement(experiment, DataType.EXP_DATA, own or landed.name, header)
 
 
 def recognise(header: Header, landed: Landed, experiments: Experiments) -> Experiment | Quarantine | Hold:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policy import describe, layout
 from policy.context import Context, Memory, Series
-from policy.ingest import DataType, Placement, Quarantine, Reason
-from policy.layout import Landed
+from policy.header import Header
+from policy.ingest import Placement, Quarantine, Reason
+from policy.layout import DataType, Landed
 from policy.zone import AVU, Access, Condition, Exists, NotFound
 
 
@@ -55,23 +57,41 @@ def occupant(context: Context, placement: Placement, place: Place) -> str | None
     return place.path if taken else None
 
 
-def carry_out(context: Context, placement: Placement, landed: Landed, path: str) -> str | Quarantine:
+def foreseen(placement: Placement) -> str:
+    """Where the object would go, as far as that can be told without making anything."""
+    middle = f"/{series_name(placement.header)}" if placement.data_type is DataType.DICOM else ""
+    return f"{placement.experiment.path}/{placement.data_type}{middle}/{placement.name}"
+
+
+def carry_out(
+    context: Context,
+    placement: Placement,
+    landed: Landed,
+    path: str,
+    *,
+    history: Sequence[AVU] = (),
+    outdated: Sequence[AVU] = (),
+) -> str | Quarantine:
     """Moves an object from where it rests to its place; the path where the archive has it.
 
     The same bytes twice: one copy stays, and remembers under which names it landed; the other goes to the trash. Other bytes
-    under the same name: Quarantine. NotFound where somebody else has placed the object meanwhile.
+    under the same name: Quarantine. NotFound where somebody else has placed the object meanwhile. `history` is added to the
+    object's AVUs, `outdated` ones are removed.
     """
     place = prepare(context, placement, landed)
     there = occupant(context, placement, place)
-    if there is None:
-        context.zone.annotate(path, add=place.avus)
+    if there in (None, path):
+        context.zone.annotate(path, add=[*place.avus, *history], remove=[avu for avu in outdated if avu not in place.avus])
         hand_over(context, path, layout.study_group(placement.experiment.study))
+        if path == place.path:
+            return path
         try:
             context.zone.move(path, place.path)
         except Exists:
             there = place.path
         else:
             return place.path
+    assert there is not None
     return _same_again(context, path, there, landed)
 
 
@@ -98,8 +118,13 @@ def _same_again(context: Context, path: str, there: str, landed: Landed) -> str 
     return there
 
 
+def series_name(header: Header) -> str:
+    """The name of a series' collection."""
+    return f"{layout.safe(header.series_number) or '0'}_{layout.safe(header.series_description) or 'series'}"
+
+
 def _series(context: Context, placement: Placement, base: str) -> Series:
-    """The series' collection, made at the first object; known by its SeriesInstanceUID, since numbers start again after a restart of the console."""
+    """The series' collection, made at the first object. SeriesInstanceUID tells it: numbers start again after a restart of the console."""
     header, memory = placement.header, context.memory.series
     key = (base, header.series_instance_uid)
     known = memory.get(key)
@@ -124,8 +149,7 @@ def _series_path(context: Context, placement: Placement, base: str) -> str:
     for (path,) in rows:
         if path.startswith(base + "/"):
             return path
-    name = f"{layout.safe(header.series_number) or '0'}_{layout.safe(header.series_description) or 'series'}"
-    path = f"{base}/{name}"
+    path = f"{base}/{series_name(header)}"
     try:
         others = [avu.value for avu in zone.metadata(path) if avu.attribute == "SeriesInstanceUID"]
     except NotFound:

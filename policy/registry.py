@@ -64,4 +64,4 @@ class Registry:
 
     def _load(self, path: str) -> Experiment:
         rows = self._context.zone.query(["META_COLL_ATTR_NAME", "META_COLL_ATTR_VALUE"], Condition("COLL_NAME", "=", path))
-        return experiment_from(path, dict((name, value) for name, value in rows))
+        return experiment_from(path, {row[0]: row[1] for row in rows})

@@ -1,0 +1,62 @@
+"""Placed at birth: a file that the landing host registers is registered where it belongs, and never needs a move."""
+
+from __future__ import annotations
+
+import os
+
+from policy import layout, place
+from policy.context import Context
+from policy.ingest import Placement, decide, place_of
+from policy.registry import Registry
+from policy.sweep import read_object
+from policy.zone import Condition, NotFound
+
+
+def before(context: Context, path: str, file: str) -> str | None:
+    """The path under which the file is to be registered, or None: then it is registered in landing as asked, and the sweep takes it.
+
+    `path` is in landing, `file` is on this host. What is in doubt, or in the archive already, is the sweep's.
+    """
+    landed = layout.landed(context.settings, path)
+    if landed is None:
+        return None
+    size = os.stat(file).st_size
+    with open(file, "rb") as opened:
+        header = context.read_header(opened, size)
+    decision = decide(header, landed, Registry(context), context.settings)
+    if not isinstance(decision, Placement):
+        return None
+    target = place.prepare(context, decision, landed)
+    if place.occupant(context, decision, target) is not None:
+        return None
+    context.memory.born[target.path] = target.avus
+    return target.path
+
+
+def after(context: Context, path: str) -> None:
+    """Describes an object that `before` had placed."""
+    avus = context.memory.born.pop(path, None)
+    if avus:
+        context.zone.annotate(path, add=avus)
+
+
+def describe(context: Context, path: str) -> bool:
+    """Describes an archived object whose registration was interrupted before `after`; False where there was nothing to do.
+
+    The path in the landing zone is taken from where the file lies: it has not been archived elsewhere yet.
+    """
+    if any(avu.attribute == "LandingPath" for avu in context.zone.metadata(path)):
+        return False
+    collection, _, name = path.rpartition("/")
+    rows = context.zone.query(["DATA_PATH"], Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name))
+    folder = context.settings.landing.folder.rstrip("/") + "/"
+    inside = [file.removeprefix(folder) for (file,) in rows if file.startswith(folder)]
+    landed = layout.landed(context.settings, f"{layout.landing(context.settings)}/{inside[0]}") if inside else None
+    if landed is None:
+        raise NotFound(f"{path}: none of its replicas lies in the landing zone, so nothing tells how it landed")
+    experiment = Registry(context).experiment(layout.experiment_of(context.settings, path) or "")
+    if experiment is None:
+        raise NotFound(f"{path} is in no registered experiment")
+    header = read_object(context, path)
+    context.zone.annotate(path, add=place.prepare(context, place_of(header, landed, experiment), landed).avus)
+    return True

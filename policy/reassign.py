@@ -1,0 +1,120 @@
+"""Re-files under the right ExperimentID: from quarantine, or from an experiment whose ID was typed by mistake."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from policy import experiment_id, layout, place, quarantine
+from policy.context import Context, Refused
+from policy.experiment import Experiment
+from policy.ingest import Quarantine, admit, place_of
+from policy.layout import DataType, Landed
+from policy.registry import Registry
+from policy.sweep import read_object
+from policy.vocabulary import UNITS
+from policy.zone import AVU, Condition, ZoneError
+
+_MADE_HERE = {*UNITS, "SOPInstanceUID", "FrameOfReferenceUID", *quarantine.OF_OBJECT, *quarantine.ON_HOLD}
+"""AVUs of an object that follow from its header or its stay in quarantine; all others travel with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One object's way. `note` says what is special about it, or why it stays where it is (then `target` is empty)."""
+
+    source: str
+    target: str
+    note: str = ""
+
+
+def reassign(context: Context, source: str, to: str, *, dry_run: bool = False, accept_personal_data: bool = False) -> list[Move]:
+    """Re-files all objects of `source` under the experiment `to`; with `dry_run`, says what would happen and changes nothing.
+
+    `source` is an ExperimentID, or the path of a collection or an object in quarantine or in the archive. Files that tell who
+    the person is stay where they are unless a data steward accepts them. Done again, it does what was left undone.
+    """
+    experiment = _target(context, to)
+    moves = [_refile(context, path, experiment, dry_run, accept_personal_data) for path in _objects(context, source)]
+    if not moves:
+        raise Refused(f"there is no object below {source!r}; see mrdata_quarantine_list for what is in quarantine")
+    if not dry_run:
+        context.zone.log(
+            f"{context.zone.whoami().name} re-filed {sum(bool(m.target) for m in moves)} objects of {source} under {experiment.id}"
+        )
+    return moves
+
+
+def _target(context: Context, to: str) -> Experiment:
+    parsed = experiment_id.parse(to)
+    if parsed is None:
+        raise Refused(f"{to!r} is no ExperimentID: its check character does not fit")
+    experiment = Registry(context).experiment(parsed)
+    if experiment is None:
+        raise Refused(f"{parsed} was never registered")
+    if not experiment.is_open:
+        raise Refused(f"{parsed} is {experiment.state} and accepts no files")
+    return experiment
+
+
+def _objects(context: Context, source: str) -> list[str]:
+    zone, settings = context.zone, context.settings
+    if parsed := experiment_id.parse(source):
+        wrong = Registry(context).experiment(parsed)
+        if wrong is None:
+            raise Refused(f"{parsed} was never registered")
+        return [p for data_type in DataType for p in _objects(context, f"{wrong.path}/{data_type}")]
+    source = source.rstrip("/")
+    inside = source.startswith(layout.quarantine(settings) + "/") or layout.experiment_of(settings, source)
+    if not inside or ".." in source.split("/"):
+        raise Refused(f"{source!r} is neither an ExperimentID nor a path in quarantine or in an experiment")
+    stat = zone.stat(source)
+    if stat and not stat.is_collection:
+        return [source]
+    rows = zone.query(["COLL_NAME", "DATA_NAME"], Condition("COLL_NAME", "=", source))
+    rows += zone.query(["COLL_NAME", "DATA_NAME"], Condition("COLL_NAME", "like", source + "/%"))
+    paths = (f"{collection}/{name}" for collection, name in rows)
+    return sorted(p for p in paths if p.startswith(source + "/") and not p.endswith("/experiment.yaml"))
+
+
+def _refile(context: Context, path: str, experiment: Experiment, dry_run: bool, accept_personal_data: bool) -> Move:
+    avus = context.zone.metadata(path)
+    landed = _landed(context, path, avus)
+    header = read_object(context, path)
+    verdict = admit(header, landed, experiment, context.settings)
+    note = ""
+    if isinstance(verdict, Quarantine):
+        if not accept_personal_data:
+            return Move(path, "", f"{verdict.reason}: {verdict.detail}")
+        note = f"accepted by a data steward though it {verdict.detail}"
+    placement = place_of(header, landed, experiment)
+    if dry_run:
+        return Move(path, place.foreseen(placement), note)
+    by = context.zone.whoami().name
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
+    history = AVU("Reassigned", f"{when} by {by} from {layout.experiment_of(context.settings, path) or 'quarantine'}")
+    outdated = [avu for avu in avus if avu.attribute in _MADE_HERE]
+    placed = place.carry_out(context, placement, landed, path, history=[history], outdated=outdated)
+    if isinstance(placed, Quarantine):
+        return Move(path, "", f"{placed.reason}: {placed.detail}")
+    _tidy(context, layout.parent(path))
+    return Move(path, placed, note)
+
+
+def _landed(context: Context, path: str, avus: list[AVU]) -> Landed:
+    """Where it landed, from its AVU; an archived object without one is taken to have landed under its own name."""
+    for avu in avus:
+        if avu.attribute == "LandingPath":
+            landed = layout.landed(context.settings, f"{layout.landing(context.settings)}/{avu.value}")
+            if landed:
+                return landed
+    raise ZoneError(f"{path} has no AVU LandingPath: run mrdata_describe on it first")
+
+
+def _tidy(context: Context, collection: str) -> None:
+    """A series of which nothing is left would still be found by its AVUs."""
+    zone = context.zone
+    left = zone.query(["DATA_ID"], Condition("COLL_NAME", "=", collection))
+    below = zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "=", collection))
+    if not left and not below and layout.parent(collection).rpartition("/")[2] == DataType.DICOM:
+        zone.remove(collection)

@@ -1,0 +1,127 @@
+"""Proves that nothing is lost: every landed byte is in landing, in the archive, in quarantine or set aside, and is what it was."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from policy import layout, quarantine
+from policy.context import Context
+from policy.zone import Condition, ZoneError
+
+
+@dataclass(slots=True)
+class Report:
+    """Counts of data objects, and the paths of everything that is not as it should be."""
+
+    archived: int = 0
+    quarantined: dict[str, int] = field(default_factory=dict)
+    landing: int = 0
+    set_aside: int = 0
+    """Identical copies in the trash; one copy is in the archive."""
+    waiting: list[str] = field(default_factory=list)
+    """Files of the landing zone that are not registered yet."""
+    undescribed: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    """Objects without a good replica, or whose bytes are no longer those that were archived."""
+
+    @property
+    def landed(self) -> int:
+        """All data objects that ever arrived and are accounted for."""
+        return self.archived + sum(self.quarantined.values()) + self.landing
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every byte is accounted for."""
+        return not self.lost and not self.undescribed
+
+
+def verify(
+    context: Context,
+    files: Mapping[str, int] | None = None,
+    *,
+    checksums: bool = True,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Report:
+    """Looks at every object once. `files` are the landing zone's: path below the landing folder -> size in bytes."""
+    report = Report()
+    replicas = _replicas(context)
+    described = _landing_paths(context)
+    known: dict[str, int] = {}
+    for count, (path, sizes) in enumerate(sorted(replicas.items()), 1):
+        _count(context, report, path, described.get(path, []))
+        fault = _fault(context, path, sizes, checksums)
+        if fault:
+            report.lost.append(f"{path}: {fault}")
+        known.update({name: max(sizes.values(), default=0) for name in described.get(path, [])})
+        if path.startswith(layout.landing(context.settings)):
+            known[path.removeprefix(layout.landing(context.settings) + "/")] = max(sizes.values(), default=0)
+        progress(count, len(replicas))
+    report.quarantined = dict(Counter(_reasons(context)))
+    for name, size in sorted((files or {}).items()):
+        if name not in known:
+            report.waiting.append(name)
+        elif known[name] != size:
+            report.lost.append(f"{name}: the file in the landing zone has {size} bytes, the archive has {known[name]}")
+    return report
+
+
+def _replicas(context: Context) -> dict[str, dict[str, int]]:
+    """Path -> number of each good replica -> size. Objects with no good replica have none."""
+    found: dict[str, dict[str, int]] = {}
+    for root in (layout.landing(context.settings), layout.studies(context.settings), layout.quarantine(context.settings), _trash(context)):
+        rows = context.zone.query(
+            ["COLL_NAME", "DATA_NAME", "DATA_REPL_NUM", "DATA_REPL_STATUS", "DATA_SIZE"], Condition("COLL_NAME", "like", root + "%")
+        )
+        for collection, name, number, status, size in rows:
+            if f"{collection}/".startswith(root + "/"):
+                replicas = found.setdefault(f"{collection}/{name}", {})
+                if status == "1":
+                    replicas[number] = int(size)
+    return {path: sizes for path, sizes in found.items() if not path.endswith("/experiment.yaml")}
+
+
+def _trash(context: Context) -> str:
+    return f"/{context.settings.zone}/trash/home/{context.settings.account}"
+
+
+def _landing_paths(context: Context) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for root in (layout.studies(context.settings), layout.quarantine(context.settings)):
+        for collection, name, value in context.zone.query(
+            ["COLL_NAME", "DATA_NAME", "META_DATA_ATTR_VALUE"],
+            Condition("COLL_NAME", "like", root + "/%"),
+            Condition("META_DATA_ATTR_NAME", "=", "LandingPath"),
+        ):
+            found.setdefault(f"{collection}/{name}", []).append(value)
+    return found
+
+
+def _reasons(context: Context) -> list[str]:
+    below = Condition("COLL_NAME", "like", layout.quarantine(context.settings) + "/%")
+    attribute = Condition("META_DATA_ATTR_NAME", "=", quarantine.REASON)
+    return [row[2] for row in context.zone.query(["COLL_NAME", "DATA_NAME", "META_DATA_ATTR_VALUE"], below, attribute)]
+
+
+def _count(context: Context, report: Report, path: str, landing_paths: list[str]) -> None:
+    if path.startswith(layout.landing(context.settings) + "/"):
+        report.landing += 1
+    elif path.startswith(_trash(context) + "/"):
+        report.set_aside += 1
+    elif path.startswith(layout.studies(context.settings) + "/"):
+        report.archived += 1
+        if not landing_paths:
+            report.undescribed.append(path)
+
+
+def _fault(context: Context, path: str, sizes: dict[str, int], checksums: bool) -> str:
+    if not sizes:
+        return "has no good replica"
+    if not checksums:
+        return ""
+    try:
+        context.zone.checksum(path, verify=True)
+    except ZoneError as error:
+        return str(error)
+    return ""
