@@ -1,0 +1,263 @@
+"""`policy.zone.Zone` over the rule engine's `callback`: what a policy asks for becomes microservices.
+
+Signatures and placeholders are those of iRODS 5.0 (server/re/src, plugins/microservices/src); see the Python rule engine
+plugin's python_rules/*.r for examples of each. Nothing here may outlive the rule call: `callback` refers to a stack object.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from microservices import query
+from policy.settings import Settings
+from policy.zone import AVU, Access, Condition, Exists, NotFound, NotPermitted, Stat, User, ZoneError
+
+_CODE = re.compile(r"\[iRods__Error__Code:(-?\d+)\]")
+_NOT_FOUND = {-310000, -358000, -808000, -814000, -817000, -171000}
+_EXISTS = {-312000, -809000, -833000, -834000}
+_NOT_PERMITTED = {-818000, -13000, -350000}
+_AVU_EXISTS = -809000
+_AVU_MISSING = (-819000, -808000, -817000)
+_REMOTE_ADMIN = 4
+_ACCESS = {"own": Access.OWN, "write": Access.WRITE, "modify object": Access.WRITE, "modify_object": Access.WRITE}
+_READ = {"read", "read object", "read_object"}
+
+
+class ServerZone:
+    """The zone as the asking user sees it, inside the server."""
+
+    def __init__(self, callback: Any, rei: Any, settings: Settings) -> None:  # noqa: ANN401 - boost::python objects
+        self._callback = callback
+        self._rei = rei
+        self._settings = settings
+
+    @property
+    def name(self) -> str:
+        """The zone's name."""
+        return self._settings.zone
+
+    def whoami(self) -> User:
+        """The client user; an administrator only if the client and the proxy user both are one."""
+        client, proxy = self._rei.uoic, self._rei.uoip
+        is_admin = all(u.authInfo.authFlag >= _REMOTE_ADMIN for u in (client, proxy))
+        return User(str(client.userName), str(client.rodsZone), is_admin)
+
+    def query(self, columns: Sequence[str], *conditions: Condition) -> list[tuple[str, ...]]:
+        """GenQuery1, which uses the agent's own catalog connection; GenQuery2 for values that GenQuery1 cannot hold."""
+        with _errors("query", ", ".join(columns)):
+            return query.run(self._callback, columns, conditions)
+
+    def stat(self, path: str) -> Stat | None:
+        """From the catalog alone: one query for an object, a second one for a collection."""
+        collection, _, name = path.rpartition("/")
+        rows = self.query(
+            ["DATA_SIZE", "DATA_OWNER_NAME", "DATA_CHECKSUM", "DATA_MODIFY_TIME", "DATA_REPL_STATUS"],
+            Condition("COLL_NAME", "=", collection),
+            Condition("DATA_NAME", "=", name),
+        )
+        if rows:
+            size, owner, checksum, modified, _ = max(rows, key=lambda row: (row[4] == "1", row[3]))
+            return Stat(path, False, int(size), owner, checksum, int(modified))
+        rows = self.query(["COLL_OWNER_NAME", "COLL_MODIFY_TIME"], Condition("COLL_NAME", "=", path))
+        return Stat(path, True, 0, rows[0][0], "", int(rows[0][1])) if rows else None
+
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        """Opens, seeks, reads and closes: callers read large pieces."""
+        if "++++" in path:
+            raise ZoneError(f"{path}: `++++` separates arguments in iRODS and cannot be in a name that a rule reads; rename it")
+        with _errors("read", path):
+            opened = self._call("msiDataObjOpen", f"objPath={path}++++openFlags=O_RDONLY", 0)[1]
+            try:
+                if offset:
+                    self._call("msiDataObjLseek", opened, str(offset), "SEEK_SET", 0)
+                buffer = self._call("msiDataObjRead", opened, str(length), _types().BytesBuf())[2]
+                data = bytes(b & 0xFF for b in buffer.get_bytes())[: buffer.len]
+                buffer.clear_buffer()
+                return data
+            finally:
+                self._call("msiDataObjClose", opened, 0)
+
+    def write(self, path: str, content: bytes) -> None:
+        """Text only, as UTF-8: what MrData writes itself are YAML and JSON."""
+        with _errors("write", path):
+            opened = self._call("msiDataObjCreate", path, "forceFlag=", 0)[2]
+            try:
+                self._call("msiDataObjWrite", opened, content.decode("utf-8"), 0)
+            finally:
+                self._call("msiDataObjClose", opened, 0)
+
+    def make_collection(self, path: str) -> None:
+        """With its parents."""
+        with _errors("make the collection", path, ignore=_EXISTS):
+            self._call("msiCollCreate", path, "1", 0)
+
+    def move(self, source: str, destination: str) -> None:
+        """A rename in the catalog."""
+        found = self.stat(source)
+        if found is None:
+            raise NotFound(f"{source} is not there")
+        with _errors("move", f"{source} to {destination}"):
+            self._call("msiDataObjRename", source, destination, "1" if found.is_collection else "0", 0)
+
+    def remove(self, path: str) -> None:
+        """To the trash."""
+        found = self.stat(path)
+        if found is None:
+            raise NotFound(f"{path} is not there")
+        with _errors("remove", path):
+            if found.is_collection:
+                self._call("msiRmColl", path, "", 0)
+            else:
+                self._call("msiDataObjUnlink", f"objPath={path}", 0)
+
+    def metadata(self, path: str) -> list[AVU]:
+        """One query for an object; NotFound only where there is nothing at all."""
+        kind, conditions = self._entity(path)
+        columns = [f"META_{kind}_ATTR_{part}" for part in ("NAME", "VALUE", "UNITS")]
+        return [AVU(*row) for row in self.query(columns, *conditions)]
+
+    def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
+        """Single AVUs: the atomic microservice opens a catalog connection at each call, which costs as much as eight of them."""
+        option = None
+        for avu in add:
+            option = option or self._option(path)
+            with _errors("annotate", path, ignore={_AVU_EXISTS}):
+                self._call("msiModAVUMetadata", option, path, "add", *_avu(avu))
+        for avu in remove:
+            option = option or self._option(path)
+            with _errors("annotate", path, ignore=_AVU_MISSING):
+                self._call("msiModAVUMetadata", option, path, "rm", *_avu(avu))
+
+    def permissions(self, path: str) -> dict[str, Access]:
+        """Only levels that MrData knows; a level between two counts as the lower one."""
+        kind, conditions = self._entity(path)
+        columns = ["USER_NAME", "DATA_ACCESS_NAME"] if kind == "DATA" else ["COLL_USER_NAME", "COLL_ACCESS_NAME"]
+        return {name: _access(level) for name, level in self.query(columns, *conditions)}
+
+    def permit(self, path: str, name: str, access: Access, *, recursive: bool = False) -> None:
+        """As administrator where the user is one, so that the service account reaches what others put into landing."""
+        level = f"admin:{access}" if self.whoami().is_admin else str(access)
+        with _errors(f"give {name} {access} on", path):
+            self._call("msiSetACL", "recursive" if recursive else "default", level, name, path)
+
+    def inherit(self, path: str) -> None:
+        """For everything created below from now on."""
+        level = "admin:inherit" if self.whoami().is_admin else "inherit"
+        with _errors("set inheritance on", path):
+            self._call("msiSetACL", "default", level, "", path)
+
+    def group(self, name: str, members: Iterable[str]) -> None:
+        """Through the administrator's command: the rule engine has no microservice for groups."""
+        wanted = set(members)
+        if not self.query(["USER_NAME"], Condition("USER_NAME", "=", name), Condition("USER_TYPE", "=", "rodsgroup")):
+            self._iadmin("mkgroup", name)
+        rows = self.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", name))
+        has = {user for (user,) in rows} - {name}
+        for user in sorted(wanted - has):
+            self._iadmin("atg", name, user)
+        for user in sorted(has - wanted):
+            self._iadmin("rfg", name, user)
+
+    def checksum(self, path: str, *, verify: bool = False) -> str:
+        """The kept checksum, computed where there is none; `verify` compares the bytes of all good replicas with it."""
+        with _errors("checksum", path):
+            kept = str(self._call("msiDataObjChksum", path, "", "")[2])
+            if verify:
+                self._call("msiDataObjChksum", path, "verifyChksum=", "")
+        return kept
+
+    def replicate(self, path: str, resource: str) -> None:
+        """One thread: worker threads would wait for the interpreter that this rule holds, for ever (plugin issue 54)."""
+        with _errors("replicate", path):
+            self._call("msiDataObjRepl", path, f"destRescName={resource}++++numThreads=1++++verifyChksum=", 0)
+
+    def trim(self, path: str, resource: str) -> None:
+        """Leaves at least one replica."""
+        with _errors("trim", path):
+            self._call("msiDataObjTrim", path, resource, "null", "1", "null", 0)
+
+    def register(self, file: str, path: str, resource: str) -> str:
+        """From inside the server no policy enforcement point fires: the path stays."""
+        with _errors("register", path):
+            self._call("msiPhyPathReg", path, resource, file, "null", 0)
+        return path
+
+    def delay(self, rule: str, argument: str, every: int) -> None:
+        """The text of a delay rule is code: only a name and a JSON text get into it, both as Python literals."""
+        if not rule.isidentifier():
+            raise ZoneError(f"{rule!r} is no rule name")
+        where = f"<INST_NAME>irods_rule_engine_plugin-python-instance</INST_NAME><PLUSET>1s</PLUSET><EF>{every:d}s REPEAT FOR EVER</EF>"
+        with _errors("schedule", rule):
+            self._call("delayExec", where, f"callback.{rule}({argument!r}, '')", "")
+
+    def rule(self, name: str, argument: str) -> str:
+        """A rule of the same rulebase."""
+        with _errors("call", name):
+            return str(self._call(name, argument, "")[1])
+
+    def log(self, message: str) -> None:
+        """Into the server's log, marked as MrData's."""
+        self._call("writeLine", "serverLog", f"MrData: {message}")
+
+    def _call(self, microservice: str, *arguments: object) -> Any:  # noqa: ANN401 - str, int or a struct of irods_types
+        return getattr(self._callback, microservice)(*arguments)["arguments"]
+
+    def _iadmin(self, *arguments: str) -> None:
+        done = subprocess.run([*self._settings.iadmin, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0:
+            raise ZoneError(f"iadmin {' '.join(arguments)}: {(done.stderr or done.stdout).strip()}")
+
+    def _entity(self, path: str) -> tuple[str, list[Condition]]:
+        """`DATA` or `COLL`, and the conditions that select it. NotFound where there is neither."""
+        collection, _, name = path.rpartition("/")
+        conditions = [Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)]
+        if self.query(["DATA_ID"], *conditions):
+            return "DATA", conditions
+        conditions = [Condition("COLL_NAME", "=", path)]
+        if self.query(["COLL_ID"], *conditions):
+            return "COLL", conditions
+        raise NotFound(f"{path} is not there")
+
+    def _option(self, path: str) -> str:
+        return "-d" if self._entity(path)[0] == "DATA" else "-C"
+
+
+def _avu(avu: AVU) -> tuple[str, str, str]:
+    return avu.attribute, avu.value, avu.unit
+
+
+def _access(level: str) -> Access:
+    return _ACCESS.get(level, Access.READ if level in _READ else Access.NULL)
+
+
+def _types() -> Any:  # noqa: ANN401 - a module that only the server has
+    import irods_types
+
+    return irods_types
+
+
+class _errors:  # noqa: N801 - reads as a function in `with`
+    """Turns the rule engine's RuntimeError, whose text holds a code, into a ZoneError that says what was being done."""
+
+    def __init__(self, action: str, subject: str, ignore: Iterable[int] = ()) -> None:
+        self._action, self._subject, self._ignore = action, subject, set(ignore)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, RuntimeError):
+            return False
+        found = _CODE.search(str(error))
+        code = int(found[1]) if found else 0
+        family = code // 1000 * 1000 if code > 0 else -(-code // 1000 * 1000)
+        if family in self._ignore or code in self._ignore:
+            return True
+        cls = next((c for codes, c in _CLASSES if code in codes or family in codes), ZoneError)
+        raise cls(f"cannot {self._action} {self._subject}: iRODS error {code}", code) from error
+
+
+_CLASSES: list[tuple[set[int], type[ZoneError]]] = [(_NOT_FOUND, NotFound), (_EXISTS, Exists), (_NOT_PERMITTED, NotPermitted)]
