@@ -1,0 +1,323 @@
+"""TWIX raw data files of the phantom: VB (one measurement) and VE (a multi-RAID file of one or more).
+
+A measurement is a header of text buffers (Config, Dicom, Meas, MeasYaps, Phoenix, Spice), readouts that each begin with a
+measurement data header (MDH), and a readout flagged ACQEND. In a VE file a table of 64 entries stands in front (10240
+bytes), and measurements begin at multiples of 512. The patient's name is plain in VB and masked in VE, as on the scanners.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import BinaryIO
+
+from mrdata.phantom import Complex, Contrast, Plane, Session, kspace
+
+Tree = Mapping[str, "Tree | str | int | float | Sequence[int] | None"]
+
+ONLINE, ACQEND = 1 << 3, 1
+_LAST = 1 << 8 | 1 << 11 | 1 << 29
+_FIRST_IN_SLICE = 1 << 28
+_RAID_TABLE = 10240
+_ALIGN = 512
+
+
+class Version(Enum):
+    """The two file formats, each with the texts of a 9.4 T software of its time: software, baseline, ulVersion."""
+
+    VB = ("syngo MR B17", "N4_VB17A_LATEST_20090307", 21710006)
+    VE = ("syngo MR E12", "N4_VE12U_LATEST_20181126", 51280000)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A protocol and what was measured with it: `lines` is (phase encoding lines, channels, samples)."""
+
+    protocol: str
+    meas_uid: int
+    lines: Complex
+    contrast: Contrast
+    plane: Plane
+    starts: float = 0.0
+    """Seconds after the session's beginning."""
+
+    @property
+    def file_name(self) -> str:
+        """As the console names an export."""
+        return f"meas_MID{self.meas_uid:05d}_FID{self.file_id:05d}_{self.protocol}.dat"
+
+    @property
+    def file_id(self) -> int:
+        """The second number of the file's name."""
+        return 11_000 + self.meas_uid
+
+
+def gradient_echo(session: Session, meas_uid: int, *, size: int = 128, channels: int = 8, z: float = 0.0) -> Measurement:
+    """An axial gradient echo of `size` lines."""
+    plane = Plane((0.0, 0.0, z), rows=size, columns=size, spacing=224 / size)
+    contrast = Contrast(300.0, 4.1, 25.0)
+    lines = kspace(plane, contrast, channels=channels, seed=session.seed + meas_uid)
+    return Measurement("gre_raw", meas_uid, lines, contrast, plane, starts=300.0 + meas_uid)
+
+
+def coil_sensitivities(session: Session, meas_uid: int, *, channels: int = 8) -> Measurement:
+    """The adjustment that VE writes into the same file before the image."""
+    plane = Plane((0.0, 0.0, 0.0), rows=32, columns=32, spacing=7.0)
+    contrast = Contrast(30.0, 2.0, 5.0)
+    lines = kspace(plane, contrast, channels=channels, seed=session.seed + meas_uid)
+    return Measurement("AdjCoilSens", meas_uid, lines, contrast, plane, starts=300.0 + meas_uid)
+
+
+def vb(session: Session, measurement: Measurement) -> bytes:
+    """A VB file."""
+    return header(session, measurement, Version.VB) + b"".join(_readouts(session, measurement, Version.VB))
+
+
+def ve(session: Session, measurements: Sequence[Measurement], *, masked: bool = True) -> bytes:
+    """A VE file; `masked` as on the scanner: name, birthday and ID of the patient are runs of `x`."""
+    parts, entries, offset = [], [], _RAID_TABLE
+    for measurement in measurements:
+        content = header(session, measurement, Version.VE, masked=masked) + b"".join(_readouts(session, measurement, Version.VE))
+        entries.append((measurement, offset, len(content)))
+        parts.append(content + bytes(-len(content) % _ALIGN))
+        offset += len(parts[-1])
+    return _raid_table(session, entries) + b"".join(parts)
+
+
+def write_large(file: BinaryIO, session: Session, size: int, version: Version = Version.VE) -> int:
+    """A whole raw file of at least `size` bytes in a moment: readouts of 32 MB, of which only the MDHs are written. Its true size.
+
+    `file` must be new, seekable and on a file system with sparse files; the samples read as zeros.
+    """
+    few = gradient_echo(session, 99, size=16, channels=2)
+    start = 0 if version is Version.VB else _RAID_TABLE
+    text = header(session, few, version)
+    channels, samples = 62, 65_504
+    per_channel = 8 * samples + (128 if version is Version.VB else 32)
+    length = channels * per_channel + (0 if version is Version.VB else 192)
+    stated = per_channel if version is Version.VB else length
+    count = max(1, -(-(size - start - len(text)) // length))
+    file.seek(start)
+    file.write(text)
+    position = start + len(text)
+    for number in range(count):
+        file.seek(position)
+        file.write(_mdh(session, few, version, number + 1, ONLINE, (channels, samples), stated, line=number % 0x10000))
+        position += length
+    file.seek(position)
+    tail = _end(session, few, version, count + 1)
+    if version is Version.VE:
+        end = position + len(tail)
+        tail += bytes(-end % _ALIGN)
+        file.write(tail)
+        file.seek(0)
+        file.write(_raid_table(session, [(few, start, end - start)]))
+    else:
+        file.write(tail)
+    return position + len(tail)
+
+
+def header(session: Session, measurement: Measurement, version: Version, *, masked: bool = True) -> bytes:
+    """The length, the number of buffers, and the buffers with their names and lengths; filled up to a multiple of 32."""
+    buffers = _buffers(session, measurement, version, masked=masked and version is Version.VE)
+    body = b"".join(
+        name.encode() + b"\0" + struct.pack("<I", len(text)) + text
+        for name, text in ((n, t.encode("latin-1") + (b"" if n == "Config" else b"\0")) for n, t in buffers.items())
+    )
+    # the console leaves in the gap what was in its memory
+    body += body[-4000:][: -(len(body) + 8) % 32]
+    return struct.pack("<II", len(body) + 8, len(buffers)) + body
+
+
+def _raid_table(session: Session, entries: Sequence[tuple[Measurement, int, int]]) -> bytes:
+    # masked even where the text is not, with nine characters more than the name
+    name = b"x" * min(64, len(session.patient_name) + 9)
+    table = struct.pack("<II", 0, len(entries))
+    for m, offset, length in entries:
+        table += struct.pack("<IIQQ64s64s", m.meas_uid, m.file_id, offset, length, name, m.protocol.encode())
+    return table.ljust(_RAID_TABLE, b"\0")
+
+
+def _mdh(
+    session: Session, m: Measurement, version: Version, counter: int, flags: int, shape: tuple[int, int], length: int,
+    *, line: int = 0, channel: int = 0,
+) -> bytes:  # fmt: skip
+    """VB: 128 bytes before each channel's samples; VE: 192 bytes before all channels. `shape` is (channels, samples)."""
+    moment = session.started + timedelta(seconds=m.starts, milliseconds=counter * m.contrast.repetition_time)
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    time = int((moment - midnight).total_seconds() / 0.0025)
+    channels, samples = shape
+    loop = (line,) + (0,) * 13
+    centre = (samples // 2, 0, 0.0, 0, m.lines.shape[0] // 2, 0) if samples else (0, 0, 0.0, 0, 0, 0)
+    place = (*m.plane.centre, 1.0, 0.0, 0.0, 0.0)
+    if version is Version.VB:
+        begin = struct.pack("<IiIIIQHH", length | 1 << 31, m.meas_uid, counter, time, 0, flags, samples, channels)
+        return begin + struct.pack("<14H2HHHfIHH8H7fHH", *loop, 0, 0, *centre, *(0,) * 8, *place, channel, 0)
+    begin = struct.pack("<IiIIIHHiiiiQHH", length, m.meas_uid, counter, time, 0, 0, 0, 0, 0, 0, 0, flags, samples, channels)
+    return begin + struct.pack("<14H2HHHfIHH7f24H4HHHI", *loop, 0, 0, *centre, *place, *(0,) * 28, 0, 0, 0)
+
+
+def _channel_header(m: Measurement, counter: int, channel: int, samples: int) -> bytes:
+    return struct.pack("<IiIiIIHHI", (8 * samples + 32) << 8 | 2, m.meas_uid, counter, 0, 0, 0, channel, 0, 0)
+
+
+def _readouts(session: Session, m: Measurement, version: Version) -> Iterator[bytes]:
+    count, channels, samples = m.lines.shape
+    for line in range(count):
+        flags = ONLINE | (_FIRST_IN_SLICE if line == 0 else 0) | (_LAST if line == count - 1 else 0)
+        shape = (channels, samples)
+        if version is Version.VE:
+            length = 192 + channels * (32 + 8 * samples)
+            yield _mdh(session, m, version, line + 1, flags, shape, length, line=line)
+            for channel in range(channels):
+                yield _channel_header(m, line + 1, channel, samples) + m.lines[line, channel].tobytes()
+        else:
+            for channel in range(channels):
+                yield _mdh(session, m, version, line + 1, flags, shape, 128 + 8 * samples, line=line, channel=channel)
+                yield m.lines[line, channel].tobytes()
+    yield _end(session, m, version, count + 1)
+
+
+def _end(session: Session, m: Measurement, version: Version, counter: int) -> bytes:
+    """The readout that says that the measurement is complete."""
+    if version is Version.VE:
+        return _mdh(session, m, version, counter, ACQEND, (0, 0), 352) + _channel_header(m, counter, 0, 16) + bytes(128)
+    # a VB file ends after 16 samples, whatever length its last MDH states
+    return _mdh(session, m, version, 1, ACQEND, (1, 16), 1 << 30 | 8192) + bytes(128)
+
+
+def _buffers(session: Session, m: Measurement, version: Version, *, masked: bool) -> dict[str, str]:
+    software, baseline, number = version.value
+    name = "x" * len(session.patient_name) if masked else session.patient_name
+    identity = "x" * 48 if masked else session.patient_name
+    birthday = "xxxxxxxx" if masked else None
+    person: Tree = {
+        "PatientID": identity, "PatientBirthDay": birthday, "PatientSex": None, "tPatientName": name,
+        "PatientLOID": "6.0.60000001", "StudyLOID": "6.0.60000006", "SeriesLOID": f"6.0.{60000010 + m.meas_uid}", "tStudyDescription": None,
+    }  # fmt: skip
+    frame = session.frame_of_reference_uid
+    station: Tree = {
+        "SoftwareVersions": software, "Manufacturer": "SIEMENS", "ManufacturersModelName": session.MODEL, "LongModelName": "NUMARIS/4",
+        "InstitutionAddress": None, "DeviceSerialNumber": session.SERIAL, "InstitutionName": None, "Modality": "MR",
+    }  # fmt: skip
+    dicom: Tree = {
+        **station, "adFlipAngleDegree": m.contrast.flip_angle, "ulVersion": number, "lFrequency": round(session.FREQUENCY * 1e6),
+        "lBaseResolution": m.plane.columns, "lPhaseEncodingLines": m.plane.rows, "tBodyPartExamined": "HEAD", "tPatientPosition": "HFS",
+        "flTransRefAmpl": 250.0, "tPerfPhysiciansName": None, "lPatientSex": None, "tPatientName": name, "TransmittingCoil": "16Tx_Head",
+        "flReadoutOSFactor": 2.0, "flMagneticFieldStrength": session.FIELD, "tSequenceVariant": "SP", "tScanningSequence": "GR",
+        "tMRAcquisitionType": "2D", "tImageComment": None, "tProtocolName": m.protocol,
+    }  # fmt: skip
+    raid: Tree = {
+        "Class": "RAIDLocal@IrisServices", "MeasUID": m.meas_uid, "ProtocolName": m.protocol, "PatientName": name,
+        "PatientBirthDay": birthday,
+    }  # fmt: skip
+    sequence: Tree = {"SequenceFileName": "%SiemensSeq%\\gre", "SequenceString": "fl2d1"}
+    config: Tree = {
+        "PARC": {
+            "HARDWARE": {"CPUCount": "16", "MaxMemory": "58257"}, "RECOMPOSE": person,
+            "DERIVED": {"chronSliceIndices": [0, *[-1] * 127]},
+            "PIPE": {"MeasUID": m.meas_uid, "FrameOfReference": frame, "PatientPosition": "HFS"},
+            "SERVICES": {"RAIDLocal": raid, "FillMiniHeaderData": {"MeasUID": m.meas_uid, **sequence}},
+        }
+    }  # fmt: skip
+    meas: Tree = {
+        "HEADER": {**person, "MeasUID": m.meas_uid, "tProtocolName": m.protocol, "PatientName": name},
+        # as large as in life: what stands behind the Meas buffer is found only by who follows the lengths
+        "IRIS": {f"functor{n:03d}": {"Class": f"Step{n:03d}@IceImage", "alTable": [0] * 512} for n in range(300)},
+        "MEAS": {"alTR": [_us(m.contrast.repetition_time), *[0] * 127], "alTE": [_us(m.contrast.echo_time), *[0] * 127]},
+        "YAPS": {"tFrameOfReference": frame, "flMagneticFieldStrength": session.FIELD, "tPatientPosition": "HFS"},
+        "DICOM": dicom,
+    }  # fmt: skip
+    spice: Tree = {
+        "PARC": {"PIPE": {"display": {"Class": "IceDisplay@Spice", "MeasUID": m.meas_uid, "PatientsName": name}}, "SYSTEM": station}
+    }
+    yaps = _ascconv(session, m, version, baseline, number)
+    return {
+        "Config": _xprotocol(config),
+        "Dicom": _xprotocol({"DICOM": dicom}),
+        "Meas": _xprotocol(meas, spacious=True, name="ONLINE Pipe Configuration"),
+        "MeasYaps": yaps + "\n",
+        "Phoenix": _xprotocol({"PHOENIX": {"Steps": [1, 2, 3]}}, name="MultiStep Controller") + yaps,
+        "Spice": _xprotocol(spice),
+    }
+
+
+def _us(milliseconds: float) -> int:
+    return round(1000 * milliseconds)
+
+
+def _ascconv(session: Session, m: Measurement, version: Version, baseline: str, number: int) -> str:
+    """The protocol as `key = value` lines: VB pads the keys and writes flags as hexadecimal, VE writes tabs and decimals."""
+    phase_lines = m.lines.shape[0]
+    values: dict[str, str | int | float] = {
+        "ulVersion": number, "tSequenceFileName": "%SiemensSeq%\\gre", "tProtocolName": m.protocol, "ucTablePositioningMode": 1,
+        "lContrasts": 1, "lTotalScanTimeSec": max(1, round(phase_lines * m.contrast.repetition_time / 1000)),
+        "sProtConsistencyInfo.tBaselineString": baseline, "sProtConsistencyInfo.flNominalB0": session.FIELD,
+        "sTXSPEC.asNucleusInfo[0].tNucleus": "1H", "sTXSPEC.asNucleusInfo[0].lFrequency": round(session.FREQUENCY * 1e6),
+        "sTXSPEC.asNucleusInfo[0].flReferenceAmplitude": 250.0, "alTR[0]": _us(m.contrast.repetition_time), "alTI[0]": 0,
+        "alTE[0]": _us(m.contrast.echo_time), "sSliceArray.asSlice[0].sNormal.dTra": 1.0, "sSliceArray.asSlice[0].dThickness": 4.0,
+        "sSliceArray.asSlice[0].dPhaseFOV": m.plane.rows * m.plane.spacing,
+        "sSliceArray.asSlice[0].dReadoutFOV": m.plane.columns * m.plane.spacing, "sSliceArray.lSize": 1,
+        "sKSpace.lBaseResolution": m.plane.columns, "sKSpace.lPhaseEncodingLines": phase_lines, "sKSpace.lPartitions": 1,
+        "sKSpace.ucDimension": 2, "adFlipAngleDegree[0]": m.contrast.flip_angle,
+    }  # fmt: skip
+    old = version is Version.VB
+    rows = ["### ASCCONV BEGIN ###" if old else f"### ASCCONV BEGIN object=MrProtDataImpl@MrProtocolData version={number} ###"]
+    for key, value in values.items():
+        as_hex = old and isinstance(value, int) and key.rpartition(".")[2].startswith(("uc", "ul"))
+        text = (
+            f'"{value}"'
+            if isinstance(value, str)
+            else f"{value:#x}"
+            if as_hex
+            else f"{value:g}"
+            if isinstance(value, float)
+            else str(value)
+        )
+        rows.append(f"{key:<40} = {text}" if old else f"{key}\t = \t{text}")
+    return "\n".join([*rows, "### ASCCONV END ###"])
+
+
+def _xprotocol(tree: Tree, *, spacious: bool = False, name: str = "") -> str:
+    """A buffer in Siemens' XProtocol syntax: values on one line (Config, Dicom, Spice) or on lines of their own (Meas)."""
+    title = f'  <Name> "{name}" \n  <ID> 1000000 \n  <Userversion> 1.0 \n' if name else ""
+    return "<XProtocol> \n{\n" + title + '  \n  <ParamMap.""> \n  {\n' + _params(tree, "    ", spacious) + "  }\n}\n"
+
+
+def _params(tree: Tree, indent: str, spacious: bool) -> str:
+    out = ""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            kind = "ParamFunctor" if "Class" in value else "ParamMap"
+            out += f'{indent}<{kind}."{key}"> \n{indent}{{\n{_params(value, indent + "  ", spacious)}{indent}}}\n'
+        elif key == "Class":
+            out += f'{indent}<Class> "{value}" \n{indent}\n'
+        elif spacious:
+            inner = "".join(f"{indent}  {part} \n" for part in _value(key, value))
+            out += f'{indent}\n{indent}<{_kind(key, value)}."{key}"> \n{indent}{{\n{inner}{indent}}}\n'
+        else:
+            inner = "".join(f"{part}  " for part in _value(key, value))
+            out += f'{indent}<{_kind(key, value)}."{key}">  {{ {inner}}}\n'
+    return out
+
+
+def _kind(key: str, value: str | int | float | Sequence[int] | None) -> str:
+    if isinstance(value, float):
+        return "ParamDouble"
+    return "ParamString" if isinstance(value, str) or (value is None and key not in ("PatientSex", "lPatientSex")) else "ParamLong"
+
+
+def _value(key: str, value: str | int | float | Sequence[int] | None) -> Iterator[str]:
+    if isinstance(value, float):
+        yield "<Precision> 6"
+        yield f"{value:.6f}"
+    elif isinstance(value, str):
+        yield f'"{value}"'
+    elif isinstance(value, Sequence):
+        for first in range(0, len(value), 10):
+            yield " ".join(map(str, value[first : first + 10]))
+    elif value is not None:
+        yield str(value)
