@@ -15,7 +15,7 @@ from policy.zone import Condition
 
 _PLAIN = re.compile(r"[^'\\|&\x00-\x1f]*")
 _COLUMN = re.compile(r"[A-Z][A-Z0-9_]*")
-_END_OF_ROWS = re.compile(r"\[iRods__Error__Code:-(808000|1107000)\]")
+_END_OF_ROWS = "[iRods__Error__Code:-408000]"
 
 
 def run(callback: Any, columns: Sequence[str], conditions: Sequence[Condition]) -> list[tuple[str, ...]]:  # noqa: ANN401
@@ -62,7 +62,7 @@ def _next_row(callback: Any, handle: str) -> bool:  # noqa: ANN401
     try:
         callback.msi_genquery2_next_row(handle)
     except RuntimeError as error:
-        if _END_OF_ROWS.search(str(error)):
+        if _END_OF_ROWS in str(error):
             return False
         raise
     return True

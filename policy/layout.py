@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -103,9 +104,10 @@ def parent(path: str) -> str:
 
 
 def safe(text: str, limit: int = 64) -> str:
-    """Text from a header as a name that every client and file system takes: other characters become `_`.
+    """Text from a header as a name that every client and file system takes: accents go, other characters become `_`.
 
-    >>> safe("t1 mpr/sag <1mm>")
-    't1_mpr_sag_1mm'
+    >>> safe("t1 mpr/sag <1mm>"), safe("Übersicht")
+    ('t1_mpr_sag_1mm', 'Ubersicht')
     """
-    return re.sub(r"_+", "_", re.sub(r"[^\w.+=-]", "_", text)).strip("_.")[:limit]
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"_+", "_", re.sub(r"[^\w.+=-]", "_", plain)).strip("_.")[:limit]

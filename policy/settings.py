@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, get_origin, get_type_hints
+from typing import Any, ClassVar, get_origin, get_type_hints
 
 
 class SettingsError(ValueError):
@@ -53,7 +53,7 @@ class Settings:
     """All settings of a site."""
 
     zone: str
-    account: str = "mrdata"
+    account: ClassVar[str] = "mrdata"
     """The service account (rodsadmin) that owns the archive; its home collection holds landing, studies and quarantine."""
     trusted: list[str] = field(default_factory=lambda: ["mrdata"])
     """Accounts whose files are placed at once, by the policy enforcement points; everybody else's by the sweep."""

@@ -1,0 +1,65 @@
+"""The agent's side of the rulebase: one `Agent` for each client connection, kept by `core.py`.
+
+It reads the settings once, remembers what the policies want remembered, and makes a `Context` for each call from what the
+rule engine hands over.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from microservices.headers import read_header
+from microservices.settings import load_settings
+from microservices.zone import ServerZone
+from policy import birth, sweep
+from policy.context import Context, Memory
+
+REMOTE_ADMIN = 4
+"""`authFlag` of a rodsadmin of another zone; a local one has 5 (lib/core/include/irods/rodsUser.h)."""
+
+
+MAX_NAME_LEN = 1088
+"""Bytes of a path with its final zero byte (lib/core/include/irods/rodsDef.h)."""
+
+
+class Agent:
+    """What core.py hands over to. Arguments named `rule_args`, `callback` and `rei` are the rule engine's."""
+
+    def __init__(self, settings_path: str) -> None:
+        self.settings = load_settings(settings_path)
+        self.memory = Memory()
+
+    def context(self, callback: Any, rei: Any) -> Context:  # noqa: ANN401
+        """For one call: the callback must not be kept."""
+        return Context(ServerZone(callback, rei, self.settings), self.settings, read_header, self.memory)
+
+    def registering(self, rule_args: Any, callback: Any, rei: Any) -> None:  # noqa: ANN401
+        """Before a file is registered in place (PHY_PATH_REG): writes its place in the archive into `objPath`."""
+        options = rule_args[2].condInput
+        given = {str(options.key[i]): str(options.value[i]) for i in range(options.len)}
+        if not self._trusts(rei) or "filePath" not in given or "collection" in given or "regRepl" in given:
+            return
+        path = birth.before(self.context(callback, rei), str(rule_args[2].objPath), given["filePath"])
+        # A char array takes bytes one by one: other names are left to the sweep.
+        if path and path.isascii() and len(path) < MAX_NAME_LEN:
+            for i, character in enumerate(path + "\0"):
+                rule_args[2].objPath[i] = character
+
+    def registered(self, rule_args: Any, callback: Any, rei: Any) -> None:  # noqa: ANN401
+        """After a file was registered in place: describes it, if it was placed."""
+        birth.after(self.context(callback, rei), str(rule_args[2].objPath))
+
+    def arrived(self, path: str, callback: Any, rei: Any) -> None:  # noqa: ANN401
+        """After an object was written, copied or renamed into landing: places it at once if the service account put it there."""
+        if self._trusts(rei):
+            sweep.settle(self.context(callback, rei), path)
+
+    def answer(self, name: str, rule_args: Any, callback: Any, rei: Any) -> None:  # noqa: ANN401
+        """Calls the rule `name` of `microservices.rules` with the JSON of the first argument; the second becomes its JSON answer."""
+        from microservices import rules
+
+        rule_args[1] = rules.answer(self.context(callback, rei), name, str(rule_args[0]))
+
+    def _trusts(self, rei: Any) -> bool:  # noqa: ANN401
+        user = rei.uoic
+        return user.authInfo.authFlag >= REMOTE_ADMIN and str(user.userName) in self.settings.trusted

@@ -1,0 +1,125 @@
+"""The callable rules: JSON in, JSON out. Each says who may call it.
+
+A rule's own error travels in its answer (`{"error": "..."}`), because the rule engine loses the outputs of a rule that fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from policy import birth, quarantine, reassign, register, site, study, sweep, verify
+from policy.context import Context, Refused
+from policy.zone import Condition, ZoneError
+
+Request = Mapping[str, Any]
+Rule = Callable[[Context, Request], object]
+
+
+def answer(context: Context, name: str, text: str) -> str:
+    """The JSON answer of the rule `name` to a JSON request; what went wrong is in its `error`."""
+    permitted, rule = _RULES[name]
+    try:
+        request = json.loads(text or "{}")
+        if not isinstance(request, dict):
+            raise Refused("the request must be a JSON object")
+        if not permitted(context):
+            raise Refused(f"{context.zone.whoami().name} may not call {name}: {permitted.__doc__}")
+        reply = rule(context, request)
+    except json.JSONDecodeError as error:
+        reply = {"error": f"the request is no JSON: {error}"}
+    except (Refused, ZoneError) as error:
+        reply = {"error": str(error)}
+    except KeyError as error:
+        reply = {"error": f"the request lacks {error}"}
+    return json.dumps(reply, ensure_ascii=False)
+
+
+def _administrators(context: Context) -> bool:
+    """only administrators (rodsadmin) may"""
+    return context.zone.whoami().is_admin
+
+
+def _stewards(context: Context) -> bool:
+    """only data stewards and administrators may"""
+    user = context.zone.whoami()
+    group = Condition("USER_GROUP_NAME", "=", context.settings.stewards)
+    return user.is_admin or bool(context.zone.query(["USER_NAME"], group, Condition("USER_NAME", "=", user.name)))
+
+
+def _prepare(context: Context, request: Request) -> object:
+    site.prepare(context)
+    return {"prepared": context.settings.home}
+
+
+def _study(context: Context, request: Request) -> object:
+    return {"collection": study.put(context, study.study_from(request))}
+
+
+def _register(context: Context, request: Request) -> object:
+    experiment = register.register(context, request)
+    return {"experiment_id": experiment.id, "collection": experiment.path, "record": experiment.record()}
+
+
+def _sweep(context: Context, request: Request) -> object:
+    return dict(sweep.sweep(context))
+
+
+def _sweep_every(context: Context, request: Request) -> object:
+    seconds = int(request.get("seconds", context.settings.sweep.every_seconds))
+    context.zone.delay("mrdata_sweep", "{}", seconds)
+    return {"scheduled": "mrdata_sweep", "seconds": seconds}
+
+
+def _retry(context: Context, request: Request) -> object:
+    return asdict(sweep.settle(context, request["path"]))
+
+
+def _quarantine_list(context: Context, request: Request) -> object:
+    return {"sessions": [asdict(s) for s in quarantine.sessions(context)]}
+
+
+def _reassign(context: Context, request: Request) -> object:
+    moves = reassign.reassign(
+        context,
+        request["source"],
+        request["to"],
+        dry_run=bool(request.get("dry_run", False)),
+        accept_personal_data=bool(request.get("accept_personal_data", False)),
+    )
+    return {"dry_run": bool(request.get("dry_run", False)), "moves": [asdict(m) for m in moves]}
+
+
+def _describe(context: Context, request: Request) -> object:
+    return {"described": birth.describe(context, request["path"])}
+
+
+def _verify(context: Context, request: Request) -> object:
+    return asdict(verify.verify(context, request.get("files"), checksums=bool(request.get("checksums", True))))
+
+
+def _health(context: Context, request: Request) -> object:
+    """Imports what the policies import later, so that a broken installation shows now."""
+    import pydicom
+    import stdnum
+    import yaml
+
+    versions = {"pydicom": pydicom.__version__, "python-stdnum": stdnum.__version__, "pyyaml": yaml.__version__}
+    return {"zone": context.settings.zone, "user": context.zone.whoami().name, "versions": versions}
+
+
+_RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
+    "prepare": (_administrators, _prepare),
+    "study": (_administrators, _study),
+    "register": (_administrators, _register),
+    "sweep": (_administrators, _sweep),
+    "sweep_every": (_administrators, _sweep_every),
+    "retry": (_administrators, _retry),
+    "describe": (_administrators, _describe),
+    "quarantine_list": (_stewards, _quarantine_list),
+    "experiment_reassign": (_administrators, _reassign),
+    "verify": (_administrators, _verify),
+    "health": (_administrators, _health),
+}

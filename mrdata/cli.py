@@ -1,0 +1,228 @@
+"""The command `mrdata`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from mrdata import listing
+from mrdata.connect import Client, NoZone, connect, settings, zone_folder
+from policy.settings import SettingsError
+from policy.zone import ZoneError
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+USER = click.option("--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone).")
+
+
+def fail(message: str) -> NoReturn:
+    """Says what is wrong on stderr and leaves with status 1."""
+    click.echo(f"mrdata: {message}", err=True)
+    sys.exit(1)
+
+
+def show(reply: Any, as_json: bool, text: str | None = None) -> None:  # noqa: ANN401 - anything that JSON holds
+    """Prints a reply, as JSON or as text for people."""
+    click.echo(json.dumps(reply, ensure_ascii=False, indent=2) if as_json or text is None else text)
+
+
+@contextmanager
+def opened(user: str) -> Iterator[Client]:
+    """A connection that is closed at the end."""
+    zone = connect(user)
+    try:
+        yield zone
+    finally:
+        zone.close()
+
+
+def call(user: str, rule: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a callable rule; leaves with its error where it has one."""
+    with opened(user) as zone:
+        reply: dict[str, Any] = json.loads(zone.rule(rule, json.dumps(request)))
+    if "error" in reply:
+        fail(f"{rule}: {reply['error']}")
+    return reply
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mrdata")
+def cli() -> None:
+    """MrData archives the images and raw data of an MRI site in iRODS.
+
+    MRDATA_ZONE names the folder of an embedded zone.
+    """
+
+
+@cli.group()
+def zone() -> None:
+    """Embedded zones: a zone in a folder, for a first look, development and tests."""
+
+
+@zone.command("create")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--scanner", "scanners", multiple=True, required=True, help="Name of a scanner; may be given several times.")
+@click.option("--name", default="tempZone", show_default=True, help="Name of the zone.")
+def zone_create(folder: Path, scanners: tuple[str, ...], name: str) -> None:
+    """Makes a zone in FOLDER, with its settings (mrdata.yaml) and an empty landing zone."""
+    from mrdata.new_zone import create
+
+    create(folder, name=name, scanners=list(scanners))
+    click.echo(f"{folder}: made the zone {name}; its settings are in {folder / 'mrdata.yaml'}")
+    click.echo(f"Next: export MRDATA_ZONE={folder.resolve()}; mrdata zone run {folder} &")
+
+
+@zone.command("run")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def zone_run(folder: Path) -> None:
+    """Runs the zone's delay rules until interrupted, as the delay server of iRODS does."""
+    from embedded.delay import serve
+
+    click.echo(f"{folder}: running delay rules; Ctrl-C ends it", err=True)
+    serve(folder, threading.Event())
+
+
+@cli.command()
+@click.option("--study", required=True)
+@click.option("--pseudonym", required=True, help="The subject's pseudonym in this study.")
+@click.option("--owner", required=True, help="iRODS user, a member of the study.")
+@click.option("--scanner", required=True)
+@click.option("--type", "scan_type", required=True, help="Scan type, one of mrdata.yaml's scan_types.")
+@click.option("--url", default="", help="Address of the experiment's page elsewhere.")
+@click.option("--description", default="", help="Of the scan, never of the person.")
+@USER
+@JSON
+def register(user: str, as_json: bool, **entries: str) -> None:
+    """Registers an experiment and prints its ExperimentID, which the operator types as Patient Name."""
+    reply = call(user, "mrdata_register", entries)
+    show(reply, as_json, reply["experiment_id"])
+
+
+@cli.command()
+@click.argument("landing_zone", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--once", is_flag=True, help="Register what is complete, then leave.")
+@USER
+@JSON
+def scan(landing_zone: Path | None, once: bool, user: str, as_json: bool) -> None:
+    """Registers the complete files of the landing zone, and goes on watching it."""
+    from mrdata.scan import scan as run
+
+    reply = run(landing_zone, once=once, user=user)
+    show(reply, as_json, listing.counts(reply))
+    sys.exit(1 if reply.get("failed") else 0)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.argument("collection")
+@USER
+@JSON
+def put(files: tuple[Path, ...], collection: str, user: str, as_json: bool) -> None:
+    """Uploads FILES (folders with all below them) into COLLECTION, as iput -r does."""
+    with opened(user) as zone:
+        paths = list(listing.upload(zone, files, collection))
+    show(paths, as_json, "\n".join(paths))
+
+
+@cli.command()
+@click.argument("path", required=False)
+@click.option("-r", "--recursive", is_flag=True, help="All below.")
+@USER
+@JSON
+def ls(path: str | None, recursive: bool, user: str, as_json: bool) -> None:
+    """Lists a collection or an object (default: the service account's home)."""
+    with opened(user) as zone:
+        entries = listing.entries(zone, path or settings().home, recursive=recursive)
+    show([entry._asdict() for entry in entries], as_json, "\n".join(str(entry.line) for entry in entries))
+
+
+@cli.command()
+@click.argument("path")
+@USER
+@JSON
+def meta(path: str, user: str, as_json: bool) -> None:
+    """Shows the AVUs of a collection or an object."""
+    with opened(user) as zone:
+        avus = sorted(zone.metadata(path))
+    show([{"attribute": a.attribute, "value": a.value, "unit": a.unit} for a in avus], as_json, listing.table(avus))
+
+
+@cli.command()
+@click.argument("conditions", nargs=-1, required=True, metavar="ATTRIBUTE=VALUE...")
+@USER
+@JSON
+def find(conditions: tuple[str, ...], user: str, as_json: bool) -> None:
+    """Finds collections and objects by AVUs: `mrdata find RepetitionTime=2 FlipAngle=90`. `%` in a value stands for any text."""
+    if wrong := [c for c in conditions if "=" not in c]:
+        fail(f"{wrong[0]!r}: write conditions as ATTRIBUTE=VALUE")
+    pairs = [(c.partition("=")[0], c.partition("=")[2]) for c in conditions]
+    with opened(user) as zone:
+        paths = listing.find(zone, pairs)
+    show(paths, as_json, "\n".join(paths))
+
+
+@cli.command()
+@click.argument("path")
+@click.argument("target", default=".", type=click.Path(path_type=Path))
+@USER
+def get(path: str, target: Path, user: str) -> None:
+    """Downloads an object, or a collection with all below it, into TARGET; nothing is overwritten."""
+    with opened(user) as zone:
+        for file in listing.download(zone, path, target):
+            click.echo(file)
+
+
+@cli.command()
+@click.argument("name")
+@click.argument("request", default="{}", metavar="[JSON]")
+@USER
+def rule(name: str, request: str, user: str) -> None:
+    """Calls a rule of the rulebase with a JSON request and prints its JSON answer."""
+    try:
+        parsed = json.loads(request)
+    except json.JSONDecodeError as error:
+        fail(f"the request is no JSON: {error}")
+    show(call(user, name if name.startswith("mrdata_") else f"mrdata_{name}", parsed), True)
+
+
+@cli.command()
+@click.option("--quick", is_flag=True, help="Do not read the bytes to compare checksums.")
+@USER
+@JSON
+def verify(quick: bool, user: str, as_json: bool) -> None:
+    """Accounts for every landed byte: in landing, in the archive, in quarantine; and compares checksums."""
+    from mrdata.verify import report, text
+
+    with opened(user) as zone:
+        found = report(zone, settings(), checksums=not quick)
+    show(found, as_json, text(found))
+    sys.exit(0 if found["sound"] else 1)
+
+
+@cli.command()
+@click.option("--once", is_flag=True, help="Run through, print the report, leave.")
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-zone"), show_default=True, help="Where the zone is made.")
+@JSON
+def demo(once: bool, folder: Path, as_json: bool) -> None:
+    """Shows the whole way on a new embedded zone: a pretend scanner, the scanner process, the sweep, the archive."""
+    from mrdata.demo import run
+
+    sys.exit(run(folder, once=once, as_json=as_json))
+
+
+def main() -> None:
+    """Entry point: errors that a user can mend are one line on stderr, with what to do next."""
+    try:
+        cli()
+    except (NoZone, SettingsError, ZoneError, OSError) as error:
+        fail(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""The rulebase: what iRODS calls. One function for each policy enforcement point and each callable rule; no logic.
+
+The rule engine starts a Python interpreter and imports this module for each client connection, so nothing is imported
+here that costs time, and a policy enforcement point that has nothing to do with landing returns at once. Every public name
+is a rule that clients can call: helpers begin with an underscore.
+"""
+
+import functools as _functools
+import os as _os
+import sys as _sys
+
+_SETTINGS = _os.environ.get("MRDATA_SETTINGS", "/etc/irods/mrdata.yaml")
+_LIBRARY = _os.environ.get("MRDATA_LIBRARY", "/opt/mrdata")
+_LANDING = "/home/mrdata/landing/"
+_CONTINUE = 5000000  # RULE_ENGINE_CONTINUE: other sites' policies run as well
+_agents = []
+
+
+def _agent():
+    """This connection's agent, made when it is needed first."""
+    if not _agents:
+        if _LIBRARY not in _sys.path:
+            _sys.path.append(_LIBRARY)
+        from microservices.agent import Agent
+
+        _agents.append(Agent(_SETTINGS))
+    return _agents[0]
+
+
+def _enforcement_point(function):
+    """A policy enforcement point never raises and never stops another policy: what fails is logged, and the sweep takes over."""
+
+    @_functools.wraps(function)
+    def call(rule_args, callback, rei):
+        try:
+            function(rule_args, callback, rei)
+        except BaseException as error:
+            try:
+                callback.writeLine("serverLog", f"MrData: {function.__name__}: {type(error).__name__}: {error}")
+            except BaseException:  # noqa: S110 - there is nobody left to tell
+                pass
+        return _CONTINUE
+
+    return call
+
+
+def _rule(name):
+    """A callable rule: JSON text in the first argument, JSON text out in the second."""
+
+    def call(rule_args, callback, rei):
+        _agent().answer(name, rule_args, callback, rei)
+
+    return call
+
+
+# --- policy enforcement points --------------------------------------------------------------------------------------
+
+
+@_enforcement_point
+def pep_api_phy_path_reg_pre(rule_args, callback, rei):
+    """ireg, and the landing host's scanner: placed at birth."""
+    if _LANDING in str(rule_args[2].objPath):
+        _agent().registering(rule_args, callback, rei)
+
+
+@_enforcement_point
+def pep_api_phy_path_reg_post(rule_args, callback, rei):
+    """What was placed at birth is described."""
+    if _agents:
+        _agent().registered(rule_args, callback, rei)
+
+
+@_enforcement_point
+def pep_api_data_obj_put_post(rule_args, callback, rei):
+    """iput."""
+    path = str(rule_args[2].objPath)
+    if _LANDING in path:
+        _agent().arrived(path, callback, rei)
+
+
+@_enforcement_point
+def pep_api_bulk_data_obj_put_post(rule_args, callback, rei):
+    """iput -b: up to 50 objects."""
+    objects = rule_args[2].attriArray
+    for i in range(objects.rowCnt):
+        path = str(objects.sqlResult[0].row(i))
+        if _LANDING in path:
+            _agent().arrived(path, callback, rei)
+
+
+@_enforcement_point
+def pep_api_data_obj_copy_post(rule_args, callback, rei):
+    """icp."""
+    path = str(rule_args[2].destDataObjInp.objPath)
+    if _LANDING in path:
+        _agent().arrived(path, callback, rei)
+
+
+@_enforcement_point
+def pep_api_data_obj_rename_post(rule_args, callback, rei):
+    """imv of an object; the objects of a collection that was moved into landing are the sweep's."""
+    path = str(rule_args[2].destDataObjInp.objPath)
+    if _LANDING in path:
+        _agent().arrived(path, callback, rei)
+
+
+# --- callable rules -------------------------------------------------------------------------------------------------
+
+mrdata_prepare = _rule("prepare")
+mrdata_study = _rule("study")
+mrdata_register = _rule("register")
+mrdata_sweep = _rule("sweep")
+mrdata_sweep_every = _rule("sweep_every")
+mrdata_retry = _rule("retry")
+mrdata_describe = _rule("describe")
+mrdata_quarantine_list = _rule("quarantine_list")
+mrdata_experiment_reassign = _rule("experiment_reassign")
+mrdata_verify = _rule("verify")
+mrdata_health = _rule("health")
