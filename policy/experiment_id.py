@@ -40,7 +40,7 @@ def parse(typed: str) -> str | None:
 def looks_meant(typed: str) -> bool:
     """Whether somebody seems to have meant an ExperimentID: about as long, and with a digit or in its written form."""
     text = normalise(typed)
-    return LENGTH - 1 <= len(text) <= LENGTH + 1 and text.isalnum() and any(c.isdigit() for c in text)
+    return LENGTH - 1 <= len(text) <= LENGTH + 1 and text.isalnum() and any(c.isdigit() for c in typed)
 
 
 def draw() -> str:

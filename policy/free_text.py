@@ -11,7 +11,7 @@ _SIGNS = {
     "a title with a name": r"\b(?:Mr|Mrs|Ms|Herrn?|Frau|Dr|Prof)\.?\s+(?:Dr\.\s*)?[A-ZÄÖÜ]\w+",
     "a name": r"(?i:\b(?:name|patient|proband|subject|participant)\s*(?:is|:|=)\s*)[A-ZÄÖÜ]\w+",
     "a birthday": r"(?i:\b(?:born|geb(?:oren|\.)?|birth ?da(?:y|te)|DOB)\b)",
-    "an address": r"(?i:\b\w+(?:stra(?:ß|ss)e|str\.|gasse|allee|weg|street|avenue|road)\s+\d+)",
+    "an address": r"(?i:\b\w+ ?(?:stra(?:ß|ss)e|str\.|gasse|allee|weg|street|avenue|road)\s+\d+)",
 }
 
 

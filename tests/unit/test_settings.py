@@ -1,0 +1,45 @@
+"""mrdata.yaml: every key is checked, and an error names file, key and what is expected."""
+
+import pytest
+
+from microservices.settings import load_settings
+from policy.settings import SettingsError
+
+
+def load(tmp_path, text):
+    file = tmp_path / "mrdata.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load_settings(file)
+
+
+def test_defaults_are_strict(tmp_path):
+    settings = load(tmp_path, "zone: tempZone\n")
+    assert settings.home == "/tempZone/home/mrdata"
+    assert not settings.guard.retain_patient_characteristics
+    assert settings.guard.allow == {}
+
+
+def test_nested_values(tmp_path):
+    settings = load(tmp_path, "zone: z\nscanners: [94T]\nlanding: {quiet_seconds: 3}\nguard: {allow: {PatientBirthDate: ['19000101']}}\n")
+    assert settings.landing.quiet_seconds == 3.0
+    assert settings.guard.allow == {"PatientBirthDate": ["19000101"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "expected keys"), ("zone: ''", "zone: missing"), ("zone: z\nscaners: []", "scaners: unknown key"),
+        ("zone: z\nlanding: {quiet: 3}", "landing.quiet: unknown"), ("zone: z\nsweep: {tries: many}", "sweep.tries: expected int"),
+        ("zone: z\nsweep: {tries: true}", "sweep.tries"), ("zone: z\nscanners: [94]", "scanners: expected texts"),
+        ("zone: z\nguard: {allow: {A: ['(']}}", "guard.allow.A"), ("zone: [", "mrdata.yaml"),
+    ],
+)  # fmt: skip
+def test_an_error_says_where(tmp_path, text, part):
+    with pytest.raises(SettingsError, match="mrdata.yaml") as caught:
+        load(tmp_path, text)
+    assert part in str(caught.value)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_settings(tmp_path / "nowhere.yaml")
