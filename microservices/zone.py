@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from microservices import query
@@ -19,7 +20,7 @@ _CODE = re.compile(r"\[iRods__Error__Code:(-?\d+)\]")
 _NOT_FOUND = {-310000, -358000, -808000, -814000, -817000, -171000}
 _EXISTS = {-312000, -809000, -833000, -834000}
 _NOT_PERMITTED = {-818000, -13000, -350000}
-_AVU_EXISTS = -809000
+_AVU_EXISTS = (-809000,)
 _AVU_MISSING = (-819000, -808000, -817000)
 _REMOTE_ADMIN = 4
 _ACCESS = {"own": Access.OWN, "write": Access.WRITE, "modify object": Access.WRITE, "modify_object": Access.WRITE}
@@ -124,7 +125,7 @@ class ServerZone:
         option = None
         for avu in add:
             option = option or self._option(path)
-            with _errors("annotate", path, ignore={_AVU_EXISTS}):
+            with _errors("annotate", path, ignore=_AVU_EXISTS):
                 self._call("msiModAVUMetadata", option, path, "add", *_avu(avu))
         for avu in remove:
             option = option or self._option(path)
@@ -239,25 +240,18 @@ def _types() -> Any:  # noqa: ANN401 - a module that only the server has
     return irods_types
 
 
-class _errors:  # noqa: N801 - reads as a function in `with`
+@contextmanager
+def _errors(action: str, subject: str, ignore: Collection[int] = ()) -> Iterator[None]:
     """Turns the rule engine's RuntimeError, whose text holds a code, into a ZoneError that says what was being done."""
-
-    def __init__(self, action: str, subject: str, ignore: Iterable[int] = ()) -> None:
-        self._action, self._subject, self._ignore = action, subject, set(ignore)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, RuntimeError):
-            return False
+    try:
+        yield
+    except RuntimeError as error:
         found = _CODE.search(str(error))
         code = int(found[1]) if found else 0
-        family = code // 1000 * 1000 if code > 0 else -(-code // 1000 * 1000)
-        if family in self._ignore or code in self._ignore:
-            return True
-        cls = next((c for codes, c in _CLASSES if code in codes or family in codes), ZoneError)
-        raise cls(f"cannot {self._action} {self._subject}: iRODS error {code}", code) from error
+        family = -(-code // 1000 * 1000)  # the last three digits are an errno
+        if family not in ignore:
+            cls = next((c for codes, c in _CLASSES if family in codes), ZoneError)
+            raise cls(f"cannot {action} {subject}: iRODS error {code}" + ("" if found else f" ({error})"), code) from error
 
 
 _CLASSES: list[tuple[set[int], type[ZoneError]]] = [(_NOT_FOUND, NotFound), (_EXISTS, Exists), (_NOT_PERMITTED, NotPermitted)]

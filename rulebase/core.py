@@ -5,7 +5,6 @@ here that costs time, and a policy enforcement point that has nothing to do with
 is a rule that clients can call: helpers begin with an underscore.
 """
 
-import functools as _functools
 import os as _os
 import sys as _sys
 
@@ -13,7 +12,7 @@ _SETTINGS = _os.environ.get("MRDATA_SETTINGS", "/etc/irods/mrdata.yaml")
 _LIBRARY = _os.environ.get("MRDATA_LIBRARY", "/opt/mrdata")
 _LANDING = "/home/mrdata/landing/"
 _CONTINUE = 5000000  # RULE_ENGINE_CONTINUE: other sites' policies run as well
-_agents = []
+_agents: list = []
 
 
 def _agent():
@@ -30,17 +29,17 @@ def _agent():
 def _enforcement_point(function):
     """A policy enforcement point never raises and never stops another policy: what fails is logged, and the sweep takes over."""
 
-    @_functools.wraps(function)
     def call(rule_args, callback, rei):
         try:
             function(rule_args, callback, rei)
         except BaseException as error:
             try:
                 callback.writeLine("serverLog", f"MrData: {function.__name__}: {type(error).__name__}: {error}")
-            except BaseException:  # noqa: S110 - there is nobody left to tell
+            except BaseException:  # noqa: S110, SIM105 - there is nobody left to tell
                 pass
         return _CONTINUE
 
+    call.__name__, call.__doc__ = function.__name__, function.__doc__
     return call
 
 
