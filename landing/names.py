@@ -1,0 +1,78 @@
+"""Names in the landing zone: what iRODS can hold, what is still temporary, and why something is not registered."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+LONGEST_PATH = 1087
+"""Bytes of a logical or physical path: MAX_NAME_LEN of rodsDef.h, without its closing zero."""
+
+_TEMPORARY_ENDINGS = (".tmp", ".part", ".partial", ".filepart", "~")
+
+# Control characters break iRODS's line and XML protocols and every log; lone surrogates are what Python makes of bytes that are no UTF-8.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")
+_UNPRINTABLE = re.compile(f"{_CONTROL.pattern}|{_NOT_UTF8.pattern}|[\u200e\u200f\u202a-\u202e\u2066-\u2069]|\\\\")
+
+
+class Reason(StrEnum):
+    """Why a file or folder of the landing zone needs a person."""
+
+    SYMLINK = "symbolic link"
+    SPECIAL = "neither a file nor a folder"
+    NOT_UTF8 = "name is not UTF-8"
+    CONTROL = "control character in the name"
+    TOO_LONG = "path too long"
+    TEMPORARY = "temporary name that stays"
+    UNREADABLE = "cannot be read"
+    PLACE = "outside the scanners' folders"
+    TAKEN = "another object has its name"
+    CHANGED = "changed after it was registered"
+    RENAMED = "renamed after it was registered"
+
+
+ADVICE: dict[Reason, str] = {
+    Reason.SYMLINK: "links are never followed; put the file itself here",
+    Reason.SPECIAL: "sockets, pipes and devices are not archived; remove it",
+    Reason.NOT_UTF8: "rename it with UTF-8 characters",
+    Reason.CONTROL: "rename it without control characters (line feed, tab, ...)",
+    Reason.TOO_LONG: f"iRODS holds paths of at most {LONGEST_PATH} bytes; shorten the folders' names",
+    Reason.TEMPORARY: "a copy may have been broken off: copy it again, or rename it if it is complete (no leading dot, no .tmp, .part, ~)",
+    Reason.UNREADABLE: "let this account read it",
+    Reason.PLACE: "move it to <scanner>/{dicom,twix,expdata}/ of a scanner that mrdata.yaml names",
+    Reason.TAKEN: "it is registered as soon as that object has left the landing collection; if it does not, rename this file",
+    Reason.CHANGED: "the archive keeps what was registered; to archive the new content too, copy it to a new name",
+    Reason.RENAMED: "it is archived under its first name, and is not registered again; give it that name back",
+}
+"""What to do about it."""
+
+
+def is_temporary(name: str) -> bool:
+    """Whether copying programs use such names for a file that they still write.
+
+    >>> is_temporary(".meas.dat.Xk3f2a"), is_temporary("meas.dat.PART"), is_temporary("meas.dat")
+    (True, True, False)
+    """
+    return name.startswith(".") or name.lower().endswith(_TEMPORARY_ENDINGS)
+
+
+def unfit(name: str) -> Reason | None:
+    """Why iRODS cannot hold such a name; None when it can."""
+    if _NOT_UTF8.search(name):
+        return Reason.NOT_UTF8
+    return Reason.CONTROL if _CONTROL.search(name) else None
+
+
+def told(error: OSError) -> str:
+    """What the operating system says of an error, without the path."""
+    return error.strerror or str(error)
+
+
+def shown(path: str) -> str:
+    """A path as one safe line: what a terminal would obey, or could not print, is escaped.
+
+    >>> shown("a\\nb")
+    'a\\\\nb'
+    """
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), path)

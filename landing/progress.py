@@ -1,0 +1,154 @@
+"""What a scanner tells while it works: a progress bar on a terminal, log lines elsewhere, and a summary at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from landing.names import shown
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The counts of a run, and how the landing zone stood at its end."""
+
+    registered: int = 0
+    bytes: int = 0
+    """Size of what was registered."""
+    already_registered: int = 0
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """Files that will be registered later, by what they wait for."""
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Files and folders that need a person, by reason."""
+    alarms: int = 0
+    """Files that changed or were renamed after they were registered."""
+    failed: int = 0
+    """Files that the zone did not take yet, though it answered."""
+    error: str = ""
+    """Why the zone cannot be reached, if it cannot."""
+
+    @property
+    def ok(self) -> bool:
+        """Nothing needs a person; files may still be waiting."""
+        return not (self.refused or self.alarms or self.failed or self.error)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "ok": self.ok}
+
+    def __str__(self) -> str:
+        parts = [f"{self.registered} registered ({_size(self.bytes)})", f"{self.already_registered} registered before"]
+        parts += [f"{count} waiting: {why}" for why, count in self.waiting.items()]
+        parts += [f"{count} refused: {why}" for why, count in self.refused.items()]
+        parts += [f"{self.alarms} changed after registration"] * bool(self.alarms)
+        parts += [f"{self.failed} failed"] * bool(self.failed) + [f"zone not reached: {self.error}"] * bool(self.error)
+        return ", ".join(parts)
+
+
+class Progress(Protocol):
+    """Who wants to know. `file` is relative to the landing folder and may hold any character; `message` is safe to print."""
+
+    def looked(self, ready: int, waiting: int) -> None:
+        """After each look: so many files will be registered now, so many later."""
+
+    def registered(self, file: str, path: str, size: int) -> None:
+        """`path`: the logical path where the object is now; `size` in bytes."""
+
+    def already(self, files: int) -> None:
+        """So many of the ready files turned out to be registered."""
+
+    def report(self, message: str, *, alarm: bool) -> None:
+        """Something that a person should know; with `alarm`, should do something about."""
+
+    def close(self) -> None: ...
+
+
+class Lines:
+    """Log lines: one for each report, and one for each look that registered something."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._files = self._bytes = self._already = 0
+        self._last = ""
+
+    def looked(self, ready: int, waiting: int) -> None:
+        self._registered()
+        if ready:
+            self._line(f"{ready} files complete, {waiting} waiting")
+
+    def registered(self, file: str, path: str, size: int) -> None:
+        self._files, self._bytes, self._last = self._files + 1, self._bytes + size, file
+
+    def already(self, files: int) -> None:
+        self._already += files
+
+    def report(self, message: str, *, alarm: bool) -> None:
+        self._line(("ALARM " if alarm else "") + message)
+
+    def close(self) -> None:
+        self._registered()
+
+    def _registered(self) -> None:
+        if self._already:
+            self._line(f"{self._already} files are registered already")
+            self._already = 0
+        if self._files:
+            self._line(f"registered {self._files} files, {_size(self._bytes)}, the last {shown(self._last)}")
+            self._files = self._bytes = 0
+
+    def _line(self, text: str) -> None:
+        print(time.strftime("%Y-%m-%dT%H:%M:%S%z"), text, file=self._stream, flush=True)
+
+
+class Bar:
+    """A progress bar of rich; reports stand above it."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[waiting]} waiting"))
+        self._bar: RichProgress = RichProgress(*columns, TimeRemainingColumn(), console=Console(file=stream))
+        self._task = self._bar.add_task("registering", total=None, waiting=0)
+        self._done = 0
+        self._bar.start()
+
+    def looked(self, ready: int, waiting: int) -> None:
+        self._bar.update(self._task, total=self._done + ready, waiting=waiting)
+
+    def registered(self, file: str, path: str, size: int) -> None:
+        self._advance(1)
+
+    def already(self, files: int) -> None:
+        self._advance(files)
+
+    def report(self, message: str, *, alarm: bool) -> None:
+        self._bar.console.print(message, style="bold red" if alarm else "yellow", markup=False, highlight=False)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+    def _advance(self, files: int) -> None:
+        self._done += files
+        self._bar.update(self._task, completed=self._done)
+
+
+def progress_to(stream: IO[str] | None = None) -> Progress:
+    """A bar when the stream (default: standard error) is a terminal, else lines. Close it at the end."""
+    stream = stream or sys.stderr
+    return Bar(stream) if stream.isatty() else Lines(stream)
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"

@@ -1,0 +1,329 @@
+"""The scanner: registers what is complete in the landing zone, again and again. It never deletes, and never registers twice.
+
+Nothing is remembered on disk: after a kill, the catalog tells what is registered, and a new look the rest. The catalog is
+asked when a file has stood still, so a request that a killed scanner left behind has had that time to end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+
+from landing.disk import Disk, Folder, Look, Pending, Signature
+from landing.known import Known, known
+from landing.lock import LandingError, Lock
+from landing.names import ADVICE, Reason, shown, told
+from landing.progress import Progress, Summary
+from landing.register import Outcome, Result, answers, register
+from policy import layout
+from policy.settings import Settings
+from policy.zone import Zone, ZoneError
+
+STALE_SECONDS = 86400.0
+"""A temporary name that stays so long is reported."""
+RETRY_SECONDS = 2.0
+"""Wait before a failed file, or a lost zone, is tried again; doubled each time."""
+LONGEST_RETRY_SECONDS = 300.0
+TRIES = 4
+"""So often a single run tries a file, or a lost zone, before it gives up."""
+_CHANGES = 3
+"""A file that changed so often while a single run looked is still being written: the run does not wait for it."""
+
+_GROWING, _QUIET, _END, _RETRY, _TEMPORARY = "still changing", "to stand still", "its end", "another try", "a final name"
+
+
+class Scanner:
+    """One landing zone. `zones` opens a connection: for each of `workers` threads one, and a new one when it is lost."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        zones: Callable[[], Zone],
+        progress: Progress,
+        *,
+        workers: int = 1,
+        retry_seconds: float = RETRY_SECONDS,
+        stale_seconds: float = STALE_SECONDS,
+    ) -> None:
+        self._settings = settings
+        self._folder = os.path.abspath(settings.landing.folder)
+        self._disk = Disk(self._folder, layout.landing(settings), settings.scanners, settings.landing.quiet_seconds, stale_seconds)
+        self._zones = zones
+        self._progress = progress
+        self._workers = workers
+        self._retry = retry_seconds
+        self._pool: ThreadPoolExecutor | None = None
+        self._connections = threading.local()
+        self._generation = 0
+        self._problems: dict[str, Reason] = {}
+        self._alarms = 0
+        self._registered = self._bytes = self._already = self._temporary = 0
+        self._lost = self._taken = 0
+        self._error = ""
+
+    def run_once(self, stop: threading.Event | None = None) -> Summary:
+        """Registers all that is there and stands still, then ends. Files that are still being written are only counted.
+
+        LandingError when there is no such folder, it cannot be locked, or another scanner is at work.
+        """
+        stop = stop or threading.Event()
+        pause = min(self._settings.landing.look_seconds, self._settings.landing.quiet_seconds)
+        with Lock(self._folder) as lock, self._threads():
+            self._cycle(lock, stop)
+            while not stop.is_set() and self._holds():
+                stop.wait(max(pause, self._lost_pause()))
+                self._cycle(lock, stop)
+        return self.summary()
+
+    def watch(self, stop: threading.Event) -> Summary:
+        """Registers what becomes complete, until `stop` is set. Waits for a zone or a landing zone that is away."""
+        with Lock(self._folder) as lock, self._threads():
+            while not stop.is_set():
+                self._cycle(lock, stop)
+                stop.wait(max(self._settings.landing.look_seconds, self._lost_pause()))
+        return self.summary()
+
+    def summary(self) -> Summary:
+        """How things stand."""
+        waiting: Counter[str] = Counter({_TEMPORARY: self._temporary} if self._temporary else {})
+        refused = Counter(str(reason) for reason in self._problems.values())
+        failed = 0
+        for pending in self._pending():
+            if pending.problem:
+                refused[str(pending.problem)] += 1
+            elif pending.note == _RETRY:
+                failed += 1
+            else:
+                waiting[pending.note or (_GROWING if pending.changes else _QUIET)] += 1
+        return Summary(self._registered, self._bytes, self._already, dict(waiting), dict(refused), self._alarms, failed, self._error)
+
+    def _pending(self) -> Iterator[Pending]:
+        for folder in self._disk.folders.values():
+            yield from folder.pending.values()
+
+    def _holds(self) -> bool:
+        """Whether a single run still has something to wait for."""
+        if self._error:
+            return self._lost < TRIES
+        return any(
+            pending.from_start and (pending.tries < TRIES if pending.note == _RETRY else pending.changes < _CHANGES and not pending.note)
+            for pending in self._pending()
+            if not pending.problem
+        )
+
+    # One look, and what follows from it
+
+    def _cycle(self, lock: Lock, stop: threading.Event) -> None:
+        try:
+            clock = lock.clock()
+            if self._taken != lock.taken:
+                self._disk.doubt()
+                self._taken = lock.taken
+            look = self._disk.look(clock)
+        except OSError as error:
+            self._note_problems({"": Reason.UNREADABLE}, {"": told(error)})
+            return
+        self._temporary = look.temporary
+        self._note_problems(look.problems, look.details)
+        self._raise_alarms(look)
+        ready = sum(len(names) for _, names in look.ready)
+        self._progress.looked(ready, look.pending - ready)
+        for relative, names in look.ready:
+            if stop.is_set() or not self._take(relative, names, clock, stop):
+                return
+
+    def _take(self, relative: str, names: list[str], clock: int, stop: threading.Event) -> bool:
+        """Registers the ready files of a folder; False when the zone is lost."""
+        folder = self._disk.folders[relative]
+        try:
+            zone = self._zone()
+            names, there = self._look_up(zone, folder, relative, names)
+            for name in there:
+                self._settle_known(zone, folder, relative, name, there[name])
+        except (ZoneError, OSError) as error:
+            self._lose(str(error))
+            return False
+        self._found_again()
+        new = [name for name in names if name not in there]
+        if there:
+            self._progress.already(len(names) - len(new))
+        for name, result in self._register_all(folder, relative, new, clock, stop):
+            if result.outcome is Outcome.LOST:
+                self._lose(result.detail)
+                return False
+            self._settle(folder, relative, name, result)
+        return not self._error
+
+    def _look_up(self, zone: Zone, folder: Folder, relative: str, names: list[str]) -> tuple[list[str], dict[str, Known]]:
+        """The names about which the catalog could be asked, and what is registered of them."""
+        if (there := folder.catalog) is None:
+            try:
+                there, complete = known(zone, self._folder, relative, names)
+                folder.catalog = there if complete else None
+            except ZoneError:
+                if not answers(zone, self._settings):
+                    raise
+                names, there = self._look_up_singly(zone, folder, relative, names)
+        return names, {name: there[name] for name in names if name in there}
+
+    def _look_up_singly(self, zone: Zone, folder: Folder, relative: str, names: list[str]) -> tuple[list[str], dict[str, Known]]:
+        """One name that the zone cannot be asked about does not hold up the others."""
+        asked: list[str] = []
+        there: dict[str, Known] = {}
+        for name in names:
+            try:
+                there |= known(zone, self._folder, relative, [name])[0]
+                asked.append(name)
+            except ZoneError as error:
+                self._fail(folder.pending[name], f"{relative}/{name}", str(error))
+        return asked, there
+
+    def _register_all(
+        self, folder: Folder, relative: str, names: list[str], clock: int, stop: threading.Event
+    ) -> Iterator[tuple[str, Result]]:
+        def one(name: str) -> tuple[str, Result]:
+            try:
+                zone = self._zone()
+            except (ZoneError, OSError) as error:
+                return name, Result(Outcome.LOST, detail=str(error))
+            return name, register(zone, self._settings, f"{relative}/{name}", folder.pending[name], clock)
+
+        rest = iter(names)
+        while not stop.is_set() and (some := list(islice(rest, 16 * self._workers if self._pool else 1))):
+            yield from self._pool.map(one, some) if self._pool else map(one, some)
+
+    # What becomes of a file
+
+    def _settle_known(self, zone: Zone, folder: Folder, relative: str, name: str, there: Known) -> None:
+        """The catalog has it: finishes what a kill left undone, and tells when the file is another now."""
+        home = self._settings.home + "/"
+        if not there.described and there.path.startswith(home) and not there.path.startswith(layout.landing(self._settings) + "/"):
+            try:
+                zone.rule("mrdata_describe", json.dumps({"path": there.path}))
+            except ZoneError as error:
+                if not answers(zone, self._settings):
+                    raise
+                self._fail(folder.pending[name], f"{relative}/{name}", f"{there.path} is not described: {error}")
+                return
+        signature = self._done(folder, name)
+        self._already += 1
+        if signature.size not in there.sizes:
+            sizes = " or ".join(map(str, sorted(there.sizes)))
+            self._alarm(f"{relative}/{name}", Reason.CHANGED, f"{signature.size} bytes; {shown(there.path)} has {sizes}")
+
+    def _settle(self, folder: Folder, relative: str, name: str, result: Result) -> None:
+        file, pending = f"{relative}/{name}", folder.pending[name]
+        match result.outcome:
+            case Outcome.REGISTERED:
+                signature = self._done(folder, name)
+                self._registered += 1
+                self._bytes += signature.size
+                self._progress.registered(file, result.path, signature.size)
+            case Outcome.KNOWN:
+                # Settled at the next look, as at a start: it may lack its description.
+                folder.catalog, pending.note = None, ""
+            case Outcome.FAILED:
+                self._fail(pending, file, result.detail)
+            case Outcome.INCOMPLETE:
+                self._wait(pending, file, f"waits for {_END}", None, _END)
+            case Outcome.REFUSED if result.reason:
+                self._wait(pending, file, f"{result.reason} ({result.detail}); {ADVICE[result.reason]}", result.reason, "")
+            case _:  # changed or gone: the next look tells
+                pending.since = time.monotonic()
+                pending.changes += 1
+
+    def _done(self, folder: Folder, name: str) -> Signature:
+        signature = folder.done[name] = folder.pending.pop(name).signature
+        return signature
+
+    def _fail(self, pending: Pending, file: str, detail: str) -> None:
+        pending.tries += 1
+        pending.note, pending.problem = _RETRY, None
+        delay = pending.postpone(self._retry, LONGEST_RETRY_SECONDS)
+        self._progress.report(f"{shown(file)}: failed, next try in {delay:.0f} s: {shown(detail)}", alarm=False)
+
+    def _wait(self, pending: Pending, file: str, message: str, problem: Reason | None, note: str) -> None:
+        """Reported once, looked at again in growing steps."""
+        if (pending.problem, pending.note) != (problem, note):
+            self._progress.report(f"{shown(file)}: {shown(message)}", alarm=False)
+        pending.problem, pending.note = problem, note
+        pending.postpone(self._retry, min(LONGEST_RETRY_SECONDS, self._settings.landing.incomplete_seconds))
+
+    # Reports
+
+    def _note_problems(self, problems: dict[str, Reason], details: dict[str, str]) -> None:
+        for path, reason in problems.items():
+            if self._problems.get(path) != reason:
+                detail = f" ({details[path]})" if path in details else ""
+                self._progress.report(f"{shown(path or self._folder)}: {reason}{detail}; {ADVICE[reason]}", alarm=False)
+        self._problems = problems
+
+    def _raise_alarms(self, look: Look) -> None:
+        for path, was, now in look.changed:
+            self._alarm(path, Reason.CHANGED, f"{was.size} bytes before, now {f'{now.size} bytes' if now else 'no regular file'}")
+        for path, first in look.renamed:
+            self._alarm(path, Reason.RENAMED, f"registered as {shown(first)}")
+
+    def _alarm(self, file: str, reason: Reason, detail: str) -> None:
+        self._alarms += 1
+        self._progress.report(f"{shown(file)}: {reason}: {detail}; {ADVICE[reason]}", alarm=True)
+
+    # The zone
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """The worker threads, each of which keeps its connection."""
+        if self._workers == 1:
+            yield
+            return
+        with ThreadPoolExecutor(self._workers) as self._pool:
+            yield
+        self._pool = None
+
+    def _zone(self) -> Zone:
+        """This thread's connection."""
+        if getattr(self._connections, "generation", None) != self._generation:
+            self._connections.zone = self._zones()
+            self._connections.generation = self._generation
+        zone: Zone = self._connections.zone
+        return zone
+
+    def _lose(self, detail: str) -> None:
+        self._generation += 1
+        self._lost += 1
+        self._error = shown(detail)
+        self._progress.report(f"the zone does not answer, next try in {self._lost_pause():.0f} s: {self._error}", alarm=False)
+
+    def _found_again(self) -> None:
+        if self._error:
+            self._progress.report("the zone answers again", alarm=False)
+        self._lost, self._error = 0, ""
+
+    def _lost_pause(self) -> float:
+        return min(LONGEST_RETRY_SECONDS, self._retry * 2.0 ** (self._lost - 1)) if self._lost else 0.0
+
+
+def run_once(settings: Settings, zones: Callable[[], Zone], progress: Progress, *, workers: int = 1) -> Summary:
+    """`mrdata scan --once`; see Scanner.run_once."""
+    try:
+        return Scanner(settings, zones, progress, workers=workers).run_once()
+    finally:
+        progress.close()
+
+
+def watch(settings: Settings, zones: Callable[[], Zone], progress: Progress, stop: threading.Event, *, workers: int = 1) -> Summary:
+    """`mrdata scan`; see Scanner.watch."""
+    try:
+        return Scanner(settings, zones, progress, workers=workers).watch(stop)
+    finally:
+        progress.close()
+
+
+__all__ = ["LandingError", "Scanner", "run_once", "watch"]
