@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
+from landing.lock import LandingError
 from mrdata import listing
 from mrdata.connect import Client, NoZone, connect, settings, zone_folder
 from policy.settings import SettingsError
@@ -113,9 +114,9 @@ def scan(landing_zone: Path | None, once: bool, user: str, as_json: bool) -> Non
     """Registers the complete files of the landing zone, and goes on watching it."""
     from mrdata.scan import scan as run
 
-    reply = run(landing_zone, once=once, user=user)
-    show(reply, as_json, listing.counts(reply))
-    sys.exit(1 if reply.get("failed") else 0)
+    summary = run(landing_zone, once=once, user=user)
+    show(summary.as_dict(), as_json, str(summary))
+    sys.exit(0 if summary.ok else 1)
 
 
 @cli.command()
@@ -220,7 +221,7 @@ def main() -> None:
     """Entry point: errors that a user can mend are one line on stderr, with what to do next."""
     try:
         cli()
-    except (NoZone, SettingsError, ZoneError, OSError) as error:
+    except (NoZone, SettingsError, LandingError, ZoneError, OSError) as error:
         fail(str(error))
 
 

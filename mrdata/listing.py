@@ -100,7 +100,3 @@ def table(avus: Iterable[AVU]) -> str:
     width = max((len(a.attribute) for a in rows), default=0)
     return "\n".join(f"{a.attribute:<{width}}  {a.value} {a.unit}".rstrip() for a in rows)
 
-
-def counts(reply: dict[str, object]) -> str:
-    """Counts in one line."""
-    return ", ".join(f"{key} {value}" for key, value in reply.items() if not isinstance(value, list | dict))

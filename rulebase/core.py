@@ -33,9 +33,9 @@ def _enforcement_point(function):
         try:
             function(rule_args, callback, rei)
         except BaseException as error:
-            try:
+            try:  # noqa: SIM105 - contextlib costs time at import
                 callback.writeLine("serverLog", f"MrData: {function.__name__}: {type(error).__name__}: {error}")
-            except BaseException:  # noqa: S110, SIM105 - there is nobody left to tell
+            except BaseException:  # noqa: S110 - there is nobody left to tell
                 pass
         return _CONTINUE
 

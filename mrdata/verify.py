@@ -1,0 +1,67 @@
+"""`mrdata verify`: the policies' account of the zone, with the files of the landing zone, as a report."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from landing.names import is_temporary
+from microservices.headers import read_header
+from mrdata.progress import bar
+from policy.context import Context
+from policy.settings import Settings
+from policy.verify import Report, verify
+from policy.zone import Zone
+
+
+def report(zone: Zone, settings: Settings, *, checksums: bool = True) -> dict[str, Any]:
+    """The report as JSON holds it; `sound` tells whether every landed byte is accounted for."""
+    files = landing_files(Path(settings.landing.folder))
+    with bar("Verifying") as progress:
+        found = verify(Context(zone, settings, read_header), files, checksums=checksums, progress=progress)
+    return as_dict(found)
+
+
+def landing_files(folder: Path) -> dict[str, int]:
+    """Path below the landing folder -> size in bytes, of every file that is not written under a temporary name."""
+    found = {}
+    for where, _, names in os.walk(folder):
+        for name in names:
+            if not is_temporary(name):
+                file = Path(where) / name
+                found[file.relative_to(folder).as_posix()] = file.lstat().st_size
+    return found
+
+
+def as_dict(found: Report) -> dict[str, Any]:
+    """Counts, lists of paths, and the verdict."""
+    return {
+        "landed": found.landed,
+        "archived": found.archived,
+        "quarantined": found.quarantined,
+        "landing": found.landing,
+        "set_aside": found.set_aside,
+        "waiting": found.waiting,
+        "undescribed": found.undescribed,
+        "lost": found.lost,
+        "sound": found.is_sound,
+    }
+
+
+def text(found: dict[str, Any]) -> str:
+    """For people."""
+    quarantined = sum(found["quarantined"].values())
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(found["quarantined"].items()))
+    lines = [
+        f"archived        {found['archived']}",
+        f"in quarantine   {quarantined}" + (f"  ({reasons})" if reasons else ""),
+        f"in landing      {found['landing']}",
+        f"set aside       {found['set_aside']}  (identical copies; one is archived)",
+        f"not registered  {len(found['waiting'])}",
+        f"lost            {len(found['lost'])}",
+    ]
+    lines += [f"  lost: {entry}" for entry in found["lost"]]
+    lines += [f"  not described: {path} (mrdata rule describe '{{\"path\": ...}}')" for path in found["undescribed"]]
+    lines += [f"  not registered: {path} (mrdata scan)" for path in found["waiting"][:20]]
+    return "\n".join([*lines, "Every landed byte is accounted for." if found["sound"] else "Something is missing: see above."])
