@@ -1,0 +1,102 @@
+"""Reads the header of a landed file: what kind it is, told by its content, and what its head says.
+
+Whatever a file holds, `read_header` answers with a Header: policies judge it, they do not handle exceptions.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, BinaryIO
+
+from policy.header import Header, Kind
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_BUFFER_BYTES = 128 * 1024
+"""One read of this size covers most headers; a read of a remote object costs a round trip."""
+_SNIFF_BYTES = 1024
+
+
+class Source(io.RawIOBase):
+    """A seekable file for the parsers: never reads beyond `size`, counts what it reads, and remembers a failure of the file.
+
+    The parsers raise OSError for damaged content too; `failure` tells the one from the other.
+    """
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        super().__init__()
+        self._file = file
+        self._size = size
+        self._position = 0
+        self.failure: Exception | None = None
+        self.reads = 0
+        self.bytes_read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence])
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        target = memoryview(buffer).cast("B")
+        wanted = min(len(target), self._size - self._position)
+        if wanted <= 0:
+            return 0
+        got = 0
+        try:
+            self._file.seek(self._position)
+            while got < wanted and (piece := self._file.read(wanted - got)):
+                target[got : got + len(piece)] = piece
+                got += len(piece)
+                self.reads += 1
+        except Exception as failure:
+            self.failure = failure
+            raise
+        self.bytes_read += got
+        self._position += got
+        return got
+
+
+def read_header(file: BinaryIO, size: int) -> Header:
+    """The header of a file of `size` bytes, which need not stand at its beginning.
+
+    Never raises for what the file holds: `Header.problem` says what is wrong and where. Only what the file itself raises
+    (OSError, ZoneError) passes.
+    """
+    source = Source(file, size)
+    try:
+        return _read(io.BufferedReader(source, _BUFFER_BYTES), size)
+    finally:
+        if source.failure is not None:
+            raise source.failure
+
+
+def _read(file: io.BufferedReader, size: int) -> Header:
+    head = file.peek(_SNIFF_BYTES)[:_SNIFF_BYTES]
+    if kind_of(head) is Kind.TWIX:
+        from microservices import twix
+
+        return twix.read(file, size)
+    if kind_of(head) is Kind.DICOM:
+        from microservices import dicom
+
+        return dicom.read(file, size)
+    return Header(Kind.OTHER, size)
+
+
+def kind_of(head: bytes) -> Kind:
+    """The kind of a file by its first kilobyte. DICOM may lack the preamble (PS3.10 7.1); then its first elements tell."""
+    from microservices import dicom_sniff, twix_layout
+
+    if dicom_sniff.is_dicom(head):
+        return Kind.DICOM
+    return Kind.TWIX if twix_layout.is_twix(head) else Kind.OTHER
