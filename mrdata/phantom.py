@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -103,10 +104,7 @@ class Contrast:
 def signal(plane: Plane, contrast: Contrast) -> Real:
     """The magnitude without coils and noise: the FLASH equation, 1 for water at equilibrium. Edges are smoothed over a voxel."""
     fine = replace(plane, rows=2 * plane.rows, columns=2 * plane.columns, spacing=plane.spacing / 2)
-    density, t1, t2_star = _tissue(*fine.coordinates())
-    angle = np.deg2rad(contrast.flip_angle)
-    recovered = np.exp(-contrast.repetition_time / t1)
-    flash = density * np.sin(angle) * (1 - recovered) / (1 - np.cos(angle) * recovered) * np.exp(-contrast.echo_time / t2_star)
+    flash = _flash(*_tissue(*fine.coordinates()), contrast, contrast.echo_time)
     return np.asarray(flash.reshape(plane.rows, 2, plane.columns, 2).mean(axis=(1, 3)), dtype=np.float64)
 
 
@@ -132,7 +130,7 @@ def picture(plane: Plane, contrast: Contrast, *, seed: int, ghost: float = 0.0) 
     noise = np.random.default_rng(seed).normal(0.0, NOISE * 0.3, (2, plane.rows, plane.columns))
     rician = np.hypot(magnitude + noise[0], noise[1])
     # the same scale for all echoes and slices of a series, so that decay shows
-    full = signal_of_water(contrast, echo_time=0.0)
+    full = _flash(*_WATER, contrast, 0.0)
     return np.asarray(np.clip(rician / full * 1800, 0, 4095), dtype=np.uint16)
 
 
@@ -157,11 +155,10 @@ def reconstruct(lines: Complex, oversampling: int = 2) -> Real:
     return np.asarray(np.sqrt((np.abs(views[:, :, first : first + columns]) ** 2).sum(axis=0)), dtype=np.float64)
 
 
-def signal_of_water(contrast: Contrast, echo_time: float) -> float:
-    """The signal of the phantom's filling at an echo time."""
-    density, t1, t2_star = _WATER
+def _flash(density: Any, t1: Any, t2_star: Any, contrast: Contrast, echo_time: float) -> Any:
+    """The steady state of a spoiled gradient echo (Ernst)."""
     angle, recovered = np.deg2rad(contrast.flip_angle), np.exp(-contrast.repetition_time / t1)
-    return float(density * np.sin(angle) * (1 - recovered) / (1 - np.cos(angle) * recovered) * np.exp(-echo_time / t2_star))
+    return density * np.sin(angle) * (1 - recovered) / (1 - np.cos(angle) * recovered) * np.exp(-echo_time / t2_star)
 
 
 def _tissue(x: Real, y: Real, z: Real) -> tuple[Real, Real, Real]:
