@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -130,7 +129,7 @@ def picture(plane: Plane, contrast: Contrast, *, seed: int, ghost: float = 0.0) 
     noise = np.random.default_rng(seed).normal(0.0, NOISE * 0.3, (2, plane.rows, plane.columns))
     rician = np.hypot(magnitude + noise[0], noise[1])
     # the same scale for all echoes and slices of a series, so that decay shows
-    full = _flash(*_WATER, contrast, 0.0)
+    full = float(_flash(*(np.asarray(value) for value in _WATER), contrast, 0.0))
     return np.asarray(np.clip(rician / full * 1800, 0, 4095), dtype=np.uint16)
 
 
@@ -155,10 +154,11 @@ def reconstruct(lines: Complex, oversampling: int = 2) -> Real:
     return np.asarray(np.sqrt((np.abs(views[:, :, first : first + columns]) ** 2).sum(axis=0)), dtype=np.float64)
 
 
-def _flash(density: Any, t1: Any, t2_star: Any, contrast: Contrast, echo_time: float) -> Any:
+def _flash(density: Real, t1: Real, t2_star: Real, contrast: Contrast, echo_time: float) -> Real:
     """The steady state of a spoiled gradient echo (Ernst)."""
     angle, recovered = np.deg2rad(contrast.flip_angle), np.exp(-contrast.repetition_time / t1)
-    return density * np.sin(angle) * (1 - recovered) / (1 - np.cos(angle) * recovered) * np.exp(-echo_time / t2_star)
+    flash = density * np.sin(angle) * (1 - recovered) / (1 - np.cos(angle) * recovered) * np.exp(-echo_time / t2_star)
+    return np.asarray(flash, dtype=np.float64)
 
 
 def _tissue(x: Real, y: Real, z: Real) -> tuple[Real, Real, Real]:
