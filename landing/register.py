@@ -8,13 +8,19 @@ import stat
 import time
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import BinaryIO
 
+from landing.connections import answers
 from landing.disk import Pending, Signature
 from landing.known import known
 from landing.names import Reason, told
+from microservices import twix
 from policy import layout
 from policy.settings import Settings
 from policy.zone import Exists, NotFound, Zone, ZoneError
+
+_TWIX_HEAD = 160
+"""Bytes by which a TWIX file is told."""
 
 
 class Outcome(Enum):
@@ -59,15 +65,6 @@ def register(zone: Zone, settings: Settings, relative: str, pending: Pending, cl
         return _after_fault(zone, settings, relative, error)
 
 
-def answers(zone: Zone, settings: Settings) -> bool:
-    """Whether the zone can be reached: a fault may lie in one file or in the connection."""
-    try:
-        zone.stat(settings.home)
-    except (ZoneError, OSError):
-        return False
-    return True
-
-
 def _obstacle(file: str, relative: str, settings: Settings, pending: Pending, clock: int) -> Result | None:
     """Opens the file: on NFS that asks the server for its true size and mtime, where a stat may tell what was a minute ago."""
     try:
@@ -81,14 +78,20 @@ def _obstacle(file: str, relative: str, settings: Settings, pending: Pending, cl
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or Signature.of(status)[:2] != pending.signature[:2]:
             return Result(Outcome.GROWING)
-        if relative.split("/", 2)[1] != layout.Branch.TWIX or _overdue(settings, pending, status, clock):
-            return None
-        from microservices.twix import has_end
-
         try:
-            return None if has_end(opened, status.st_size) else Result(Outcome.INCOMPLETE)
+            waits = not _overdue(settings, pending, status, clock) and not _has_end(opened, status.st_size, relative)
         except OSError as error:
             return Result(Outcome.REFUSED, detail=told(error), reason=Reason.UNREADABLE)
+    return Result(Outcome.INCOMPLETE) if waits else None
+
+
+def _has_end(opened: BinaryIO, size: int, relative: str) -> bool:
+    """Whether nothing is to come. Only TWIX files tell; what they are their first bytes tell, which a broken-off copy may still lack."""
+    head = opened.read(_TWIX_HEAD)
+    if twix.is_twix(head):
+        return twix.has_end(opened, size)
+    begun = len(head) == _TWIX_HEAD and any(head)
+    return begun or relative.split("/", 2)[1] != layout.Branch.TWIX
 
 
 def _overdue(settings: Settings, pending: Pending, status: os.stat_result, clock: int) -> bool:

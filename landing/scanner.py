@@ -16,12 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 
+from landing.connections import LONGEST_PAUSE, Connections, answers
 from landing.disk import Disk, Folder, Look, Pending, Signature
 from landing.known import Known, known
 from landing.lock import LandingError, Lock
 from landing.names import ADVICE, Reason, shown, told
 from landing.progress import Progress, Summary
-from landing.register import Outcome, Result, answers, register
+from landing.register import Outcome, Result, register
 from policy import layout
 from policy.settings import Settings
 from policy.zone import Zone, ZoneError
@@ -30,7 +31,6 @@ STALE_SECONDS = 86400.0
 """A temporary name that stays so long is reported."""
 RETRY_SECONDS = 2.0
 """Wait before a failed file, or a lost zone, is tried again; doubled each time."""
-LONGEST_RETRY_SECONDS = 300.0
 TRIES = 4
 """So often a single run tries a file, or a lost zone, before it gives up."""
 _CHANGES = 3
@@ -55,18 +55,15 @@ class Scanner:
         self._settings = settings
         self._folder = os.path.abspath(settings.landing.folder)
         self._disk = Disk(self._folder, layout.landing(settings), settings.scanners, settings.landing.quiet_seconds, stale_seconds)
-        self._zones = zones
+        self._zones = Connections(zones, retry_seconds)
         self._progress = progress
         self._workers = workers
         self._retry = retry_seconds
         self._pool: ThreadPoolExecutor | None = None
-        self._connections = threading.local()
-        self._generation = 0
         self._problems: dict[str, Reason] = {}
         self._alarms = 0
         self._registered = self._bytes = self._already = self._temporary = 0
-        self._lost = self._taken = 0
-        self._error = ""
+        self._taken = 0
 
     def run_once(self, stop: threading.Event | None = None) -> Summary:
         """Registers all that is there and stands still, then ends. Files that are still being written are only counted.
@@ -78,7 +75,7 @@ class Scanner:
         with Lock(self._folder) as lock, self._threads():
             self._cycle(lock, stop)
             while not stop.is_set() and self._holds():
-                stop.wait(max(pause, self._lost_pause()))
+                stop.wait(max(pause, self._zones.pause))
                 self._cycle(lock, stop)
         return self.summary()
 
@@ -87,7 +84,7 @@ class Scanner:
         with Lock(self._folder) as lock, self._threads():
             while not stop.is_set():
                 self._cycle(lock, stop)
-                stop.wait(max(self._settings.landing.look_seconds, self._lost_pause()))
+                stop.wait(max(self._settings.landing.look_seconds, self._zones.pause))
         return self.summary()
 
     def summary(self) -> Summary:
@@ -102,7 +99,7 @@ class Scanner:
                 failed += 1
             else:
                 waiting[pending.note or (_GROWING if pending.changes else _QUIET)] += 1
-        return Summary(self._registered, self._bytes, self._already, dict(waiting), dict(refused), self._alarms, failed, self._error)
+        return Summary(self._registered, self._bytes, self._already, dict(waiting), dict(refused), self._alarms, failed, self._zones.error)
 
     def _pending(self) -> Iterator[Pending]:
         for folder in self._disk.folders.values():
@@ -110,8 +107,8 @@ class Scanner:
 
     def _holds(self) -> bool:
         """Whether a single run still has something to wait for."""
-        if self._error:
-            return self._lost < TRIES
+        if self._zones.error:
+            return self._zones.losses < TRIES
         return any(
             pending.from_start and (pending.tries < TRIES if pending.note == _RETRY else pending.changes < _CHANGES and not pending.note)
             for pending in self._pending()
@@ -143,14 +140,15 @@ class Scanner:
         """Registers the ready files of a folder; False when the zone is lost."""
         folder = self._disk.folders[relative]
         try:
-            zone = self._zone()
+            zone = self._zones.get()
             names, there = self._look_up(zone, folder, relative, names)
             for name in there:
                 self._settle_known(zone, folder, relative, name, there[name])
         except (ZoneError, OSError) as error:
             self._lose(str(error))
             return False
-        self._found_again()
+        if self._zones.find():
+            self._progress.report("the zone answers again", alarm=False)
         new = [name for name in names if name not in there]
         if there:
             self._progress.already(len(names) - len(new))
@@ -159,7 +157,7 @@ class Scanner:
                 self._lose(result.detail)
                 return False
             self._settle(folder, relative, name, result)
-        return not self._error
+        return True
 
     def _look_up(self, zone: Zone, folder: Folder, relative: str, names: list[str]) -> tuple[list[str], dict[str, Known]]:
         """The names about which the catalog could be asked, and what is registered of them."""
@@ -190,7 +188,7 @@ class Scanner:
     ) -> Iterator[tuple[str, Result]]:
         def one(name: str) -> tuple[str, Result]:
             try:
-                zone = self._zone()
+                zone = self._zones.get()
             except (ZoneError, OSError) as error:
                 return name, Result(Outcome.LOST, detail=str(error))
             return name, register(zone, self._settings, f"{relative}/{name}", folder.pending[name], clock)
@@ -246,7 +244,7 @@ class Scanner:
     def _fail(self, pending: Pending, file: str, detail: str) -> None:
         pending.tries += 1
         pending.note, pending.problem = _RETRY, None
-        delay = pending.postpone(self._retry, LONGEST_RETRY_SECONDS)
+        delay = pending.postpone(self._retry, LONGEST_PAUSE)
         self._progress.report(f"{shown(file)}: failed, next try in {delay:.0f} s: {shown(detail)}", alarm=False)
 
     def _wait(self, pending: Pending, file: str, message: str, problem: Reason | None, note: str) -> None:
@@ -254,7 +252,7 @@ class Scanner:
         if (pending.problem, pending.note) != (problem, note):
             self._progress.report(f"{shown(file)}: {shown(message)}", alarm=False)
         pending.problem, pending.note = problem, note
-        pending.postpone(self._retry, min(LONGEST_RETRY_SECONDS, self._settings.landing.incomplete_seconds))
+        pending.postpone(self._retry, min(LONGEST_PAUSE, self._settings.landing.incomplete_seconds))
 
     # Reports
 
@@ -287,27 +285,9 @@ class Scanner:
             yield
         self._pool = None
 
-    def _zone(self) -> Zone:
-        """This thread's connection."""
-        if getattr(self._connections, "generation", None) != self._generation:
-            self._connections.zone = self._zones()
-            self._connections.generation = self._generation
-        zone: Zone = self._connections.zone
-        return zone
-
     def _lose(self, detail: str) -> None:
-        self._generation += 1
-        self._lost += 1
-        self._error = shown(detail)
-        self._progress.report(f"the zone does not answer, next try in {self._lost_pause():.0f} s: {self._error}", alarm=False)
-
-    def _found_again(self) -> None:
-        if self._error:
-            self._progress.report("the zone answers again", alarm=False)
-        self._lost, self._error = 0, ""
-
-    def _lost_pause(self) -> float:
-        return min(LONGEST_RETRY_SECONDS, self._retry * 2.0 ** (self._lost - 1)) if self._lost else 0.0
+        self._zones.lose(shown(detail))
+        self._progress.report(f"the zone does not answer, next try in {self._zones.pause:.0f} s: {self._zones.error}", alarm=False)
 
 
 def run_once(settings: Settings, zones: Callable[[], Zone], progress: Progress, *, workers: int = 1) -> Summary:

@@ -10,6 +10,7 @@ import socket
 import tempfile
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ import pytest
 from landing.names import LONGEST_PATH, Reason, is_temporary, shown, unfit
 from landing.progress import Lines, Summary
 from landing.scanner import LandingError, Scanner
+from mrdata import phantom_twix
+from mrdata.phantom import Session
 from policy.settings import Landing, Settings
 from policy.zone import Condition, Exists, NotFound, Stat, ZoneError
 
@@ -336,6 +339,52 @@ def test_temporary_names_are_left_alone_and_told_when_they_stay(site):
     summary = site.once(stale_seconds=-1.0)
     assert summary.refused == {"temporary name that stays": 8}
     assert len(site.told.reports) == 8
+
+
+# TWIX
+
+
+@pytest.fixture(scope="module")
+def raw() -> bytes:
+    session = Session("", datetime(2026, 3, 1, 9), 1)
+    return phantom_twix.ve(
+        session, [phantom_twix.coil_sensitivities(session, 1, channels=2), phantom_twix.gradient_echo(session, 2, size=16, channels=2)]
+    )
+
+
+@pytest.mark.parametrize(("path", "begin"), [("prisma/twix/meas.dat", 100), ("prisma/expdata/raw/meas.dat", 200)])
+def test_raw_data_are_registered_when_their_end_has_come(site, raw, path, begin):
+    site.put("prisma/twix/note.txt", b"a note of the technician" * 10)
+    with Watch(site.scanner(retry_seconds=0.02)):
+        for end in (begin, 5000, 10240, len(raw) // 2, len(raw) - 512 - 200):
+            site.put(path, raw[:end])
+            time.sleep(4 * QUIET)
+        assert site.registered() == ["prisma/twix/note.txt"]
+        site.put(path, raw)
+        until(lambda: path in site.registered())
+    assert site.told.alarms == []
+    assert any("waits for its end" in report for report in site.told.reports)
+
+
+def test_raw_data_without_end_are_counted_as_waiting(site, raw):
+    site.put("prisma/twix/cut.dat", raw[:-1000])
+    site.put("prisma/twix/whole.dat", raw)
+    summary = site.once()
+    assert site.registered() == ["prisma/twix/whole.dat"]
+    assert (summary.waiting, summary.ok) == ({"its end": 1}, True)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_raw_data_that_never_end_are_left_to_the_policies(tmp_path, raw, restart):
+    site = Site(tmp_path, incomplete_seconds=0.4)
+    site.put("prisma/twix/cut.dat", raw[:-1000])
+    assert site.once().waiting == {"its end": 1}
+    if restart:
+        time.sleep(0.4)
+        assert site.once().registered == 1
+    else:
+        with Watch(site.scanner()):
+            until(lambda: site.zone.registrations)
 
 
 # Changed after registration
