@@ -17,15 +17,23 @@ from policy.settings import Guard
 
 def refused(header: Header, experiment: Experiment, guard: Guard) -> list[str]:
     """The names (never the values) of the attributes for which the file is refused."""
-    names = [name for name, value in header.personal.items() if not _accepted(name.rpartition(".")[2], value, experiment, guard)]
-    if header.patient_name and not header.masked and experiment_id.parse(header.patient_name) != experiment.id:
+    names = [name for name in header.personal if not _accepted(name, header, experiment, guard)]
+    if not header.masked and header.patient_name and not _is_id(header.patient_name):
         names.append("PatientName")
     return sorted(names)
 
 
-def _accepted(keyword: str, value: str, experiment: Experiment, guard: Guard) -> bool:
+def _accepted(name: str, header: Header, experiment: Experiment, guard: Guard) -> bool:
+    keyword, value = name.rpartition(".")[2], header.personal[name]
     if keyword in CHARACTERISTICS.values() and guard.retain_patient_characteristics:
         return True
     if keyword == "PatientID" and (experiment_id.parse(value) == experiment.id or value == experiment.pseudonym):
         return True
+    if keyword == "PatientID" and _is_id(value) and experiment_id.distance(value, header.patient_name) == 0:
+        return True
     return any(re.fullmatch(pattern, value) for pattern in guard.allow.get(keyword, ()))
+
+
+def _is_id(text: str) -> bool:
+    """An ExperimentID, also a mistyped one, tells nothing about the person."""
+    return experiment_id.parse(text) is not None or experiment_id.looks_meant(text)

@@ -104,7 +104,11 @@ def place_of(header: Header, landed: Landed, experiment: Experiment) -> Placemen
 def recognise(header: Header, landed: Landed, experiments: Experiments) -> Experiment | Quarantine | Hold:
     """The experiment that the file says it belongs to: registered, open and for this scanner."""
     if landed.branch is Branch.EXPDATA:
-        return _by_text(landed.folders[0] if landed.folders else "", landed, experiments, "the folder below expdata")
+        found = _by_text(landed.folders[0] if landed.folders else "", landed, experiments, "the folder below expdata")
+        named = None if header.masked else experiment_id.parse(header.patient_name)
+        if isinstance(found, Experiment) and named and named != found.id and experiments.experiment(named):
+            return Quarantine(Reason.CONFLICT, f"the folder below expdata says {found.id}, Patient Name says {named}")
+        return found
     if header.kind is Kind.TWIX and (header.masked or not header.patient_name):
         return _masked(header, landed, experiments)
     found = _by_text(header.patient_name, landed, experiments, "Patient Name")

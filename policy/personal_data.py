@@ -1,4 +1,5 @@
-"""What tells, or may tell, who a person is: the attributes that the guard refuses. Data only.
+"""What tells, or may tell, who a person is: the attributes that the guard refuses. Data only,
+and which values tell nothing.
 
 Source: DICOM PS3.15 2026c, Annex E, Table E.1-1 (Application Level Confidentiality Profile Attributes), and for the raw
 data the TWIX fields that hold the same things. Of the table's attributes these are the ones that say something about the
@@ -18,6 +19,8 @@ Keys are (group, element), values DICOM keywords (PS3.6); a sequence stands for 
 """
 
 from __future__ import annotations
+
+import re
 
 DIRECT: dict[tuple[int, int], str] = {
     # The patient: name, birth, identifiers, address, insurance, history
@@ -225,3 +228,14 @@ TWIX: dict[str, str] = {
 Left out on purpose: PatientLOID, StudyLOID and SeriesLOID (the scanner's database numbers, as UIDs are), the address of the
 institution, tStudyDescription and tImageComment (descriptors).
 """
+
+_NOTHING = re.compile(r"[\s0.\-^=]*|n\.?/?a\.?|none|unknown|[xX]+|000[DWMY]", re.IGNORECASE)
+
+
+def tells_nothing(value: str) -> bool:
+    """Is this a placeholder: blank, zero, `n.a.`, `none`, `unknown`, or a run of `x` with which the vendor masked the value?
+
+    >>> [tells_nothing(value) for value in ("^^^^", "0.000000", "000Y", "n.a.", "xxxxxxx", "Xi", "033Y")]
+    [True, True, True, True, True, False, False]
+    """
+    return _NOTHING.fullmatch(value.strip(" \0")) is not None

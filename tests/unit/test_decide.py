@@ -136,6 +136,10 @@ def test_personal_data_are_refused_in_expanded_data_as_well():
     assert judge(replace(IMAGE, patient_name="SIMPSON^HOMER"), landed).reason is Reason.PERSONAL_DATA
 
 
+def test_expanded_data_of_another_experiment():
+    assert judge(replace(IMAGE, patient_name=OTHER_ID), Landed("94T", Branch.EXPDATA, f"{ID}/x")).reason is Reason.CONFLICT
+
+
 @pytest.mark.parametrize("value", [ID, "z4kqstas", "P1"])
 def test_patient_id_may_be_the_experiment_or_the_pseudonym(value):
     assert isinstance(judge(replace(IMAGE, personal={"PatientID": value})), Placement)
