@@ -33,7 +33,7 @@ class Reason(StrEnum):
 
 
 ADVICE: dict[Reason, str] = {
-    Reason.SYMLINK: "links are never followed; put the file itself here",
+    Reason.SYMLINK: "links are never followed; put the file itself here (mount a folder, do not link it)",
     Reason.SPECIAL: "sockets, pipes and devices are not archived; remove it",
     Reason.NOT_UTF8: "rename it with UTF-8 characters",
     Reason.CONTROL: "rename it without control characters (line feed, tab, ...)",

@@ -113,13 +113,16 @@ def _register(zone: Zone, settings: Settings, file: str, relative: str) -> Resul
 
 def _after_fault(zone: Zone, settings: Settings, relative: str, fault: ZoneError | OSError) -> Result:
     """Asks the catalog whether the file got registered all the same."""
+    folder = os.path.abspath(settings.landing.folder)
     try:
-        there = _where(zone, os.path.abspath(settings.landing.folder), relative)
+        there = _where(zone, folder, relative)
     except (ZoneError, OSError) as error:
         outcome = Outcome.FAILED if answers(zone, settings) else Outcome.LOST
         return Result(outcome, detail=f"{fault}; then {error}")
     if there:
         return Result(Outcome.KNOWN, there)
+    if not os.path.lexists(f"{folder}/{relative}"):
+        return Result(Outcome.GONE)
     if isinstance(fault, Exists):
         return Result(Outcome.REFUSED, detail=str(fault), reason=Reason.TAKEN)
     return Result(Outcome.FAILED, detail=str(fault) or type(fault).__name__)

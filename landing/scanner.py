@@ -71,7 +71,7 @@ class Scanner:
         LandingError when there is no such folder, it cannot be locked, or another scanner is at work.
         """
         stop = stop or threading.Event()
-        pause = min(self._settings.landing.look_seconds, self._settings.landing.quiet_seconds)
+        pause = max(0.01, min(self._settings.landing.look_seconds, self._settings.landing.quiet_seconds))
         with Lock(self._folder) as lock, self._threads():
             self._cycle(lock, stop)
             while not stop.is_set() and self._holds():
@@ -152,11 +152,14 @@ class Scanner:
         new = [name for name in names if name not in there]
         if there:
             self._progress.already(len(names) - len(new))
-        for name, result in self._register_all(folder, relative, new, clock, stop):
-            if result.outcome is Outcome.LOST:
-                self._lose(result.detail)
+        rest = iter(new)
+        while not stop.is_set() and (some := list(islice(rest, 16 * self._workers if self._pool else 1))):
+            results = self._register(folder, relative, some, clock)
+            for name, result in results:
+                self._settle(folder, relative, name, result)
+            if lost := [result.detail for _, result in results if result.outcome is Outcome.LOST]:
+                self._lose(lost[0])
                 return False
-            self._settle(folder, relative, name, result)
         return True
 
     def _look_up(self, zone: Zone, folder: Folder, relative: str, names: list[str]) -> tuple[list[str], dict[str, Known]]:
@@ -183,9 +186,9 @@ class Scanner:
                 self._fail(folder.pending[name], f"{relative}/{name}", str(error))
         return asked, there
 
-    def _register_all(
-        self, folder: Folder, relative: str, names: list[str], clock: int, stop: threading.Event
-    ) -> Iterator[tuple[str, Result]]:
+    def _register(self, folder: Folder, relative: str, names: list[str], clock: int) -> list[tuple[str, Result]]:
+        """Registers some files, by several threads when there are some; always with all results, since each may be a registration."""
+
         def one(name: str) -> tuple[str, Result]:
             try:
                 zone = self._zones.get()
@@ -193,9 +196,7 @@ class Scanner:
                 return name, Result(Outcome.LOST, detail=str(error))
             return name, register(zone, self._settings, f"{relative}/{name}", folder.pending[name], clock)
 
-        rest = iter(names)
-        while not stop.is_set() and (some := list(islice(rest, 16 * self._workers if self._pool else 1))):
-            yield from self._pool.map(one, some) if self._pool else map(one, some)
+        return list(self._pool.map(one, names) if self._pool else map(one, names))
 
     # What becomes of a file
 
@@ -233,6 +234,9 @@ class Scanner:
                 self._wait(pending, file, f"waits for {_END}", None, _END)
             case Outcome.REFUSED if result.reason:
                 self._wait(pending, file, f"{result.reason} ({result.detail}); {ADVICE[result.reason]}", result.reason, "")
+            case Outcome.LOST:  # perhaps registered, perhaps just now: looked at, and the catalog asked, as if it were new
+                pending.since = time.monotonic()
+                pending.tries += 1
             case _:  # changed or gone: the next look tells
                 pending.since = time.monotonic()
                 pending.changes += 1
@@ -243,6 +247,7 @@ class Scanner:
 
     def _fail(self, pending: Pending, file: str, detail: str) -> None:
         pending.tries += 1
+        pending.since = time.monotonic()
         pending.note, pending.problem = _RETRY, None
         delay = pending.postpone(self._retry, LONGEST_PAUSE)
         self._progress.report(f"{shown(file)}: failed, next try in {delay:.0f} s: {shown(detail)}", alarm=False)
@@ -281,11 +286,14 @@ class Scanner:
         if self._workers == 1:
             yield
             return
-        with ThreadPoolExecutor(self._workers) as self._pool:
-            yield
-        self._pool = None
+        try:
+            with ThreadPoolExecutor(self._workers) as self._pool:
+                yield
+        finally:
+            self._pool = None
 
     def _lose(self, detail: str) -> None:
+        self._disk.doubt()
         self._zones.lose(shown(detail))
         self._progress.report(f"the zone does not answer, next try in {self._zones.pause:.0f} s: {self._zones.error}", alarm=False)
 

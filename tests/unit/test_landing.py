@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from landing.names import LONGEST_PATH, Reason, is_temporary, shown, unfit
-from landing.progress import Lines, Summary
+from landing.progress import Bar, Lines, Summary, progress_to
 from landing.scanner import LandingError, Scanner
 from mrdata import phantom_twix
 from mrdata.phantom import Session
@@ -588,6 +588,49 @@ def test_an_answer_that_got_lost_is_no_second_registration(site):
     assert site.registered() == ["prisma/expdata/a"]
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_answer_that_got_lost_with_the_zone_is_no_second_registration(site, workers):
+    """The folder's content was asked for before, as there are many files; the server goes away after it registered some."""
+    site.zone.collections.add(f"{HOME}/landing/prisma/expdata")
+    for number in range(60):
+        site.put(f"prisma/expdata/{number}")
+    ordinary = site.zone.register
+
+    def breaks(file, path, resource):
+        ordinary(file, path, resource)
+        if len(site.zone.registrations) == 20:
+            site.zone.away = True
+            raise ZoneError("connection reset")
+        return path
+
+    site.zone.register = breaks
+    with Watch(site.scanner(workers=workers)) as watch:
+        until(lambda: site.zone.away)
+        time.sleep(0.1)
+        site.zone.away = False
+        until(lambda: len(site.zone.registrations) >= 60)
+        time.sleep(0.2)
+    assert len(site.registered()) == len(set(site.registered())) == 60
+    assert watch.summary.ok
+    assert watch.summary.registered + watch.summary.already_registered == 60
+
+
+def test_a_name_about_which_the_zone_cannot_be_asked(site):
+    for name in ("odd", "a", "b"):
+        site.put(f"prisma/expdata/{name}")
+    ordinary = site.zone.query
+
+    def query(columns, *conditions):
+        if conditions[-1].value.endswith("/odd"):
+            raise ZoneError("bad query", -1)
+        return ordinary(columns, *conditions)
+
+    site.zone.query = query
+    summary = site.once()
+    assert site.registered() == ["prisma/expdata/a", "prisma/expdata/b"]
+    assert (summary.failed, summary.error) == (1, "")
+
+
 def test_a_zone_that_is_away_for_a_while(site):
     site.zone.away = True
     for name in "ab":
@@ -700,6 +743,25 @@ def test_log_lines():
         "ALARM prisma/expdata/b: changed",
         "registered 1 files, 1.5 kB, the last prisma/expdata/a\\nb",
     ]
+
+
+def test_a_bar_on_a_terminal():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    bar = progress_to(stream)
+    assert isinstance(bar, Bar)
+    bar.looked(3, 7)
+    bar.already(2)
+    bar.registered("a", "/site/a", 1)
+    bar.report("[red]prisma[/red]/x: symbolic link", alarm=True)
+    bar.close()
+    assert "[red]prisma[/red]/x: symbolic link" in stream.getvalue()
+    assert "3/3" in stream.getvalue()
+    assert "7 waiting" in stream.getvalue()
+    assert isinstance(progress_to(io.StringIO()), Lines)
 
 
 def test_a_summary_travels_as_json():
