@@ -7,7 +7,7 @@ import struct
 _VRS = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
 )
-_LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 """Their length is a u32 after two reserved bytes (PS3.5 7.1.2)."""
 _MAX_FIRST_BYTES = 256
 """The first elements of a data set are short."""
@@ -23,10 +23,14 @@ def has_preamble(head: bytes) -> bool:
     return head[128:132] == b"DICM"
 
 
-def first_element(head: bytes) -> tuple[bool, bool]:
-    """(implicit VR, little endian) of a data set, by its first element, which must be of a group below 0x0100."""
-    little = head[1:2] == b"\0"
-    return head[4:6] not in _VRS, little
+def begins_with_meta(head: bytes) -> bool:
+    """A file whose preamble is missing, but not its meta information."""
+    return head[:2] == b"\x02\0" and head[4:6] in _VRS
+
+
+def encoding_of(head: bytes) -> tuple[bool, bool]:
+    """(implicit VR, little endian) of a data set, by its first element, which is of a group below 0x0100."""
+    return head[4:6] not in _VRS, head[1:2] == b"\0"
 
 
 def _begins_dataset(head: bytes, implicit: bool, endian: str) -> bool:
@@ -49,7 +53,7 @@ def _element(head: bytes, position: int, implicit: bool, endian: str) -> tuple[i
         (length,) = struct.unpack_from(endian + "I", head, position + 4)
     elif (vr := head[position + 4 : position + 6]) not in _VRS:
         return None
-    elif vr in _LONG_VRS:
+    elif vr in LONG_VRS:
         if position + 12 > len(head):
             return None
         start = position + 12

@@ -67,7 +67,6 @@ _UID = re.compile(r"[0-9.]{5,64}")
 _DAY = re.compile(r"((?:19|20)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])")
 _PREPARED = "PrepareTimestamp"
 _MASK = re.compile(r"[xX]+")
-_NOTHING = re.compile(r"[\s0.\-^]*|n\.?/?a\.?|none|unknown", re.IGNORECASE)
 _SEX = {"1": "F", "2": "M", "3": "O"}
 _MILLIMETRES = "flPatientHeight"
 
@@ -266,7 +265,7 @@ def _personal(every: Sequence[Fields], name: str, table: Sequence[bytes]) -> dic
 
 def _told(field: str, value: str) -> str:
     """What a value tells of a person, in DICOM's terms: empty for placeholders and for what the vendor masked."""
-    if _NOTHING.fullmatch(value.strip()) or _MASK.fullmatch(value.strip()):
+    if personal_data.tells_nothing(value):
         return ""
     if personal_data.TWIX[field] == "PatientSex":
         return _SEX.get(value.strip(), "")

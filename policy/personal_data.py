@@ -1,5 +1,4 @@
-"""What tells, or may tell, who a person is: the attributes that the guard refuses. Data only,
-and which values tell nothing.
+"""What tells, or may tell, who a person is: the attributes that the guard refuses, and the values that tell nothing.
 
 Source: DICOM PS3.15 2026c, Annex E, Table E.1-1 (Application Level Confidentiality Profile Attributes), and for the raw
 data the TWIX fields that hold the same things. Of the table's attributes these are the ones that say something about the

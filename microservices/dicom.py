@@ -1,0 +1,118 @@
+"""Headers of DICOM files: classic and enhanced images, of every transfer syntax, with or without the preamble.
+
+Reads up to the pixel data. UIDs are those of the top level; the technique of enhanced images is that of the shared functional
+groups and of the first frame (PS3.3 C.7.6.16, C.8.13).
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING, BinaryIO
+
+from microservices import dicom_personal, dicom_technique
+from microservices.dicom_elements import Elements, name_of, read_elements
+from microservices.dicom_text import text_of
+from policy.header import Header, Kind
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_PATIENT_NAME = 0x00100010
+_NEEDED = (0x00080016, 0x00080018, _PATIENT_NAME)
+_DICOMDIR = "1.2.840.10008.1.3.10"
+_DATES = (0x00080022, 0x0008002A, 0x00080023, 0x00080021, 0x00080020)
+"""Acquisition Date, Acquisition DateTime, Content Date, Series Date, Study Date."""
+_UIDS = {
+    "sop_class_uid": 0x00080016,
+    "sop_instance_uid": 0x00080018,
+    "study_instance_uid": 0x0020000D,
+    "series_instance_uid": 0x0020000E,
+    "frame_of_reference_uid": 0x00200052,
+}
+_ROWS, _CONTENT_SEQUENCE, _SPECTROSCOPY_DATA = 0x00280010, 0x0040A730, 0x56000020
+_PIXELS_ELSEWHERE = frozenset(("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.204", "1.2.840.10008.1.2.4.205"))
+"""JPIP transfer syntaxes: the file names a server that has the pixels."""
+_DAY = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
+
+
+def read(file: BinaryIO, size: int) -> Header:
+    """The header of a DICOM file. Whatever is wrong is in `problem`; what could be read all the same is in the other fields."""
+    from pydicom.config import disable_value_validation
+
+    # warnings would write values, and so names, to the server's log
+    with warnings.catch_warnings(), disable_value_validation():
+        warnings.simplefilter("ignore")
+        found = read_elements(file, size)
+        if found.media_sop_class == _DICOMDIR:
+            return Header(Kind.DICOM, size, problem="a DICOMDIR: the directory of a medium, no image")
+        return _header(found, found.dataset(), size)
+
+
+def _header(found: Elements, dataset: Dataset, size: int) -> Header:
+    texts = {name: text_of(dataset, tag) for name, tag in _UIDS.items()}
+    date = _date(dataset)
+    try:
+        technique = dicom_technique.of(found, dataset)
+        personal = dicom_personal.of(dataset)
+    except Exception as error:  # noqa: BLE001 pydicom raises whatever comes where a sequence is damaged
+        technique, personal = {}, {}
+        found.flaw(f"a sequence is damaged ({type(error).__name__})", incomplete=False)
+    _check_needed(found, texts["sop_class_uid"])
+    if date:
+        technique["AcquisitionDate"] = date
+    return Header(
+        kind=Kind.DICOM,
+        size=size,
+        problem=found.problem,
+        incomplete=found.incomplete,
+        patient_name=text_of(dataset, _PATIENT_NAME),
+        series_number=_integer(text_of(dataset, 0x00200011)),
+        series_description=text_of(dataset, 0x0008103E),
+        instance_number=_integer(text_of(dataset, 0x00200013)),
+        date=date,
+        technique=technique,
+        personal=personal,
+        **texts,
+    )
+
+
+def _check_needed(found: Elements, sop_class: str) -> None:
+    """What an image without damage has: who, what, and its pixels. A file may be cut off between two elements."""
+    if missing := [name_of(tag) for tag in _NEEDED if tag not in found.by_tag]:
+        found.flaw("without " + ", ".join(missing), incomplete=False)
+    if needed := _data_of(found, sop_class):
+        found.flaw(f"ends after {name_of(found.reached)}, before its {name_of(needed)}", incomplete=True)
+
+
+def _data_of(found: Elements, sop_class: str) -> int:
+    """The element that a file of its SOP class should have but has not; 0 where nothing is missing."""
+    from pydicom.uid import UID
+
+    name = UID(sop_class).name
+    if (name.endswith("Image Storage") or _ROWS in found.by_tag) and found.transfer_syntax not in _PIXELS_ELSEWHERE:
+        return 0 if found.has_pixels else 0x7FE00010
+    if name.endswith(" SR Storage") or name.endswith(" SR"):
+        return 0 if _CONTENT_SEQUENCE in found.by_tag else _CONTENT_SEQUENCE
+    if name == "MR Spectroscopy Storage":
+        return 0 if _SPECTROSCOPY_DATA in found.by_tag else _SPECTROSCOPY_DATA
+    return 0
+
+
+def _date(dataset: Dataset) -> str:
+    for tag in _DATES:
+        if match := _DAY.match(text_of(dataset, tag)):
+            return "".join(match.groups())
+    return ""
+
+
+def _integer(text: str) -> str:
+    """An Integer String (PS3.5 6.2) as plain decimal text, or as the file writes it where it is none.
+
+    >>> _integer(" +007 "), _integer("1a")
+    ('7', '1a')
+    """
+    try:
+        return str(int(text))
+    except ValueError:
+        return text.strip()

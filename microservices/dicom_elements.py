@@ -1,0 +1,250 @@
+"""The elements of a DICOM file before its pixel data, and whether the file holds all that its lengths announce.
+
+pydicom reads a file that is cut off without a word (the last value is just shorter), and gives up all elements where a
+sequence is damaged. So its generator of elements is driven here: what was read before the damage is kept, and every
+length is compared with the file's.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from microservices import dicom_sniff
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+UNDEFINED = 0xFFFFFFFF
+_DEFERRED_BYTES = 1 << 20
+"""Longer values are left in the file."""
+_MAX_INFLATED_BYTES = 4 << 30
+_KEPT_BYTES = 64 << 20
+_CHUNK_BYTES = 1 << 20
+_ITEM_BYTES = 1 << 20
+_TAIL_BYTES = 1 << 16
+_MAX_TRAILING_ELEMENTS = 64
+_MEDIA_SOP_CLASS, _TRANSFER_SYNTAX, _CHARACTER_SET = 0x00020002, 0x00020010, 0x00080005
+_DEFLATED, _BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
+_PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
+_DELIMITER = {True: b"\xfe\xff\xdd\xe0\0\0\0\0", False: b"\xff\xfe\xe0\xdd\0\0\0\0"}
+"""Sequence Delimitation Item (PS3.5 7.5.2), little and big endian."""
+
+
+@dataclass(slots=True)
+class Elements:
+    """What was read of a file: its data set up to the pixel data, and the first thing that is wrong."""
+
+    stream: BinaryIO
+    size: int
+    """Bytes of `stream`; of the inflated data set where the file is deflated."""
+    transfer_syntax: str = ""
+    media_sop_class: str = ""
+    implicit: bool = False
+    little: bool = True
+    by_tag: dict[Any, Any] = field(default_factory=dict)
+    """Tag -> pydicom's RawDataElement, or DataElement for sequences of undefined length."""
+    reached: int = 0
+    """The tag at which the reading stopped."""
+    has_pixels: bool = False
+    problem: str = ""
+    incomplete: bool = False
+
+    def flaw(self, problem: str, *, incomplete: bool) -> None:
+        """The first flaw is the one to tell."""
+        if not self.problem:
+            self.problem, self.incomplete = problem, incomplete
+
+    def dataset(self) -> Dataset:
+        """As pydicom's Dataset, with the character set of its texts."""
+        from pydicom.charset import convert_encodings
+        from pydicom.dataset import Dataset
+
+        dataset = Dataset(self.by_tag)
+        element = self.by_tag.get(_CHARACTER_SET)
+        names = (element.value or b"").decode("latin-1").split("\\") if element is not None else [""]
+        dataset.set_original_encoding(self.implicit, self.little, convert_encodings([name.strip(" \0") for name in names]))
+        return dataset
+
+    def first_item(self, dataset: Dataset, tag: int) -> Dataset | None:
+        """The first item of a sequence of the top level, without the others where their lengths allow it."""
+        from pydicom.dataelem import RawDataElement
+        from pydicom.filereader import read_sequence_item
+
+        element = self.by_tag.get(tag)
+        if not isinstance(element, RawDataElement):
+            return element.value[0] if element is not None and element.value else None
+        value = element.value
+        if value is None:
+            self.stream.seek(element.value_tell)
+            value = self.stream.read(min(element.length, _ITEM_BYTES))
+        encoding = dataset.original_character_set or "iso8859"
+        return read_sequence_item(io.BytesIO(value), element.is_implicit_VR, element.is_little_endian, encoding) if value else None
+
+
+def name_of(tag: int) -> str:
+    """A tag as the standard writes it, and its keyword.
+
+    >>> name_of(0x00100010)
+    '(0010,0010) PatientName'
+    """
+    from pydicom.datadict import keyword_for_tag
+
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {keyword_for_tag(tag)}".rstrip()
+
+
+def read_elements(file: BinaryIO, size: int) -> Elements:
+    """Reads a file of `size` bytes up to its pixel data. Raises nothing for what the file holds."""
+    file.seek(0)
+    head = file.read(min(size, 140))
+    start = 132 if dicom_sniff.has_preamble(head) else 0
+    found = Elements(file, size)
+    if start or dicom_sniff.begins_with_meta(head):
+        start = _read_meta(found, start)
+    if not found.problem:
+        if found.transfer_syntax == _DEFLATED:
+            start = _inflate(found, start)
+        found.stream.seek(start)
+        found.implicit, little = dicom_sniff.encoding_of(found.stream.read(8))
+        found.little = found.transfer_syntax != _BIG_ENDIAN if found.transfer_syntax else little
+        _scan(found, start, lambda tag, _, __: tag in _PIXELS)
+        found.has_pixels = found.reached in _PIXELS
+        if found.has_pixels and not found.problem:
+            _check_pixels(found)
+    return found
+
+
+def _read_meta(found: Elements, start: int) -> int:
+    """Reads the File Meta Information (PS3.10 7.1), which is always explicit little endian; where the data set begins."""
+    meta = Elements(found.stream, found.size)
+    _scan(meta, start, lambda tag, _, __: tag >> 16 != 2)
+    found.problem, found.incomplete = meta.problem, meta.incomplete
+    if not meta.by_tag:
+        at_end = start + 8 > found.size
+        found.flaw("the file ends before its meta information" if at_end else "no meta information after DICM", incomplete=at_end)
+    elif meta.reached >> 16 == 2:
+        found.flaw("the file ends within its meta information", incomplete=True)
+    found.media_sop_class = _uid(meta, _MEDIA_SOP_CLASS)
+    found.transfer_syntax = _uid(meta, _TRANSFER_SYNTAX)
+    return found.stream.tell()
+
+
+def _uid(found: Elements, tag: int) -> str:
+    element = found.by_tag.get(tag)
+    return (element.value or b"").decode("latin-1").strip(" \0") if element is not None else ""
+
+
+def _scan(found: Elements, start: int, stops: Callable[[int, str | None, int], bool]) -> None:
+    """Reads elements from `start` on until one at which `stops`, before which the stream then stands."""
+    from pydicom.filereader import data_element_generator
+
+    stream = found.stream
+    stopped = False
+
+    def stop(tag: int, vr: str | None, length: int) -> bool:
+        nonlocal stopped
+        found.reached = tag
+        stopped = stops(tag, vr, length)
+        return stopped
+
+    stream.seek(start)
+    last = None
+    try:
+        for last in data_element_generator(stream, found.implicit, found.little, stop, _DEFERRED_BYTES):
+            found.by_tag[last.tag] = last
+    except Exception as error:  # noqa: BLE001 pydicom raises whatever comes for damaged content; a failing file is told apart by `headers`
+        at_end = isinstance(error, EOFError) or stream.tell() >= found.size
+        found.flaw(f"{'cut off' if at_end else 'damaged'} in {name_of(found.reached)}", incomplete=at_end)
+        return
+    end = start if last is None else _end_of(found, last)
+    if end is not None and end > found.size:
+        found.flaw(f"cut off in {name_of(last.tag)}", incomplete=True)  # type: ignore[union-attr]
+    elif not stopped:
+        _check_rest(found, end)
+
+
+def _end_of(found: Elements, element: Any) -> int | None:
+    """Where an element ends by its length; None where a delimiter ends it."""
+    from pydicom.dataelem import RawDataElement
+
+    if not isinstance(element, RawDataElement) or element.length == UNDEFINED:
+        return None
+    return int(element.value_tell + element.length)
+
+
+def _check_rest(found: Elements, end: int | None) -> None:
+    """A data set without pixel data ends with the file: after its last length, or with the delimiter of its last sequence."""
+    found.stream.seek(max(0, found.size - 8) if end is None else end)
+    rest = found.stream.read(8)
+    whole = rest == _DELIMITER[found.little] if end is None else not rest.strip(b"\0")
+    if not whole:
+        found.flaw(f"cut off after {name_of(found.reached)}", incomplete=True)
+
+
+def _check_pixels(found: Elements) -> None:
+    """Is the pixel data whole, and what follows it? Reads the heads of elements only."""
+    position = found.stream.tell()
+    for _ in range(_MAX_TRAILING_ELEMENTS):
+        found.stream.seek(position)
+        head = found.stream.read(12)
+        if len(head) < 8 or not head.strip(b"\0"):
+            return
+        tag, start, length = _head(found, head, position)
+        if tag < min(_PIXELS):
+            return
+        if length == UNDEFINED:
+            if not _has_delimiter(found, start):
+                found.flaw(f"cut off in {name_of(tag)}: its fragments have no end", incomplete=True)
+            return
+        if start + length > found.size:
+            found.flaw(f"cut off in {name_of(tag)}: {start + length - found.size} bytes are missing", incomplete=True)
+            return
+        position = start + length
+
+
+def _head(found: Elements, head: bytes, position: int) -> tuple[int, int, int]:
+    """(tag, where its value starts, its length) of the element whose head stands at `position` (PS3.5 7.1)."""
+    endian = "<" if found.little else ">"
+    group, element = struct.unpack_from(endian + "HH", head)
+    if found.implicit:
+        return group << 16 | element, position + 8, struct.unpack_from(endian + "I", head, 4)[0]
+    if head[4:6] in dicom_sniff.LONG_VRS:
+        length = struct.unpack_from(endian + "I", head, 8)[0] if len(head) >= 12 else UNDEFINED - 1
+        return group << 16 | element, position + 12, length
+    return group << 16 | element, position + 8, struct.unpack_from(endian + "H", head, 6)[0]
+
+
+def _has_delimiter(found: Elements, start: int) -> bool:
+    """Encapsulated pixel data end with a Sequence Delimitation Item (PS3.5 A.4), with little or nothing after it."""
+    tail = max(start, found.size - _TAIL_BYTES)
+    found.stream.seek(tail)
+    return _DELIMITER[True] in found.stream.read(found.size - tail)
+
+
+def _inflate(found: Elements, start: int) -> int:
+    """Puts the inflated data set (PS3.5 A.5) in the place of the file: its first 64 MiB and its whole length; where it begins."""
+    found.stream.seek(start)
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    kept, size = io.BytesIO(), 0
+    try:
+        while not inflater.eof and (deflated := found.stream.read(_CHUNK_BYTES)):
+            while deflated and not inflater.eof and size <= _MAX_INFLATED_BYTES:
+                inflated = inflater.decompress(deflated, _CHUNK_BYTES)
+                deflated = inflater.unconsumed_tail
+                size += len(inflated)
+                if kept.tell() < _KEPT_BYTES:
+                    kept.write(inflated)
+            if size > _MAX_INFLATED_BYTES:
+                found.flaw(f"its data set inflates to more than {_MAX_INFLATED_BYTES >> 30} GiB", incomplete=False)
+                break
+        else:
+            if not inflater.eof:
+                found.flaw("its deflated data set is cut off", incomplete=True)
+    except zlib.error:
+        found.flaw("its deflated data set is damaged", incomplete=False)
+    found.stream, found.size = kept, size
+    return 0
