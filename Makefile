@@ -12,7 +12,7 @@ $(VENV)/installed: pyproject.toml
 	touch $@
 
 demo: $(VENV)/installed
-	$(BIN)/mrdata demo $(if $(ONCE),--once) $(if $(JSON),--json)
+	@$(BIN)/mrdata demo $(if $(ONCE),--once) $(if $(JSON),--json)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

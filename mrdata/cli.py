@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+import yaml
 
 from landing.lock import LandingError
 from mrdata import listing
@@ -181,14 +182,17 @@ def get(path: str, target: Path, user: str) -> None:
 
 @cli.command()
 @click.argument("name")
-@click.argument("request", default="{}", metavar="[JSON]")
+@click.argument("request", default="{}", metavar="[JSON|@FILE]")
 @USER
 def rule(name: str, request: str, user: str) -> None:
-    """Calls a rule of the rulebase with a JSON request and prints its JSON answer."""
+    """Calls a rule of the rulebase with a JSON request (or a YAML or JSON file) and prints its JSON answer."""
     try:
-        parsed = json.loads(request)
-    except json.JSONDecodeError as error:
-        fail(f"the request is no JSON: {error}")
+        # YAML holds all of JSON.
+        parsed = yaml.safe_load(Path(request[1:]).read_text(encoding="utf-8") if request.startswith("@") else request)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        fail(f"the request is neither JSON nor YAML: {error}")
+    if not isinstance(parsed, dict):
+        fail(f"the request must hold keys and values, like {{\"path\": \"...\"}}; found {parsed!r}")
     show(call(user, name if name.startswith("mrdata_") else f"mrdata_{name}", parsed), True)
 
 

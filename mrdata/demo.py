@@ -1,0 +1,178 @@
+"""The demonstration: real files go from a pretend scanner through the rulebase into the archive of a new embedded zone.
+
+Three programs run at once, as at a site: the console writes into the landing zone (this process), `mrdata scan` registers
+what is complete, and `mrdata zone run` runs the delay rules. At the end each file is looked up and compared, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from embedded.client import EmbeddedZone
+from embedded.folder import ZoneFolder
+from landing.names import is_temporary
+from microservices.settings import load_settings
+from mrdata import demo_report
+from mrdata.connect import Client
+from mrdata.console import Console, Delivery
+from mrdata.new_zone import create
+from mrdata.plan import demo_session
+from mrdata.progress import bar
+from policy.layout import landing
+from policy.settings import Settings
+from policy.zone import Condition, ZoneError
+
+SCANNER = "94T"
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+"""Real scanner files, where they lie beside the project."""
+SETTLING_SECONDS = 240.0
+"""So long the demonstration waits for the last file; it usually takes a few seconds."""
+SITE = {
+    "guard": {"retain_patient_characteristics": True},
+    "sweep": {"every_seconds": 1, "quiet_seconds": 1, "tries": 3, "retry_seconds": 1},
+    "landing": {"quiet_seconds": 0.6, "look_seconds": 0.3, "incomplete_seconds": 3.0},
+}
+STUDIES: list[dict[str, Any]] = [
+    {"study": "pain", "title": "Cortical layers of pain", "members": ["alice"], "subjects": ["PN7K2", "PN3Q8"]},
+    {"study": "sleep", "title": "Sleep at ultra-high field", "members": ["bob"], "subjects": ["SL4D1", "SL9W5"]},
+]
+
+
+def run(folder: Path, *, once: bool, as_json: bool) -> int:
+    """Runs it in a new zone in `folder`; 0 only if every file stands where it should. Without `once`, goes on until interrupted."""
+    say = _quiet if as_json else _aloud
+    folder = _fresh(folder)
+    say(f"A new zone in {folder}")
+    create(folder, scanners=[SCANNER], site=SITE)
+    settings = load_settings(folder / "mrdata.yaml")
+    experiments = _site(folder)
+    for new, study, pseudonym, owner in experiments:
+        say(f"  registered {new} for study {study}, subject {pseudonym}, owner {owner}")
+    plan = demo_session([new for new, *_ in experiments], corpus=CORPUS if CORPUS.is_dir() else None)
+    say(f"The console delivers {len(plan)} files while the scanner and the sweep run.")
+    with _programs(folder), EmbeddedZone(folder, settings.account) as zone:
+        started = time.monotonic()
+        _deliver(settings, zone, plan)
+        settled = _settle(settings, zone)
+        say(f"  done after {time.monotonic() - started:.0f} s" + ("" if settled else ", though not everything has settled"))
+        report = demo_report.report(zone, settings, SCANNER, plan)
+        if as_json:
+            print(json.dumps(report.counts(), indent=2))
+        else:
+            print(demo_report.text(zone, settings, report))
+        if not once:
+            _go_on(folder, settings)
+    return 0 if report.is_good else 1
+
+
+def _aloud(text: str) -> None:
+    print(text, flush=True)
+
+
+def _quiet(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _fresh(folder: Path) -> Path:
+    folder = folder.resolve()
+    if (folder / "demo").is_file():
+        shutil.rmtree(folder)
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder}: holds something that is no demonstration; give another --folder")
+    return folder
+
+
+def _site(folder: Path) -> list[tuple[str, str, str, str]]:
+    """People, studies, experiments: (ExperimentID, study, pseudonym, owner) of each."""
+    (folder / "demo").write_text("Made by `mrdata demo`, which removes it at its next run.\n", encoding="utf-8")
+    with ZoneFolder.open(folder) as users:
+        for name in ("alice", "bob", "steward"):
+            users.add_user(name, "rodsuser")
+    experiments = []
+    with EmbeddedZone(folder, "mrdata") as zone:
+        for study in STUDIES:
+            _call(zone, "mrdata_study", study)
+            study_id, pseudonym, owner = study["study"], study["subjects"][0], study["members"][0]
+            request = {"study": study_id, "pseudonym": pseudonym, "owner": owner, "scanner": SCANNER, "scan_type": "pilot"}
+            reply = _call(zone, "mrdata_register", {**request, "description": "Demonstration with a phantom"})
+            experiments.append((reply["experiment_id"], study_id, pseudonym, owner))
+    return experiments
+
+
+def _call(zone: Client, rule: str, request: dict[str, Any]) -> dict[str, Any]:
+    reply: dict[str, Any] = json.loads(zone.rule(rule, json.dumps(request)))
+    if "error" in reply:
+        raise ZoneError(f"{rule}: {reply['error']}")
+    return reply
+
+
+@contextmanager
+def _programs(folder: Path) -> Iterator[None]:
+    """`mrdata scan` and `mrdata zone run`, with their logs in the zone's folder, until the end of the block."""
+    environment = {**os.environ, "MRDATA_ZONE": str(folder)}
+    running = []
+    with open(folder / "scan.log", "wb") as scan_log, open(folder / "delay.log", "wb") as delay_log:
+        for arguments, log in ((["scan"], scan_log), (["zone", "run", str(folder)], delay_log)):
+            command = [sys.executable, "-m", "mrdata.cli", *arguments]
+            running.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+        try:
+            yield
+        finally:
+            for program in running:
+                program.terminate()
+            for program in running:
+                try:
+                    program.wait(timeout=20)
+                except subprocess.TimeoutExpired:
+                    program.kill()
+
+
+def _deliver(settings: Settings, zone: Client, plan: Sequence[Delivery]) -> None:
+    with bar("Writing, registering, placing") as progress:
+        written = 0
+        for step in Console(Path(settings.landing.folder), SCANNER, bytes_per_second=None).deliver(plan):
+            written += step.complete
+            progress(written, len(plan))
+
+
+def _settle(settings: Settings, zone: Client) -> bool:
+    """Waits until every file is registered and nothing rests in landing."""
+    end = time.monotonic() + SETTLING_SECONDS
+    folder = Path(settings.landing.folder)
+    files = [f for f in folder.rglob("*") if f.is_file() and not is_temporary(f.name)]
+    with bar("Placing") as progress:
+        while time.monotonic() < end:
+            below = Condition("COLL_NAME", "like", landing(settings) + "/%")
+            resting = len(zone.query(["COLL_NAME", "DATA_NAME"], below))
+            registered = len(zone.query(["META_DATA_ATTR_VALUE"], Condition("META_DATA_ATTR_NAME", "=", "LandingPath")))
+            progress(min(registered, len(files)), len(files))
+            if not resting and registered >= len(files):
+                return True
+            time.sleep(0.3)
+    return False
+
+
+def _go_on(folder: Path, settings: Settings) -> None:
+    print(
+        f"\nThe scanner and the sweep go on. In another terminal:\n"
+        f"  export MRDATA_ZONE={folder}\n"
+        f"  mrdata ls -r {settings.home}/studies\n"
+        f"  mrdata rule quarantine_list\n"
+        f"  cp FILE.dcm {settings.landing.folder}/{SCANNER}/dicom/\n"
+        f"Ctrl-C ends it.",
+        flush=True,
+    )
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        print()
