@@ -129,7 +129,8 @@ def picture(plane: Plane, contrast: Contrast, *, seed: int, ghost: float = 0.0) 
     noise = np.random.default_rng(seed).normal(0.0, NOISE * 0.3, (2, plane.rows, plane.columns))
     rician = np.hypot(magnitude + noise[0], noise[1])
     # the same scale for all echoes and slices of a series, so that decay shows
-    full = float(_flash(*(np.asarray(value) for value in _WATER), contrast, 0.0))
+    water = [np.asarray(value) for value in _WATER]
+    full = float(_flash(water[0], water[1], water[2], contrast, 0.0))
     return np.asarray(np.clip(rician / full * 1800, 0, 4095), dtype=np.uint16)
 
 

@@ -84,30 +84,30 @@ def _raw(image: Dataset) -> dict[BaseTag, RawDataElement | DataElement]:
 
 
 def _change(image: Dataset, probe: Dataset, patient_name: str, clear_personal: bool) -> set[BaseTag]:
-    """Sets the name, here and in every sequence; the top-level tags whose elements changed."""
-    image.PatientName = image.PatientID = patient_name
+    """Sets the name and clears; the top-level tags whose elements changed."""
     touched = {Tag("PatientName"), Tag("PatientID")}
     # decoding a sequence makes pydicom write it anew: `probe`, a second reading, tells where there is something to change
-    for element in probe:
-        if element.tag not in touched and _edit(element, patient_name, clear_personal):
-            _edit(image[element.tag], patient_name, clear_personal)
+    for element in probe if clear_personal else ():
+        if _clear(element, patient_name):
+            _clear(image[element.tag], patient_name)
             touched.add(element.tag)
+    image.PatientName = image.PatientID = patient_name
     return touched
 
 
-def _edit(element: DataElement, patient_name: str, clear_personal: bool) -> bool:
-    """Whether anything in the element had to change."""
+def _clear(element: DataElement, patient_name: str) -> bool:
+    """Empties direct identifiers, and sets the name inside sequences; whether anything had to change."""
     if element.tag.is_private or element.is_empty:
         return False
-    if clear_personal and (element.keyword in _CLEARED or (element.VR == "PN" and element.keyword not in _TYPED)):
-        element.value = [] if element.VR == "SQ" else ""
-        return True
     if element.keyword in _TYPED:
         element.value = patient_name
         return True
+    if element.keyword in _CLEARED or element.VR == "PN":
+        element.value = [] if element.VR == "SQ" else ""
+        return True
     if element.VR != "SQ":
         return False
-    edited = [_edit(inner, patient_name, clear_personal) for item in element.value for inner in item]
+    edited = [_clear(inner, patient_name) for item in element.value for inner in item]
     return any(edited)
 
 
@@ -166,7 +166,7 @@ def _stamped_header(source: bytes, offset: int, name: bytes, clear_personal: boo
         if not old.strip(b"x"):
             return match[0]
         if field in _TWIX_NAMES or field in _TYPED:
-            return match["before"] + b'"' + name + b'"' + bytes(match["gap"]).ljust(len(match["gap"]) + len(old) - len(name))
+            return match["before"] + b'"' + name + b'"' + b" " * (len(old) - len(name)) + match["gap"]
         return match["before"] + b" " * (len(old) + 2) + match["gap"] if clear_personal else match[0]
 
     # a value's own attributes (<Visible> "true") stand before it; it is the last text in the braces
