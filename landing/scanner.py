@@ -202,13 +202,9 @@ class Scanner:
 
     def _settle_known(self, zone: Zone, folder: Folder, relative: str, name: str, there: Known) -> None:
         """The catalog has it: finishes what a kill left undone, and tells when the file is another now."""
-        home = self._settings.home + "/"
-        if not there.described and there.path.startswith(home) and not there.path.startswith(layout.landing(self._settings) + "/"):
-            try:
-                zone.rule("mrdata_describe", json.dumps({"path": there.path}))
-            except ZoneError as error:
-                if not answers(zone, self._settings):
-                    raise
+        if not there.described and there.path.startswith(layout.studies(self._settings) + "/"):
+            error = self._describe(zone, there.path)
+            if error:
                 self._fail(folder.pending[name], f"{relative}/{name}", f"{there.path} is not described: {error}")
                 return
         signature = self._done(folder, name)
@@ -216,6 +212,16 @@ class Scanner:
         if signature.size not in there.sizes:
             sizes = " or ".join(map(str, sorted(there.sizes)))
             self._alarm(f"{relative}/{name}", Reason.CHANGED, f"{signature.size} bytes; {shown(there.path)} has {sizes}")
+
+    def _describe(self, zone: Zone, path: str) -> str:
+        """Has an object described that was placed at birth; the error, if it cannot be."""
+        try:
+            reply = json.loads(zone.rule("mrdata_describe", json.dumps({"path": path})))
+        except ZoneError as error:
+            if not answers(zone, self._settings):
+                raise
+            return str(error)
+        return str(reply.get("error", ""))
 
     def _settle(self, folder: Folder, relative: str, name: str, result: Result) -> None:
         file, pending = f"{relative}/{name}", folder.pending[name]

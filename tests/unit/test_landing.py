@@ -341,6 +341,17 @@ def test_temporary_names_are_left_alone_and_told_when_they_stay(site):
     assert len(site.told.reports) == 8
 
 
+def test_a_description_that_fails_is_tried_again(site):
+    file = site.put("prisma/expdata/placed")
+    site.zone.objects[f"{HOME}/studies/S/placed"] = (str(file), 1)
+    describe, answers = site.zone.rule, ['{"error": "no such experiment"}'] * 2
+    site.zone.rule = lambda name, argument: answers.pop() if answers else describe(name, argument)
+    summary = site.once()
+    assert (summary.already_registered, summary.failed) == (1, 0)
+    assert "is not described: no such experiment" in site.told.reports[0]
+    assert site.zone.described == [f"{HOME}/studies/S/placed"]
+
+
 # TWIX
 
 
