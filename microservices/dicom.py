@@ -8,28 +8,17 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from microservices import dicom_personal, dicom_technique
 from microservices.dicom_elements import Elements, name_of, read_elements
-from microservices.dicom_text import text_of
 from policy.header import Header, Kind
-
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
 
 _PATIENT_NAME = 0x00100010
 _NEEDED = (0x00080016, 0x00080018, _PATIENT_NAME)
 _DICOMDIR = "1.2.840.10008.1.3.10"
 _DATES = (0x00080022, 0x0008002A, 0x00080023, 0x00080021, 0x00080020)
 """Acquisition Date, Acquisition DateTime, Content Date, Series Date, Study Date."""
-_UIDS = {
-    "sop_class_uid": 0x00080016,
-    "sop_instance_uid": 0x00080018,
-    "study_instance_uid": 0x0020000D,
-    "series_instance_uid": 0x0020000E,
-    "frame_of_reference_uid": 0x00200052,
-}
 _ROWS, _CONTENT_SEQUENCE, _SPECTROSCOPY_DATA = 0x00280010, 0x0040A730, 0x56000020
 _PIXELS_ELSEWHERE = frozenset(("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.204", "1.2.840.10008.1.2.4.205"))
 """JPIP transfer syntaxes: the file names a server that has the pixels."""
@@ -46,19 +35,18 @@ def read(file: BinaryIO, size: int) -> Header:
         found = read_elements(file, size)
         if found.media_sop_class == _DICOMDIR:
             return Header(Kind.DICOM, size, problem="a DICOMDIR: the directory of a medium, no image")
-        return _header(found, found.dataset(), size)
+        return _header(found, size)
 
 
-def _header(found: Elements, dataset: Dataset, size: int) -> Header:
-    texts = {name: text_of(dataset, tag) for name, tag in _UIDS.items()}
-    date = _date(dataset)
+def _header(found: Elements, size: int) -> Header:
+    date = _date(found)
     try:
-        technique = dicom_technique.of(found, dataset)
-        personal = dicom_personal.of(dataset)
+        technique = dicom_technique.of(found)
+        personal = dicom_personal.of(found)
     except Exception as error:  # noqa: BLE001 pydicom raises whatever comes where a sequence is damaged
         technique, personal = {}, {}
         found.flaw(f"a sequence is damaged ({type(error).__name__})", incomplete=False)
-    _check_needed(found, texts["sop_class_uid"])
+    _check_needed(found, found.text(0x00080016))
     if date:
         technique["AcquisitionDate"] = date
     return Header(
@@ -66,14 +54,18 @@ def _header(found: Elements, dataset: Dataset, size: int) -> Header:
         size=size,
         problem=found.problem,
         incomplete=found.incomplete,
-        patient_name=text_of(dataset, _PATIENT_NAME),
-        series_number=_integer(text_of(dataset, 0x00200011)),
-        series_description=text_of(dataset, 0x0008103E),
-        instance_number=_integer(text_of(dataset, 0x00200013)),
+        patient_name=found.text(_PATIENT_NAME),
+        series_number=_integer(found.text(0x00200011)),
+        series_description=found.text(0x0008103E),
+        instance_number=_integer(found.text(0x00200013)),
         date=date,
         technique=technique,
         personal=personal,
-        **texts,
+        sop_class_uid=found.text(0x00080016),
+        sop_instance_uid=found.text(0x00080018),
+        study_instance_uid=found.text(0x0020000D),
+        series_instance_uid=found.text(0x0020000E),
+        frame_of_reference_uid=found.text(0x00200052),
     )
 
 
@@ -92,16 +84,16 @@ def _data_of(found: Elements, sop_class: str) -> int:
     name = UID(sop_class).name
     if (name.endswith("Image Storage") or _ROWS in found.by_tag) and found.transfer_syntax not in _PIXELS_ELSEWHERE:
         return 0 if found.has_pixels else 0x7FE00010
-    if name.endswith(" SR Storage") or name.endswith(" SR"):
+    if name.endswith((" SR Storage", " SR")):
         return 0 if _CONTENT_SEQUENCE in found.by_tag else _CONTENT_SEQUENCE
     if name == "MR Spectroscopy Storage":
         return 0 if _SPECTROSCOPY_DATA in found.by_tag else _SPECTROSCOPY_DATA
     return 0
 
 
-def _date(dataset: Dataset) -> str:
+def _date(found: Elements) -> str:
     for tag in _DATES:
-        if match := _DAY.match(text_of(dataset, tag)):
+        if match := _DAY.match(found.text(tag)):
             return "".join(match.groups())
     return ""
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from microservices import dicom_sniff
+from microservices.dicom_text import plain_text, text_of, vr_of
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -25,7 +26,6 @@ _DEFERRED_BYTES = 1 << 20
 _MAX_INFLATED_BYTES = 4 << 30
 _KEPT_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
-_ITEM_BYTES = 1 << 20
 _TAIL_BYTES = 1 << 16
 _MAX_TRAILING_ELEMENTS = 64
 _MEDIA_SOP_CLASS, _TRANSFER_SYNTAX, _CHARACTER_SET = 0x00020002, 0x00020010, 0x00080005
@@ -46,44 +46,79 @@ class Elements:
     media_sop_class: str = ""
     implicit: bool = False
     little: bool = True
-    by_tag: dict[Any, Any] = field(default_factory=dict)
+    by_tag: dict[int, Any] = field(default_factory=dict)
     """Tag -> pydicom's RawDataElement, or DataElement for sequences of undefined length."""
     reached: int = 0
     """The tag at which the reading stopped."""
     has_pixels: bool = False
     problem: str = ""
     incomplete: bool = False
+    _dataset: Dataset | None = None
 
     def flaw(self, problem: str, *, incomplete: bool) -> None:
         """The first flaw is the one to tell."""
         if not self.problem:
             self.problem, self.incomplete = problem, incomplete
 
-    def dataset(self) -> Dataset:
-        """As pydicom's Dataset, with the character set of its texts."""
-        from pydicom.charset import convert_encodings
-        from pydicom.dataset import Dataset
+    def text(self, tag: int) -> str:
+        r"""The value of an element as text, multiple values joined by `\`; empty where there is none."""
+        element = self.by_tag.get(tag)
+        if element is None or element.value is None:
+            return ""
+        if isinstance(element.value, bytes):
+            text = plain_text(vr_of(tag, element.VR), element.value, self.little)
+            if text is not None:
+                return text
+        return text_of(self.dataset, tag)
 
-        dataset = Dataset(self.by_tag)
-        element = self.by_tag.get(_CHARACTER_SET)
-        names = (element.value or b"").decode("latin-1").split("\\") if element is not None else [""]
-        dataset.set_original_encoding(self.implicit, self.little, convert_encodings([name.strip(" \0") for name in names]))
-        return dataset
+    def value(self, element: Any, most: int = _KEPT_BYTES) -> bytes:  # noqa: ANN401 pydicom's RawDataElement
+        """The bytes of a raw element; at most `most` of those that were left in the file."""
+        if element.value is None and element.length:
+            self.stream.seek(element.value_tell)
+            return self.stream.read(min(element.length, most))
+        return element.value or b""
 
-    def first_item(self, dataset: Dataset, tag: int) -> Dataset | None:
-        """The first item of a sequence of the top level, without the others where their lengths allow it."""
-        from pydicom.dataelem import RawDataElement
+    def items(self, tag: int) -> Iterator[Dataset]:
+        """The items of a sequence, one by one where their lengths are given."""
         from pydicom.filereader import read_sequence_item
 
         element = self.by_tag.get(tag)
-        if not isinstance(element, RawDataElement):
-            return element.value[0] if element is not None and element.value else None
-        value = element.value
-        if value is None:
-            self.stream.seek(element.value_tell)
-            value = self.stream.read(min(element.length, _ITEM_BYTES))
-        encoding = dataset.original_character_set or "iso8859"
-        return read_sequence_item(io.BytesIO(value), element.is_implicit_VR, element.is_little_endian, encoding) if value else None
+        if element is None:
+            return
+        if not is_raw(element):
+            yield from element.value or ()
+            return
+        value = self.value(element)
+        stream = io.BytesIO(value)
+        while stream.tell() < len(value):
+            item = read_sequence_item(stream, element.is_implicit_VR, element.is_little_endian, self.encodings)
+            if item is None:
+                return
+            yield item
+
+    @property
+    def encodings(self) -> list[str]:
+        """Python's names of the character sets of the texts (PS3.3 C.12.1.1.2)."""
+        from pydicom.charset import convert_encodings
+
+        element = self.by_tag.get(_CHARACTER_SET)
+        names = (element.value or b"").decode("latin-1").split("\\") if element is not None else [""]
+        return convert_encodings([name.strip(" \0") for name in names])
+
+    @property
+    def dataset(self) -> Dataset:
+        """As pydicom's Dataset, for what is not plain text."""
+        from pydicom.dataset import Dataset
+
+        if self._dataset is None:
+            self._dataset = Dataset({element.tag: element for element in self.by_tag.values()})
+            self._dataset.set_original_encoding(self.implicit, self.little, self.encodings)
+        return self._dataset
+
+
+def is_raw(element: object) -> bool:
+    """Are these bytes (pydicom's RawDataElement), or a sequence that is parsed already?"""
+    return hasattr(element, "value_tell")
 
 
 def name_of(tag: int) -> str:
@@ -155,23 +190,21 @@ def _scan(found: Elements, start: int, stops: Callable[[int, str | None, int], b
     last = None
     try:
         for last in data_element_generator(stream, found.implicit, found.little, stop, _DEFERRED_BYTES):
-            found.by_tag[last.tag] = last
+            found.by_tag[int(last.tag)] = last
     except Exception as error:  # noqa: BLE001 pydicom raises whatever comes for damaged content; a failing file is told apart by `headers`
         at_end = isinstance(error, EOFError) or stream.tell() >= found.size
         found.flaw(f"{'cut off' if at_end else 'damaged'} in {name_of(found.reached)}", incomplete=at_end)
         return
-    end = start if last is None else _end_of(found, last)
+    end = start if last is None else _end_of(last)
     if end is not None and end > found.size:
         found.flaw(f"cut off in {name_of(last.tag)}", incomplete=True)  # type: ignore[union-attr]
     elif not stopped:
         _check_rest(found, end)
 
 
-def _end_of(found: Elements, element: Any) -> int | None:
+def _end_of(element: Any) -> int | None:  # noqa: ANN401 pydicom's two kinds of element
     """Where an element ends by its length; None where a delimiter ends it."""
-    from pydicom.dataelem import RawDataElement
-
-    if not isinstance(element, RawDataElement) or element.length == UNDEFINED:
+    if not is_raw(element) or element.length == UNDEFINED:
         return None
     return int(element.value_tell + element.length)
 

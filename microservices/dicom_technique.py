@@ -86,24 +86,23 @@ _SHARED, _PER_FRAME = 0x52009229, 0x52009230
 _SIEMENS_CREATOR, _SIEMENS_B_VALUE = 0x00190010, 0x0019100C
 
 
-def of(found: Elements, dataset: Dataset) -> dict[str, str]:
+def of(found: Elements) -> dict[str, str]:
     """What the data set says of the protocol; nothing personal. Numbers as `policy.vocabulary.number` writes them."""
-    technique = {name: text for name, tag in _TEXTS.items() if (text := text_of(dataset, tag).strip())}
-    technique |= {name: text for name, (tag, factor) in _NUMBERS.items() if (text := _numbers(text_of(dataset, tag), factor))}
-    if "DiffusionBValue" not in technique and text_of(dataset, _SIEMENS_CREATOR) == "SIEMENS MR HEADER":
-        if text := _numbers(text_of(dataset, _SIEMENS_B_VALUE), 1.0):
-            technique["DiffusionBValue"] = text
-    if _SHARED in dataset or _PER_FRAME in dataset:
-        enhanced = {name: text for name, tag in _ENHANCED_TEXTS.items() if (text := text_of(dataset, tag).strip())}
-        for group in _groups(found, dataset):
+    technique = {name: text for name, tag in _TEXTS.items() if (text := found.text(tag).strip())}
+    technique |= {name: text for name, (tag, factor) in _NUMBERS.items() if (text := _numbers(found.text(tag), factor))}
+    if found.text(_SIEMENS_CREATOR) == "SIEMENS MR HEADER" and (text := _numbers(found.text(_SIEMENS_B_VALUE), 1.0)):
+        technique.setdefault("DiffusionBValue", text)
+    if _SHARED in found.by_tag or _PER_FRAME in found.by_tag:
+        enhanced = {name: text for name, tag in _ENHANCED_TEXTS.items() if (text := found.text(tag).strip())}
+        for group in _groups(found):
             enhanced = _of_group(group) | enhanced
         technique = enhanced | technique
     return technique
 
 
-def _groups(found: Elements, dataset: Dataset) -> list[Dataset]:
+def _groups(found: Elements) -> list[Dataset]:
     """The functional groups that all frames share, and those of the first frame."""
-    return [item for tag in (_SHARED, _PER_FRAME) if (item := found.first_item(dataset, tag)) is not None]
+    return [item for tag in (_SHARED, _PER_FRAME) if (item := next(found.items(tag), None)) is not None]
 
 
 def _of_group(group: Dataset) -> dict[str, str]:
