@@ -34,15 +34,25 @@ class Version(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A protocol and what was measured with it: `lines` is (phase encoding lines, channels, samples)."""
+    """A protocol and what was measured with it: for each echo (phase encoding lines, channels, samples), and its contrast."""
 
     protocol: str
     meas_uid: int
-    lines: Complex
-    contrast: Contrast
+    echoes: tuple[Complex, ...]
+    contrasts: tuple[Contrast, ...]
     plane: Plane
     starts: float = 0.0
     """Seconds after the session's beginning."""
+
+    @property
+    def lines(self) -> Complex:
+        """The first echo."""
+        return self.echoes[0]
+
+    @property
+    def contrast(self) -> Contrast:
+        """That of the first echo."""
+        return self.contrasts[0]
 
     @property
     def file_name(self) -> str:
@@ -56,19 +66,22 @@ class Measurement:
 
 
 def gradient_echo(session: Session, meas_uid: int, *, size: int = 128, channels: int = 8, z: float = 0.0) -> Measurement:
-    """An axial gradient echo of `size` lines."""
+    """An axial gradient echo of `size` lines and two echoes: the protocol of the DICOM series of that name."""
     plane = Plane((0.0, 0.0, z), rows=size, columns=size, spacing=224 / size)
-    contrast = Contrast(300.0, 4.1, 25.0)
-    lines = kspace(plane, contrast, channels=channels, seed=session.seed + meas_uid)
-    return Measurement("gre_raw", meas_uid, lines, contrast, plane, starts=300.0 + meas_uid)
+    contrasts = (Contrast(300.0, 4.1, 25.0), Contrast(300.0, 12.3, 25.0))
+    return _measured("gre_2echo_axial", session, meas_uid, plane, contrasts, channels)
 
 
 def coil_sensitivities(session: Session, meas_uid: int, *, channels: int = 8) -> Measurement:
     """The adjustment that VE writes into the same file before the image."""
     plane = Plane((0.0, 0.0, 0.0), rows=32, columns=32, spacing=7.0)
-    contrast = Contrast(30.0, 2.0, 5.0)
-    lines = kspace(plane, contrast, channels=channels, seed=session.seed + meas_uid)
-    return Measurement("AdjCoilSens", meas_uid, lines, contrast, plane, starts=300.0 + meas_uid)
+    return _measured("AdjCoilSens", session, meas_uid, plane, (Contrast(30.0, 2.0, 5.0),), channels)
+
+
+def _measured(protocol: str, session: Session, meas_uid: int, plane: Plane, contrasts: tuple[Contrast, ...], channels: int) -> Measurement:
+    seeds = range(1000 * (session.seed + meas_uid), 1000 * (session.seed + meas_uid) + len(contrasts))
+    echoes = tuple(kspace(plane, contrast, channels=channels, seed=seed) for contrast, seed in zip(contrasts, seeds, strict=True))
+    return Measurement(protocol, meas_uid, echoes, contrasts, plane, starts=300.0 + meas_uid)
 
 
 def vb(session: Session, measurement: Measurement) -> bytes:
@@ -143,14 +156,14 @@ def _raid_table(session: Session, entries: Sequence[tuple[Measurement, int, int]
 
 def _mdh(
     session: Session, m: Measurement, version: Version, counter: int, flags: int, shape: tuple[int, int], length: int,
-    *, line: int = 0, channel: int = 0,
+    *, line: int = 0, echo: int = 0, channel: int = 0,
 ) -> bytes:  # fmt: skip
     """VB: 128 bytes before each channel's samples; VE: 192 bytes before all channels. `shape` is (channels, samples)."""
-    moment = session.started + timedelta(seconds=m.starts, milliseconds=counter * m.contrast.repetition_time)
+    moment = session.started + timedelta(seconds=m.starts, milliseconds=-(-counter // len(m.echoes)) * m.contrast.repetition_time)
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     time = int((moment - midnight).total_seconds() / 0.0025)
     channels, samples = shape
-    loop = (line,) + (0,) * 13
+    loop = (line, 0, 0, 0, echo, *[0] * 9)
     centre = (samples // 2, 0, 0.0, 0, m.lines.shape[0] // 2, 0) if samples else (0, 0, 0.0, 0, 0, 0)
     place = (*m.plane.centre, 1.0, 0.0, 0.0, 0.0)
     if version is Version.VB:
@@ -166,19 +179,22 @@ def _channel_header(m: Measurement, counter: int, channel: int, samples: int) ->
 
 def _readouts(session: Session, m: Measurement, version: Version) -> Iterator[bytes]:
     count, channels, samples = m.lines.shape
-    for line in range(count):
-        flags = ONLINE | (_FIRST_IN_SLICE if line == 0 else 0) | (_LAST if line == count - 1 else 0)
+    last = count * len(m.echoes)
+    for counter in range(1, last + 1):
+        line, echo = divmod(counter - 1, len(m.echoes))
+        readout = m.echoes[echo][line]
+        flags = ONLINE | (_FIRST_IN_SLICE if counter == 1 else 0) | (_LAST if counter == last else 0)
         shape = (channels, samples)
         if version is Version.VE:
             length = 192 + channels * (32 + 8 * samples)
-            yield _mdh(session, m, version, line + 1, flags, shape, length, line=line)
+            yield _mdh(session, m, version, counter, flags, shape, length, line=line, echo=echo)
             for channel in range(channels):
-                yield _channel_header(m, line + 1, channel, samples) + m.lines[line, channel].tobytes()
+                yield _channel_header(m, counter, channel, samples) + readout[channel].tobytes()
         else:
             for channel in range(channels):
-                yield _mdh(session, m, version, line + 1, flags, shape, 128 + 8 * samples, line=line, channel=channel)
-                yield m.lines[line, channel].tobytes()
-    yield _end(session, m, version, count + 1)
+                yield _mdh(session, m, version, counter, flags, shape, 128 + 8 * samples, line=line, echo=echo, channel=channel)
+                yield readout[channel].tobytes()
+    yield _end(session, m, version, last + 1)
 
 
 def _end(session: Session, m: Measurement, version: Version, counter: int) -> bytes:
@@ -227,7 +243,7 @@ def _buffers(session: Session, m: Measurement, version: Version, *, masked: bool
         "HEADER": {**person, "MeasUID": m.meas_uid, "tProtocolName": m.protocol, "PatientName": name},
         # as large as in life: what stands behind the Meas buffer is found only by who follows the lengths
         "IRIS": {f"functor{n:03d}": {"Class": f"Step{n:03d}@IceImage", "alTable": [0] * 512} for n in range(300)},
-        "MEAS": {"alTR": [_us(m.contrast.repetition_time), *[0] * 127], "alTE": [_us(m.contrast.echo_time), *[0] * 127]},
+        "MEAS": {"alTR": [_us(m.contrast.repetition_time), *[0] * 127], "alTE": [_us(contrast.echo_time) for contrast in m.contrasts]},
         "YAPS": {"tFrameOfReference": frame, "flMagneticFieldStrength": session.FIELD, "tPatientPosition": "HFS"},
         "DICOM": dicom,
     }  # fmt: skip
@@ -254,11 +270,12 @@ def _ascconv(session: Session, m: Measurement, version: Version, baseline: str, 
     phase_lines = m.lines.shape[0]
     values: dict[str, str | int | float] = {
         "ulVersion": number, "tSequenceFileName": "%SiemensSeq%\\gre", "tProtocolName": m.protocol, "ucTablePositioningMode": 1,
-        "lContrasts": 1, "lTotalScanTimeSec": max(1, round(phase_lines * m.contrast.repetition_time / 1000)),
+        "lContrasts": len(m.contrasts), "lTotalScanTimeSec": max(1, round(phase_lines * m.contrast.repetition_time / 1000)),
         "sProtConsistencyInfo.tBaselineString": baseline, "sProtConsistencyInfo.flNominalB0": session.FIELD,
         "sTXSPEC.asNucleusInfo[0].tNucleus": "1H", "sTXSPEC.asNucleusInfo[0].lFrequency": round(session.FREQUENCY * 1e6),
-        "sTXSPEC.asNucleusInfo[0].flReferenceAmplitude": 250.0, "alTR[0]": _us(m.contrast.repetition_time), "alTI[0]": 0,
-        "alTE[0]": _us(m.contrast.echo_time), "sSliceArray.asSlice[0].sNormal.dTra": 1.0, "sSliceArray.asSlice[0].dThickness": 4.0,
+        "sTXSPEC.asNucleusInfo[0].flReferenceAmplitude": 250.0, "alTR[0]": _us(m.contrast.repetition_time),
+        **{f"alTE[{n}]": _us(contrast.echo_time) for n, contrast in enumerate(m.contrasts)},
+        "sSliceArray.asSlice[0].sNormal.dTra": 1.0, "sSliceArray.asSlice[0].dThickness": 4.0,
         "sSliceArray.asSlice[0].dPhaseFOV": m.plane.rows * m.plane.spacing,
         "sSliceArray.asSlice[0].dReadoutFOV": m.plane.columns * m.plane.spacing, "sSliceArray.lSize": 1,
         "sKSpace.lBaseResolution": m.plane.columns, "sKSpace.lPhaseEncodingLines": phase_lines, "sKSpace.lPartitions": 1,

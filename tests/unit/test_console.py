@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from microservices.headers import read_header
 from mrdata.console import Console, Delivery, Fate, Manner
 from mrdata.plan import demo_session
 from policy import experiment_id
-from policy.ingest import Reason
-from policy.layout import Branch, DataType
+from policy.experiment import Experiment
+from policy.ingest import Placement, Reason, decide
+from policy.layout import Branch, DataType, Landed
+from policy.settings import Guard, Settings
 
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 IDS = ("Z4KQ-STAS", "ABCD-EFGX")
 
 
@@ -137,11 +141,60 @@ def test_the_whole_plan_lands_in_less_than_two_seconds(tmp_path, plan):
     assert {p.file.relative_to(tmp_path / "94T").parts[0] for p in done} == set(Branch)
 
 
-def test_real_raw_files_join_the_plan_where_they_are(plan):
-    corpus = Path(__file__).parents[3] / "shared" / "corpus"
-    if not corpus.is_dir():
+class Registry:
+    """Both experiments, and those whose images share a frame of reference, as far as they are placed."""
+
+    def __init__(self):
+        self.all = {i: Experiment(i, f"/z/{i}", "s", "P", "o", "94T", "pilot", "2026-03-01T00:00:00Z") for i in IDS}
+        self.frames = {}
+
+    def experiment(self, experiment_id):
+        return self.all.get(experiment_id)
+
+    def sharing_frame_of_reference(self, uid):
+        return [self.all[i] for i in sorted(self.frames.get(uid, ()))]
+
+
+@pytest.mark.parametrize("corpus", [None, CORPUS], ids=["alone", "with the corpus"])
+def test_the_policies_decide_as_the_plan_foretells(corpus):
+    if corpus and not corpus.is_dir():
         pytest.skip("the corpus of real files is not beside the project")
-    more = demo_session(IDS, corpus=corpus)
+    registry, settings = Registry(), Settings(zone="z", guard=Guard(retain_patient_characteristics=True))
+    instances = {}
+    for delivery in sorted(demo_session(IDS, corpus=corpus), key=lambda d: d.at_night):
+        header = read_header(BytesIO(delivery.content), len(delivery.content))
+        branch, _, relative = delivery.path.partition("/")
+        verdict = decide(header, Landed("94T", Branch(branch), relative), registry, settings)
+        if delivery.reason and delivery.reason is not Reason.DUPLICATE_DIFFERENT:
+            assert not isinstance(verdict, Placement), delivery
+            assert verdict.reason is delivery.reason, delivery
+            continue
+        assert isinstance(verdict, Placement), (delivery, verdict)
+        if delivery.reason is None:
+            assert (verdict.experiment.id, verdict.data_type) == (delivery.experiment, delivery.data_type), delivery
+        if verdict.data_type is DataType.DICOM:
+            registry.frames.setdefault(header.frame_of_reference_uid, set()).add(verdict.experiment.id)
+            earlier = instances.setdefault(header.sop_instance_uid, delivery)
+            assert (earlier is delivery) is (delivery.fate is Fate.ARCHIVED), delivery
+            if earlier is not delivery:
+                assert (earlier.content == delivery.content) is (delivery.fate is Fate.ONE_COPY)
+
+
+def test_images_and_raw_data_of_a_protocol_are_described_alike(plan):
+    names = ("ProtocolName", "RepetitionTime", "EchoTime", "FlipAngle", "MagneticFieldStrength", "ImagingFrequency", "SliceThickness")
+    described = set()
+    for delivery in plan:
+        if delivery.fate is Fate.ARCHIVED and ("GRE_2ECHO_AXIAL" in delivery.path or delivery.data_type is DataType.TWIX):
+            technique = read_header(BytesIO(delivery.content), len(delivery.content)).technique
+            described.add((delivery.data_type, tuple(technique[name] for name in names)))
+    expected = ("gre_2echo_axial", "0.3", "0.0041", "25", "9.4", "399.725", "4")
+    assert {(DataType.TWIX, expected), (DataType.DICOM, expected)} <= described
+
+
+def test_real_raw_files_join_the_plan_where_they_are(plan):
+    if not CORPUS.is_dir():
+        pytest.skip("the corpus of real files is not beside the project")
+    more = demo_session(IDS, corpus=CORPUS)
     notes = [d.note for d in more if d not in plan]
     assert sum("raw data of VE" in note for note in notes) == 1
     assert sum("raw data of VB" in note for note in notes) == 1

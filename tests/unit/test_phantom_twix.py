@@ -30,25 +30,26 @@ def read(tmp_path, content):
     return twixtools.read_twix(str(path), verbose=False, keep_acqend=True)
 
 
-def samples(measurement):
-    return np.array([m.data for m in measurement["mdb"] if not m.is_flag_set("ACQEND")])
+def samples(measurement, echo=0):
+    return np.array([m.data for m in measurement["mdb"] if not m.is_flag_set("ACQEND") and m.mdh.Counter.Eco == echo])
 
 
 def test_vb_reads_back_with_its_kspace(tmp_path, image):
     (measurement,) = read(tmp_path, vb(SESSION, image))
     lines = samples(measurement)
-    assert np.array_equal(lines, image.lines)
+    assert np.array_equal(lines, image.echoes[0])
+    assert np.array_equal(samples(measurement, echo=1), image.echoes[1])
     truth = signal(image.plane, image.contrast)
     assert np.corrcoef(reconstruct(lines).ravel(), truth.ravel())[0, 1] > 0.95
     assert measurement["mdb"][-1].is_flag_set("ACQEND")
-    assert [m.mdh.Counter.Lin for m in measurement["mdb"][:3]] == [0, 1, 2]
+    assert [(m.mdh.Counter.Lin, m.mdh.Counter.Eco) for m in measurement["mdb"][:3]] == [(0, 0), (0, 1), (1, 0)]
 
 
 def test_ve_holds_the_adjustment_and_the_image(tmp_path, image, adjustment):
     first, second = read(tmp_path, ve(SESSION, [adjustment, image]))
     assert np.array_equal(samples(first), adjustment.lines)
     assert np.array_equal(samples(second), image.lines)
-    assert [m["raidfile_hdr"]["protName_"] for m in (first, second)] == [b"AdjCoilSens", b"gre_raw"]
+    assert [m["raidfile_hdr"]["protName_"] for m in (first, second)] == [b"AdjCoilSens", b"gre_2echo_axial"]
     assert [m["raidfile_hdr"]["measId_"] for m in (first, second)] == [41, 42]
 
 
@@ -70,11 +71,12 @@ def test_the_header_says_what_a_real_one_says(tmp_path, image, version, name, so
     assert header["Config"]["MeasUID"] == 42
     assert (header["Dicom"]["SoftwareVersions"], header["Dicom"]["flMagneticFieldStrength"]) == (software, 9.4)
     yaps = header["MeasYaps"]
-    assert (yaps["alTR"], yaps["alTE"], yaps["adFlipAngleDegree"], yaps["tProtocolName"]) == (
+    assert (yaps["alTR"], yaps["alTE"][:2], yaps["lContrasts"], yaps["adFlipAngleDegree"], yaps["tProtocolName"]) == (
         [300000],
-        [4100],
+        [4100, 12300],
+        2,
         [25.0],
-        '"gre_raw"'.strip('"'),
+        "gre_2echo_axial",
     )
     assert header["Phoenix"]["alTR"] == [300000]
     assert len(header["Meas_raw"]) > 300_000, "what stands behind Meas must be as far away as in real files"
