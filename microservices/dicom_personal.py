@@ -48,7 +48,8 @@ def _of_top_level(found: Elements) -> Iterator[tuple[str, str]]:
         elif vr_of(tag, element.VR) == "SQ":
             yield from _told(keyword, keyword, (text for item in found.items(tag) for text in _leaves(item)))
         elif tag != _PATIENT_NAME:
-            yield from _told(keyword, keyword, [found.text(tag)])
+            left_in_file = f"{element.length} bytes" if is_raw(element) and element.value is None and element.length else ""
+            yield from _told(keyword, keyword, [found.text(tag) or left_in_file])
 
 
 def _of_item(item: Dataset, outer: str) -> Iterator[tuple[str, str]]:

@@ -128,11 +128,13 @@ def read(file: BinaryIO, size: int) -> Header:
     except Flaw as flaw:
         flaws.append(flaw)
         found = list(_readable(head, size))
-    texts = [_text_of(file, measurement, size, flaws) for measurement in found]
+    texts = []
+    for measurement in sorted(found, key=lambda m: m.offset):
+        text, header_bytes = _text_of(file, measurement, size, flaws)
+        texts.append(text)
     if found and not flaws:
-        last = max(found, key=lambda m: m.offset)
         try:
-            layout.check_end(file, last, layout.header_length(file, last))
+            layout.check_end(file, measurement, header_bytes)
         except Flaw as flaw:
             flaws.append(flaw)
     return _header(size, found, texts, flaws)
@@ -145,23 +147,23 @@ def _readable(head: bytes, size: int) -> Iterator[Measurement]:
             yield Measurement(number_, entry[2], size, entry[4].partition(b"\0")[0])
 
 
-def _text_of(file: BinaryIO, measurement: Measurement, size: int, flaws: list[Flaw]) -> dict[str, bytes]:
-    """The text buffers of a measurement, as far as they are there."""
+def _text_of(file: BinaryIO, measurement: Measurement, size: int, flaws: list[Flaw]) -> tuple[dict[str, bytes], int]:
+    """The text buffers of a measurement, as far as they are there, and the length of its header."""
     try:
         length = layout.header_length(file, measurement)
     except Flaw as flaw:
         flaws.append(flaw)
         if not flaw.incomplete:
-            return {}
+            return {}, 0
         length = min(size - measurement.offset, layout.MAX_HEADER_BYTES)
     file.seek(measurement.offset)
     header = file.read(length)
     if len(header) < 8 or struct.unpack_from("<I", header, 4)[0] > layout.MAX_BUFFERS:
-        return {}
+        return {}, length
     found, wrong = buffers(header)
     if wrong:
         flaws.append(Flaw(f"measurement {measurement.number}: {wrong}"))
-    return found
+    return found, length
 
 
 def _header(size: int, found: list[Measurement], texts: list[dict[str, bytes]], flaws: list[Flaw]) -> Header:
@@ -255,8 +257,8 @@ def _personal(every: Sequence[Fields], name: str, table: Sequence[bytes]) -> dic
                 if text := _told(field, value):
                     personal.setdefault(keyword, text)
     others = [value for fields in every for field in personal_data.TWIX_NAMES for value in fields.get(field, ())]
-    # the table's name has nine characters more than the name, so it is compared by what it begins with
-    others += [text for text in map(decoded, table) if not _letters(text).startswith(_letters(name) or " ")]
+    # the table's name has nine characters more than the name, so they are not compared but searched
+    others += [text for text in map(decoded, table) if not name or _letters(name) not in _letters(text)]
     strange = [other for other in others if other != name and not _MASK.fullmatch(other.strip()) and _letters(other)]
     if strange:
         personal["OtherPatientNames"] = "\\".join(dict.fromkeys(strange))
