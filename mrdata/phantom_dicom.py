@@ -1,8 +1,8 @@
 """DICOM series of the phantom, as a Siemens console exports them.
 
 Classic MR Image objects (PS3.3 A.4) in the manner of syngo MR E12: a localizer, a gradient echo with two echoes, an EPI run
-as mosaics; and an Enhanced MR Image (PS3.3 A.36) in the manner of XA60. There is no personal data in them: Patient Name and
-Patient ID are what the operator typed, Type 2 attributes of the person are empty.
+as mosaics. There is no personal data in them: Patient Name and Patient ID are what the operator typed, the person's Type 2
+attributes are empty.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from math import ceil, sqrt
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import UID, EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from mrdata.phantom import Contrast, Picture, Plane, Session, picture
 
@@ -48,17 +48,11 @@ class Series:
         return Contrast(self.repetition_time, echo_time, self.flip_angle)
 
 
-def session_files(session: Session) -> Iterator[tuple[str, bytes]]:
-    """(name, content) of every file of a usual session: localizer, GRE, EPI, enhanced GRE, in folders named for the series."""
-    for series in (localizer(session), gradient_echo(session), epi(session), enhanced(session)):
-        yield from series
-
-
 def localizer(session: Session, number: int = 1) -> Iterator[tuple[str, bytes]]:
     """Three orthogonal slices."""
     series = Series(number, "localizer", "*fl2d1", 40.0, 14.0, 8.0, bandwidth=320.0)
     for instance, plane in enumerate((SAGITTAL, CORONAL, AXIAL), 1):
-        pixels = picture(plane, series.contrast(4.0), seed=_seed(session, series, instance))
+        pixels = picture(plane, series.contrast(4.0), seed=seed_of(session, series, instance))
         yield _file(session, series, _image(session, series, instance, plane, 4.0, pixels))
 
 
@@ -72,7 +66,7 @@ def gradient_echo(
         for index in range(slices):
             instance += 1
             plane = AXIAL.moved((index - (slices - 1) / 2) * (series.thickness + series.gap))
-            pixels = picture(plane, series.contrast(echo_time), seed=_seed(session, series, instance))
+            pixels = picture(plane, series.contrast(echo_time), seed=seed_of(session, series, instance))
             image = _image(session, series, instance, plane, echo_time, pixels)
             image.EchoNumbers = echo
             yield _file(session, series, image)
@@ -88,7 +82,7 @@ def epi(session: Session, number: int = 3, volumes: int = 4, slices: int = 9) ->
         for index in range(slices):
             plane = first.moved(index * (series.thickness + series.gap))
             row, column = (index // side) * first.rows, (index % side) * first.columns
-            seed = _seed(session, series, volume * 100 + index)
+            seed = seed_of(session, series, volume * 100 + index)
             mosaic[row : row + first.rows, column : column + first.columns] = picture(plane, series.contrast(22.0), seed=seed, ghost=0.04)
         # a mosaic's position is that of a slice as large as the whole mosaic around the first slice's centre
         whole = Plane(first.centre, first.across, first.down, side * first.rows, side * first.columns, first.spacing)
@@ -105,128 +99,8 @@ def epi(session: Session, number: int = 3, volumes: int = 4, slices: int = 9) ->
         yield _file(session, series, image)
 
 
-def enhanced(session: Session, number: int = 4, slices: int = 4, echo_times: Sequence[float] = (3.2, 9.6)) -> Iterator[tuple[str, bytes]]:
-    """One Enhanced MR Image: a frame for each slice and echo, timing in the functional groups only (PS3.3 C.7.6.16, C.8.13.5)."""
-    series = Series(number, "gre_2echo_multiframe", "*fl2d2", 280.0, 22.0, 4.0, gap=10.0, software="syngo MR XA60", starts=220)
-    image = general(session, series, EnhancedMRImageStorage, 1)
-    image.ImageType = ["ORIGINAL", "PRIMARY", "M", "NONE"]
-    frames: list[Picture] = []
-    groups: list[Dataset] = []
-    for echo, echo_time in enumerate(echo_times, 1):
-        for index in range(slices):
-            plane = AXIAL.moved((index - (slices - 1) / 2) * (series.thickness + series.gap))
-            frames.append(picture(plane, series.contrast(echo_time), seed=_seed(session, series, len(frames))))
-            groups.append(_frame_groups(session, series, plane, index + 1, echo, echo_time))
-    pixels = np.stack(frames)
-    pixels_into(image, pixels)
-    image.NumberOfFrames, image.LossyImageCompression, image.BurnedInAnnotation = len(frames), "00", "NO"
-    image.PresentationLUTShape = "IDENTITY"
-    _enhanced_modules(session, series, image)
-    image.SharedFunctionalGroupsSequence = [_shared_groups(session, series, AXIAL, pixels)]
-    image.PerFrameFunctionalGroupsSequence = groups
-    yield f"{series.description.upper()}_{series.number:04d}/{1:08d}.IMA", encoded(image)
-
-
-def _enhanced_modules(session: Session, series: Series, image: Dataset) -> None:
-    """Enhanced MR Image, MR Pulse Sequence, Multi-frame Dimension (PS3.3 C.8.13.1, C.8.13.4, C.7.6.17)."""
-    began = session.started + timedelta(seconds=series.starts)
-    image.AcquisitionDateTime, image.AcquisitionDuration = f"{began:%Y%m%d%H%M%S.%f}", 35.8
-    image.AcquisitionNumber, image.ContentQualification = 1, "RESEARCH"
-    image.PixelPresentation, image.VolumetricProperties, image.VolumeBasedCalculationTechnique = "MONOCHROME", "VOLUME", "NONE"
-    image.ComplexImageComponent, image.AcquisitionContrast = "MAGNITUDE", "PROTON_DENSITY"
-    image.ResonantNucleus, image.KSpaceFiltering, image.ApplicableSafetyStandardAgency = "1H", "NONE", "IEC"
-    image.PulseSequenceName, image.MRAcquisitionType, image.EchoPulseSequence = series.sequence, "2D", "GRADIENT"
-    image.MultiPlanarExcitation, image.PhaseContrast, image.TimeOfFlightContrast, image.OversamplingPhase = "NO", "NO", "NO", "NONE"
-    image.SteadyStatePulseSequence, image.EchoPlanarPulseSequence = "NONE", "NO"
-    image.SaturationRecovery, image.SpectrallySelectedSuppression = "NO", "NONE"
-    image.GeometryOfKSpaceTraversal, image.SegmentedKSpaceTraversal = "RECTILINEAR", "SINGLE"
-    image.RectilinearPhaseEncodeReordering, image.NumberOfKSpaceTrajectories = "LINEAR", 1
-    organisation = uid(session, "dimensions", series.number)
-    image.DimensionOrganizationSequence = [_item(DimensionOrganizationUID=organisation)]
-    image.DimensionIndexSequence = [
-        _item(DimensionOrganizationUID=organisation, DimensionIndexPointer=pointer, FunctionalGroupPointer=group)
-        for pointer, group in ((0x00209056, 0x00209111), (0x00209057, 0x00209111), (0x00189082, 0x00189114))
-    ]
-    image.AcquisitionContextSequence = []
-
-
-def _frame_groups(session: Session, series: Series, plane: Plane, position: int, echo: int, echo_time: float) -> Dataset:
-    """What differs from frame to frame."""
-    moment = f"{session.started + timedelta(seconds=series.starts):%Y%m%d%H%M%S.%f}"
-    content = _item(
-        FrameAcquisitionNumber=1, FrameReferenceDateTime=moment, FrameAcquisitionDateTime=moment, FrameAcquisitionDuration=35840.0,
-        StackID="1", InStackPositionNumber=position, DimensionIndexValues=[1, position, echo],
-    )  # fmt: skip
-    return _item(
-        FrameContentSequence=[content],
-        PlanePositionSequence=[_item(ImagePositionPatient=[round(v, 6) for v in plane.first_voxel])],
-        MREchoSequence=[_item(EffectiveEchoTime=echo_time)],
-    )
-
-
-def _shared_groups(session: Session, series: Series, plane: Plane, pixels: Picture) -> Dataset:
-    """What all frames share (PS3.3 A.36.2.4)."""
-    centre, width = window(pixels)
-    coil = {"ReceiveCoilManufacturerName": "", "QuadratureReceiveCoil": "NO"}
-    return _item(
-        PixelMeasuresSequence=[
-            _item(PixelSpacing=[plane.spacing] * 2, SliceThickness=series.thickness, SpacingBetweenSlices=series.thickness + series.gap)
-        ],
-        PlaneOrientationSequence=[_item(ImageOrientationPatient=[*plane.across, *plane.down])],
-        FrameAnatomySequence=[_item(FrameLaterality="U", AnatomicRegionSequence=[
-            _item(CodeValue="69536005", CodingSchemeDesignator="SCT", CodeMeaning="Head")])],
-        PixelValueTransformationSequence=[_item(RescaleIntercept=0, RescaleSlope=1, RescaleType="US")],
-        FrameVOILUTSequence=[_item(WindowCenter=centre, WindowWidth=width)],
-        MRImageFrameTypeSequence=[
-            _item(
-                FrameType=["ORIGINAL", "PRIMARY", "M", "NONE"], PixelPresentation="MONOCHROME", VolumetricProperties="VOLUME",
-                VolumeBasedCalculationTechnique="NONE", ComplexImageComponent="MAGNITUDE", AcquisitionContrast="PROTON_DENSITY",
-            )
-        ],
-        MRTimingAndRelatedParametersSequence=[
-            _item(
-                RepetitionTime=series.repetition_time, FlipAngle=series.flip_angle, EchoTrainLength=2, RFEchoTrainLength=0,
-                GradientEchoTrainLength=2, GradientOutputType="DB_DT", GradientOutput=0.0,
-                SpecificAbsorptionRateSequence=[_item(SpecificAbsorptionRateDefinition="IEC_HEAD", SpecificAbsorptionRateValue=0.004)],
-                OperatingModeSequence=[
-                    _item(OperatingModeType=kind, OperatingMode="IEC_NORMAL") for kind in ("STATIC FIELD", "RF", "GRADIENT")
-                ],
-            )
-        ],
-        MRFOVGeometrySequence=[
-            _item(
-                InPlanePhaseEncodingDirection="COLUMN", MRAcquisitionFrequencyEncodingSteps=plane.columns, PercentSampling=100.0,
-                MRAcquisitionPhaseEncodingStepsInPlane=plane.rows, MRAcquisitionPhaseEncodingStepsOutOfPlane=1,
-                PercentPhaseFieldOfView=100.0,
-            )
-        ],
-        MRModifierSequence=[
-            _item(
-                InversionRecovery="NO", FlowCompensation="NONE", Spoiling="RF", T2Preparation="NO", SpectrallySelectedExcitation="NONE",
-                SpatialPresaturation="NONE", PartialFourier="NO", ParallelAcquisition="NO",
-            )
-        ],
-        MRImagingModifierSequence=[
-            _item(
-                MagnetizationTransfer="NONE", BloodSignalNulling="NO", Tagging="NONE",
-                TransmitterFrequency=session.FREQUENCY, PixelBandwidth=series.bandwidth,
-            )
-        ],
-        MRReceiveCoilSequence=[_item(ReceiveCoilName="31Rx_Head", ReceiveCoilType="MULTICOIL", MultiCoilDefinitionSequence=[
-            _item(MultiCoilElementName="R1", MultiCoilElementUsed="YES")], **coil)],
-        MRTransmitCoilSequence=[_item(TransmitCoilName="16Tx_Head", TransmitCoilManufacturerName="", TransmitCoilType="SURFACE")],
-        MRAveragesSequence=[_item(NumberOfAverages=1.0)],
-    )  # fmt: skip
-
-
-def _item(**elements: object) -> Dataset:
-    item = Dataset()
-    for keyword, value in elements.items():
-        setattr(item, keyword, value)
-    return item
-
-
-def _seed(session: Session, series: Series, instance: int) -> int:
+def seed_of(session: Session, series: Series, instance: int) -> int:
+    """The seed of one picture's noise."""
     return session.seed * 1_000_000 + series.number * 10_000 + instance
 
 

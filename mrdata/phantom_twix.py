@@ -8,61 +8,18 @@ bytes), and measurements begin at multiples of 512. The patient's name is plain 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from enum import Enum
 from typing import BinaryIO
 
-from mrdata.phantom import Complex, Contrast, Plane, Session, kspace
-
-Tree = Mapping[str, "Tree | str | int | float | Sequence[int] | None"]
+from mrdata.phantom import Contrast, Plane, Session, kspace
+from mrdata.phantom_twix_text import Measurement, Version, text_buffers
 
 ONLINE, ACQEND = 1 << 3, 1
 _LAST = 1 << 8 | 1 << 11 | 1 << 29
 _FIRST_IN_SLICE = 1 << 28
 _RAID_TABLE = 10240
 _ALIGN = 512
-
-
-class Version(Enum):
-    """The two file formats, each with the texts of a 9.4 T software of its time: software, baseline, ulVersion."""
-
-    VB = ("syngo MR B17", "N4_VB17A_LATEST_20090307", 21710006)
-    VE = ("syngo MR E12", "N4_VE12U_LATEST_20181126", 51280000)
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """A protocol and what was measured with it: for each echo (phase encoding lines, channels, samples), and its contrast."""
-
-    protocol: str
-    meas_uid: int
-    echoes: tuple[Complex, ...]
-    contrasts: tuple[Contrast, ...]
-    plane: Plane
-    starts: float = 0.0
-    """Seconds after the session's beginning."""
-
-    @property
-    def lines(self) -> Complex:
-        """The first echo."""
-        return self.echoes[0]
-
-    @property
-    def contrast(self) -> Contrast:
-        """That of the first echo."""
-        return self.contrasts[0]
-
-    @property
-    def file_name(self) -> str:
-        """As the console names an export."""
-        return f"meas_MID{self.meas_uid:05d}_FID{self.file_id:05d}_{self.protocol}.dat"
-
-    @property
-    def file_id(self) -> int:
-        """The second number of the file's name."""
-        return 11_000 + self.meas_uid
 
 
 def gradient_echo(session: Session, meas_uid: int, *, size: int = 128, channels: int = 8, z: float = 0.0) -> Measurement:
@@ -135,14 +92,14 @@ def write_large(file: BinaryIO, session: Session, size: int, version: Version = 
 
 def header(session: Session, measurement: Measurement, version: Version, *, masked: bool = True) -> bytes:
     """The length, the number of buffers, and the buffers with their names and lengths; filled up to a multiple of 32."""
-    buffers = _buffers(session, measurement, version, masked=masked and version is Version.VE)
+    texts = text_buffers(session, measurement, version, masked=masked and version is Version.VE)
     body = b"".join(
         name.encode() + b"\0" + struct.pack("<I", len(text)) + text
-        for name, text in ((n, t.encode("latin-1") + (b"" if n == "Config" else b"\0")) for n, t in buffers.items())
+        for name, text in ((n, t.encode("latin-1") + (b"" if n == "Config" else b"\0")) for n, t in texts.items())
     )
     # the console leaves in the gap what was in its memory
     body += body[-4000:][: -(len(body) + 8) % 32]
-    return struct.pack("<II", len(body) + 8, len(buffers)) + body
+    return struct.pack("<II", len(body) + 8, len(texts)) + body
 
 
 def _raid_table(session: Session, entries: Sequence[tuple[Measurement, int, int]]) -> bytes:
@@ -203,138 +160,3 @@ def _end(session: Session, m: Measurement, version: Version, counter: int) -> by
         return _mdh(session, m, version, counter, ACQEND, (0, 0), 352) + _channel_header(m, counter, 0, 16) + bytes(128)
     # a VB file ends after 16 samples, whatever length its last MDH states
     return _mdh(session, m, version, 1, ACQEND, (1, 16), 1 << 30 | 8192) + bytes(128)
-
-
-def _buffers(session: Session, m: Measurement, version: Version, *, masked: bool) -> dict[str, str]:
-    software, baseline, number = version.value
-    name = "x" * len(session.patient_name) if masked else session.patient_name
-    identity = "x" * 48 if masked else session.patient_name
-    birthday = "xxxxxxxx" if masked else None
-    person: Tree = {
-        "PatientID": identity, "PatientBirthDay": birthday, "PatientSex": None, "tPatientName": name,
-        "PatientLOID": "6.0.60000001", "StudyLOID": "6.0.60000006", "SeriesLOID": f"6.0.{60000010 + m.meas_uid}", "tStudyDescription": None,
-    }  # fmt: skip
-    frame = session.frame_of_reference_uid
-    station: Tree = {
-        "SoftwareVersions": software, "Manufacturer": "SIEMENS", "ManufacturersModelName": session.MODEL, "LongModelName": "NUMARIS/4",
-        "InstitutionAddress": None, "DeviceSerialNumber": session.SERIAL, "InstitutionName": None, "Modality": "MR",
-    }  # fmt: skip
-    dicom: Tree = {
-        **station, "adFlipAngleDegree": m.contrast.flip_angle, "ulVersion": number, "lFrequency": round(session.FREQUENCY * 1e6),
-        "lBaseResolution": m.plane.columns, "lPhaseEncodingLines": m.plane.rows, "tBodyPartExamined": "HEAD", "tPatientPosition": "HFS",
-        "flTransRefAmpl": 250.0, "tPerfPhysiciansName": None, "lPatientSex": None, "tPatientName": name, "TransmittingCoil": "16Tx_Head",
-        "flReadoutOSFactor": 2.0, "flMagneticFieldStrength": session.FIELD, "tSequenceVariant": "SP", "tScanningSequence": "GR",
-        "tMRAcquisitionType": "2D", "tImageComment": None, "tProtocolName": m.protocol,
-    }  # fmt: skip
-    raid: Tree = {
-        "Class": "RAIDLocal@IrisServices", "MeasUID": m.meas_uid, "ProtocolName": m.protocol, "PatientName": name,
-        "PatientBirthDay": birthday,
-    }  # fmt: skip
-    sequence: Tree = {"SequenceFileName": "%SiemensSeq%\\gre", "SequenceString": "fl2d1"}
-    config: Tree = {
-        "PARC": {
-            "HARDWARE": {"CPUCount": "16", "MaxMemory": "58257"}, "RECOMPOSE": person,
-            "DERIVED": {"chronSliceIndices": [0, *[-1] * 127]},
-            "PIPE": {"MeasUID": m.meas_uid, "FrameOfReference": frame, "PatientPosition": "HFS"},
-            "SERVICES": {"RAIDLocal": raid, "FillMiniHeaderData": {"MeasUID": m.meas_uid, **sequence}},
-        }
-    }  # fmt: skip
-    meas: Tree = {
-        "HEADER": {**person, "MeasUID": m.meas_uid, "tProtocolName": m.protocol, "PatientName": name},
-        # as large as in life: what stands behind the Meas buffer is found only by who follows the lengths
-        "IRIS": {f"functor{n:03d}": {"Class": f"Step{n:03d}@IceImage", "alTable": [0] * 512} for n in range(300)},
-        "MEAS": {"alTR": [_us(m.contrast.repetition_time), *[0] * 127], "alTE": [_us(contrast.echo_time) for contrast in m.contrasts]},
-        "YAPS": {"tFrameOfReference": frame, "flMagneticFieldStrength": session.FIELD, "tPatientPosition": "HFS"},
-        "DICOM": dicom,
-    }  # fmt: skip
-    spice: Tree = {
-        "PARC": {"PIPE": {"display": {"Class": "IceDisplay@Spice", "MeasUID": m.meas_uid, "PatientsName": name}}, "SYSTEM": station}
-    }
-    yaps = _ascconv(session, m, version, baseline, number)
-    return {
-        "Config": _xprotocol(config),
-        "Dicom": _xprotocol({"DICOM": dicom}),
-        "Meas": _xprotocol(meas, spacious=True, name="ONLINE Pipe Configuration"),
-        "MeasYaps": yaps + "\n",
-        "Phoenix": _xprotocol({"PHOENIX": {"Steps": [1, 2, 3]}}, name="MultiStep Controller") + yaps,
-        "Spice": _xprotocol(spice),
-    }
-
-
-def _us(milliseconds: float) -> int:
-    return round(1000 * milliseconds)
-
-
-def _ascconv(session: Session, m: Measurement, version: Version, baseline: str, number: int) -> str:
-    """The protocol as `key = value` lines: VB pads the keys and writes flags as hexadecimal, VE writes tabs and decimals."""
-    phase_lines = m.lines.shape[0]
-    values: dict[str, str | int | float] = {
-        "ulVersion": number, "tSequenceFileName": "%SiemensSeq%\\gre", "tProtocolName": m.protocol, "ucTablePositioningMode": 1,
-        "lContrasts": len(m.contrasts), "lTotalScanTimeSec": max(1, round(phase_lines * m.contrast.repetition_time / 1000)),
-        "sProtConsistencyInfo.tBaselineString": baseline, "sProtConsistencyInfo.flNominalB0": session.FIELD,
-        "sTXSPEC.asNucleusInfo[0].tNucleus": "1H", "sTXSPEC.asNucleusInfo[0].lFrequency": round(session.FREQUENCY * 1e6),
-        "sTXSPEC.asNucleusInfo[0].flReferenceAmplitude": 250.0, "alTR[0]": _us(m.contrast.repetition_time),
-        **{f"alTE[{n}]": _us(contrast.echo_time) for n, contrast in enumerate(m.contrasts)},
-        "sSliceArray.asSlice[0].sNormal.dTra": 1.0, "sSliceArray.asSlice[0].dThickness": 4.0,
-        "sSliceArray.asSlice[0].dPhaseFOV": m.plane.rows * m.plane.spacing,
-        "sSliceArray.asSlice[0].dReadoutFOV": m.plane.columns * m.plane.spacing, "sSliceArray.lSize": 1,
-        "sKSpace.lBaseResolution": m.plane.columns, "sKSpace.lPhaseEncodingLines": phase_lines, "sKSpace.lPartitions": 1,
-        "sKSpace.ucDimension": 2, "adFlipAngleDegree[0]": m.contrast.flip_angle,
-    }  # fmt: skip
-    old = version is Version.VB
-    rows = ["### ASCCONV BEGIN ###" if old else f"### ASCCONV BEGIN object=MrProtDataImpl@MrProtocolData version={number} ###"]
-    for key, value in values.items():
-        as_hex = old and isinstance(value, int) and key.rpartition(".")[2].startswith(("uc", "ul"))
-        text = (
-            f'"{value}"'
-            if isinstance(value, str)
-            else f"{value:#x}"
-            if as_hex
-            else f"{value:g}"
-            if isinstance(value, float)
-            else str(value)
-        )
-        rows.append(f"{key:<40} = {text}" if old else f"{key}\t = \t{text}")
-    return "\n".join([*rows, "### ASCCONV END ###"])
-
-
-def _xprotocol(tree: Tree, *, spacious: bool = False, name: str = "") -> str:
-    """A buffer in Siemens' XProtocol syntax: values on one line (Config, Dicom, Spice) or on lines of their own (Meas)."""
-    title = f'  <Name> "{name}" \n  <ID> 1000000 \n  <Userversion> 1.0 \n' if name else ""
-    return "<XProtocol> \n{\n" + title + '  \n  <ParamMap.""> \n  {\n' + _params(tree, "    ", spacious) + "  }\n}\n"
-
-
-def _params(tree: Tree, indent: str, spacious: bool) -> str:
-    out = ""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            kind = "ParamFunctor" if "Class" in value else "ParamMap"
-            out += f'{indent}<{kind}."{key}"> \n{indent}{{\n{_params(value, indent + "  ", spacious)}{indent}}}\n'
-        elif key == "Class":
-            out += f'{indent}<Class> "{value}" \n{indent}\n'
-        elif spacious:
-            inner = "".join(f"{indent}  {part} \n" for part in _value(key, value))
-            out += f'{indent}\n{indent}<{_kind(key, value)}."{key}"> \n{indent}{{\n{inner}{indent}}}\n'
-        else:
-            inner = "".join(f"{part}  " for part in _value(key, value))
-            out += f'{indent}<{_kind(key, value)}."{key}">  {{ {inner}}}\n'
-    return out
-
-
-def _kind(key: str, value: str | int | float | Sequence[int] | None) -> str:
-    if isinstance(value, float):
-        return "ParamDouble"
-    return "ParamString" if isinstance(value, str) or (value is None and key not in ("PatientSex", "lPatientSex")) else "ParamLong"
-
-
-def _value(key: str, value: str | int | float | Sequence[int] | None) -> Iterator[str]:
-    if isinstance(value, float):
-        yield "<Precision> 6"
-        yield f"{value:.6f}"
-    elif isinstance(value, str):
-        yield f'"{value}"'
-    elif isinstance(value, Sequence):
-        for first in range(0, len(value), 10):
-            yield " ".join(map(str, value[first : first + 10]))
-    elif value is not None:
-        yield str(value)

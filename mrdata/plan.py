@@ -48,9 +48,18 @@ def demo_session(
     return [*_exams(day), *_mistakes(day), *_again(day), *_real_dicom(day, corpus), *_real_raw(day, corpus), *_expanded_data(day)]
 
 
+def images(session: Session) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of every image of a usual exam: localizer, GRE, EPI, enhanced GRE, in folders named for the series."""
+    from mrdata.phantom_dicom import epi, gradient_echo, localizer
+    from mrdata.phantom_enhanced import enhanced
+
+    for series in (localizer, gradient_echo, epi, enhanced):
+        yield from series(session)
+
+
 def _exams(day: _Day) -> Iterator[Delivery]:
     """Two exams, the second begun while the first is still exported; raw data at night."""
-    from mrdata import phantom_dicom, phantom_twix
+    from mrdata import phantom_twix
 
     first, second = day.experiments[:2]
     exams = (
@@ -63,7 +72,7 @@ def _exams(day: _Day) -> Iterator[Delivery]:
         ),
     )
     for session, experiment, manner, note in exams:
-        for name, content in phantom_dicom.session_files(session):
+        for name, content in images(session):
             yield _archived(f"dicom/{_folder(session)}/{name}", content, experiment, DataType.DICOM, note, manner=manner)
     one, two = exams[0][0], exams[1][0]
     plain = phantom_twix.gradient_echo(one, 42)

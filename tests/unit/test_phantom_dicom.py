@@ -11,7 +11,9 @@ from pydicom.datadict import keyword_for_tag
 from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage
 
 from mrdata.phantom import Session
-from mrdata.phantom_dicom import csa_header, enhanced, epi, gradient_echo, localizer, session_files
+from mrdata.phantom_dicom import csa_header, epi, gradient_echo, localizer
+from mrdata.phantom_enhanced import enhanced
+from mrdata.plan import images as exam
 from policy.personal_data import PERSONAL
 
 SESSION = Session("Z4KQ-STAS", datetime(2026, 3, 12, 9, 0, 0, 123000), seed=3)
@@ -23,7 +25,7 @@ def read(files):
 
 @pytest.fixture(scope="module")
 def files():
-    return list(session_files(SESSION))
+    return list(exam(SESSION))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def test_there_is_no_personal_data_beside_the_typed_name(images):
 
 
 def test_equal_sessions_give_equal_bytes_and_others_give_others(files):
-    assert list(session_files(SESSION)) == files
+    assert list(exam(SESSION)) == files
     other = Session("Z4KQ-STAS", SESSION.started, seed=4)
     assert {i.SOPInstanceUID for i in read(localizer(other))}.isdisjoint({i.SOPInstanceUID for i in read(files)})
 
