@@ -15,7 +15,7 @@ import yaml
 
 from landing.lock import LandingError
 from mrdata import listing
-from mrdata.connect import Client, NoZone, connect, settings, zone_folder
+from mrdata.connect import Client, NoZone, connect, settings
 from policy.settings import SettingsError
 from policy.zone import ZoneError
 
@@ -192,7 +192,7 @@ def rule(name: str, request: str, user: str) -> None:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         fail(f"the request is neither JSON nor YAML: {error}")
     if not isinstance(parsed, dict):
-        fail(f"the request must hold keys and values, like {{\"path\": \"...\"}}; found {parsed!r}")
+        fail(f'the request must hold keys and values, like {{"path": "..."}}; found {parsed!r}')
     show(call(user, name if name.startswith("mrdata_") else f"mrdata_{name}", parsed), True)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from embedded.client import EmbeddedZone
 from embedded.folder import ZoneFolder
+
 from landing.names import is_temporary
 from microservices.settings import load_settings
 from mrdata import demo_report

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from embedded.client import EmbeddedZone
 from embedded.folder import ZoneFolder
+
 from microservices.settings import load_settings
 from mrdata.new_zone import create
 from policy.settings import Settings

@@ -35,7 +35,7 @@ def test_nested_values(tmp_path):
     ],
 )  # fmt: skip
 def test_an_error_says_where(tmp_path, text, part):
-    with pytest.raises(SettingsError, match="mrdata.yaml") as caught:
+    with pytest.raises(SettingsError, match=r"mrdata\.yaml") as caught:
         load(tmp_path, text)
     assert part in str(caught.value)
 

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-
 from embedded.folder import ZoneFolder
+
+from microservices.settings import load_settings
 from mrdata.new_zone import create
 from policy.layout import landing
-from microservices.settings import load_settings
 
 SCANNERS = ["94T", "3T"]
 SITE = {
@@ -94,7 +94,11 @@ class Site:
         from mrdata.listing import entries
 
         home = self.settings.home
-        return [e.path.removeprefix(home + "/") for e in entries(self.connect(), f"{home}/{below}".rstrip("/"), recursive=True) if not e.is_collection]
+        return [
+            e.path.removeprefix(home + "/")
+            for e in entries(self.connect(), f"{home}/{below}".rstrip("/"), recursive=True)
+            if not e.is_collection
+        ]
 
     def avus(self, path: str) -> dict[str, str]:
         """AVUs of a path below the service account's home; values of one attribute are joined by `|`."""

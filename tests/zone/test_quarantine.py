@@ -34,9 +34,9 @@ def test_a_session_lists_reason_header_and_candidates(site, session):
 
 
 def test_candidates_prefer_the_scanner_then_the_youngest(site):
-    from policy.registry import Registry
-    from policy.context import Context
     from microservices.headers import read_header
+    from policy.context import Context
+    from policy.registry import Registry
 
     site.register(scanner="3T")
     here = site.register()

@@ -36,7 +36,8 @@ def test_the_study_reads_and_nobody_else(site):
     ("changes", "part"),
     [
         ({"study": "nowhere"}, "no study"), ({"study": "../pain"}, "must not contain"), ({"pseudonym": "P9"}, "no subject"),
-        ({"study": "sleep", "owner": "bob", "pseudonym": "P2"}, "no subject"), ({"owner": "bob"}, "no member"), ({"owner": "nobody"}, "no member"),
+        ({"study": "sleep", "owner": "bob", "pseudonym": "P2"}, "no subject"),
+        ({"owner": "bob"}, "no member"), ({"owner": "nobody"}, "no member"),
         ({"scanner": "7T"}, "is not one of 94T, 3T"), ({"scan_type": "x"}, "is not one of"), ({"url": "javascript:x"}, "url"),
         ({"description": "Mr. Smith, born 3.4.1980"}, "looks like personal data"), ({"owner": ""}, "owner: missing"),
         ({"extra": "1"}, "unknown entry"), ({"description": "a\x00b"}, "control characters"),
