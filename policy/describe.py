@@ -11,10 +11,13 @@ from policy.layout import DataType, Landed
 from policy.vocabulary import UNITS
 from policy.zone import AVU
 
+MAX_VALUE = 500
+"""Characters of a value: the catalog takes 2700 bytes (R_META_MAIN), and what is longer is no setting of a protocol."""
+
 
 def technique(header: Header) -> list[AVU]:
     """How it was acquired, in the names and units of `policy.vocabulary`."""
-    return [AVU(name, value, UNITS[name]) for name, value in header.technique.items() if value]
+    return [AVU(name, value[:MAX_VALUE], UNITS[name]) for name, value in header.technique.items() if value]
 
 
 def series(header: Header) -> list[AVU]:

@@ -18,6 +18,9 @@ from enum import StrEnum
 from policy.settings import Settings
 
 
+RECORD = "experiment.yaml"
+
+
 class Branch(StrEnum):
     """The three folders of a scanner in the landing zone."""
 
@@ -96,6 +99,12 @@ def experiment_of(settings: Settings, path: str) -> str | None:
     """The ExperimentID of a path in the archive."""
     parts = path.removeprefix(studies(settings) + "/").split("/")
     return parts[2] if path.startswith(studies(settings) + "/") and len(parts) > 2 and parts[1] == "experiments" else None
+
+
+def is_record(settings: Settings, path: str) -> bool:
+    """Whether the path is the YAML record that registration writes into an experiment's collection."""
+    below = path.removeprefix(studies(settings) + "/").split("/")
+    return experiment_of(settings, path) is not None and len(below) == 4 and below[3] == RECORD
 
 
 def parent(path: str) -> str:

@@ -140,21 +140,17 @@ def _series(context: Context, placement: Placement, base: str) -> Series:
 
 
 def _series_path(context: Context, placement: Placement, base: str) -> str:
-    header, zone = placement.header, context.zone
-    rows = zone.query(
-        ["COLL_NAME"],
-        Condition("META_COLL_ATTR_NAME", "=", "SeriesInstanceUID"),
-        Condition("META_COLL_ATTR_VALUE", "=", header.series_instance_uid),
-    )
-    for (path,) in rows:
+    zone, uid = context.zone, placement.header.series_instance_uid
+    wanted = [Condition("META_COLL_ATTR_NAME", "=", "SeriesInstanceUID"), Condition("META_COLL_ATTR_VALUE", "=", uid)]
+    for (path,) in zone.query(["COLL_NAME"], *wanted) if uid else ():
         if path.startswith(base + "/"):
             return path
-    path = f"{base}/{series_name(header)}"
+    path = f"{base}/{series_name(placement.header)}"
     try:
         others = [avu.value for avu in zone.metadata(path) if avu.attribute == "SeriesInstanceUID"]
     except NotFound:
         others = []
-    if others and header.series_instance_uid not in others:
-        path += "_" + hashlib.sha256(header.series_instance_uid.encode()).hexdigest()[:8]
+    if others and uid not in others:
+        path += "_" + hashlib.sha256(uid.encode()).hexdigest()[:8]
     zone.make_collection(path)
     return path

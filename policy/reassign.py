@@ -74,7 +74,7 @@ def _objects(context: Context, source: str) -> list[str]:
     rows = zone.query(["COLL_NAME", "DATA_NAME"], Condition("COLL_NAME", "=", source))
     rows += zone.query(["COLL_NAME", "DATA_NAME"], Condition("COLL_NAME", "like", source + "/%"))
     paths = (f"{collection}/{name}" for collection, name in rows)
-    return sorted(p for p in paths if p.startswith(source + "/") and not p.endswith("/experiment.yaml"))
+    return sorted(p for p in paths if p.startswith(source + "/") and not layout.is_record(settings, p))
 
 
 def _refile(context: Context, path: str, experiment: Experiment, dry_run: bool, accept_personal_data: bool) -> Move:

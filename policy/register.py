@@ -33,7 +33,7 @@ def register(context: Context, request: Mapping[str, object]) -> Experiment:
     )
     for data_type in DataType:
         context.zone.make_collection(f"{experiment.path}/{data_type}")
-    context.zone.write(f"{experiment.path}/experiment.yaml", _yaml(experiment))
+    context.zone.write(f"{experiment.path}/{layout.RECORD}", _yaml(experiment))
     context.zone.annotate(experiment.path, add=experiment.avus())
     return experiment
 

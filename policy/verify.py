@@ -79,7 +79,7 @@ def _replicas(context: Context) -> dict[str, dict[str, int]]:
                 replicas = found.setdefault(f"{collection}/{name}", {})
                 if status == "1":
                     replicas[number] = int(size)
-    return {path: sizes for path, sizes in found.items() if not path.endswith("/experiment.yaml")}
+    return {path: sizes for path, sizes in found.items() if not layout.is_record(context.settings, path)}
 
 
 def _trash(context: Context) -> str:
