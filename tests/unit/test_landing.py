@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import fnmatch
 import io
+import itertools
 import json
 import os
+import re
 import socket
 import tempfile
 import threading
@@ -25,6 +26,13 @@ from policy.zone import Condition, Exists, NotFound, Stat, ZoneError
 
 HOME = "/site/home/mrdata"
 QUIET = 0.05
+
+
+def like(text: str, pattern: str) -> bool:
+    """As PostgreSQL does it: a backslash escapes."""
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    return re.fullmatch("".join(wild.get(part) or re.escape(part[-1]) for part in parts), text, re.DOTALL) is not None
 
 
 class Catalog:
@@ -56,11 +64,7 @@ class Catalog:
         for path, (file, size) in self.objects.items():
             values = [file] if column == "DATA_PATH" else self.avus.get(path, set())
             for text in values:
-                if (
-                    text == value
-                    if operator == "="
-                    else fnmatch.fnmatchcase(text, value.replace("[", "[[]").replace("%", "*").replace("_", "?"))
-                ):
+                if text == value if operator == "=" else like(text, value):
                     collection, _, name = path.rpartition("/")
                     rows.append((text, collection, name, str(size)))
         return rows
@@ -142,6 +146,11 @@ class Site:
 
     def once(self, **options) -> Summary:
         return self.scanner(**options).run_once()
+
+    def place_anywhere(self) -> None:
+        """Every registration gets a path of its own, so that nothing but the scanner keeps it from registering twice."""
+        numbers = itertools.count()
+        self.zone.place = lambda path: f"{HOME}/studies/S/{next(numbers)}"
 
     def registered(self) -> list[str]:
         return sorted(os.path.relpath(file, self.folder) for file in self.zone.registrations)
@@ -255,17 +264,25 @@ def test_names_that_patterns_confuse(site, many):
         "a",
         "*?[x]",
     ]
-    folder = "prisma/expdata/it's_100%\\d"
+    folder = "prisma/expdata/it's_100%\\d_"
     if many:
         names += [f"{number}" for number in range(20)]
     for name in names:
         site.put(f"{folder}/{name}")
-    site.put("prisma/expdata/itXs_100%\\d/a")
+    site.put("prisma/expdata/it's_100%\\dX/a")
     assert site.once().registered == len(names) + 1
     site.zone.avus = {path: {path.split("/landing/")[1]} for path in site.zone.objects}
     site.zone.objects = dict.fromkeys(site.zone.objects, ("/vault", 1))
     assert site.once().already_registered == len(names) + 1
-    assert site.registered() == sorted([*(f"{folder}/{name}" for name in names), "prisma/expdata/itXs_100%\\d/a"])
+    assert site.registered() == sorted([*(f"{folder}/{name}" for name in names), "prisma/expdata/it's_100%\\dX/a"])
+
+
+def test_the_same_name_in_a_folder_below_is_another_file(site):
+    site.put("prisma/expdata/a/below/0")
+    assert site.once().registered == 1
+    for number in range(20):
+        site.put(f"prisma/expdata/a/{number}")
+    assert site.once().registered == 20
 
 
 # When
@@ -305,6 +322,21 @@ def test_nothing_is_registered_before_it_was_quiet(tmp_path):
         until(lambda: site.zone.registrations)
         assert time.monotonic() - written >= 0.3
     assert time.monotonic() - start < 5
+
+
+def test_a_file_that_changes_at_the_last_moment(site):
+    file = site.put("prisma/expdata/a")
+    ordinary = site.zone.query
+
+    def query(columns, *conditions):
+        if file.stat().st_size == 1:
+            file.write_bytes(b"longer")
+        return ordinary(columns, *conditions)
+
+    site.zone.query = query
+    summary = site.once()
+    assert (summary.registered, summary.bytes, summary.alarms) == (1, 6, 0)
+    assert [size for _, size in site.zone.objects.values()] == [6]
 
 
 @pytest.mark.parametrize("skew", [-400 * 86400, 400 * 86400])
@@ -432,6 +464,7 @@ def test_renamed_after_registration_is_not_registered_again(site):
 
 def test_another_file_under_the_name_of_one_that_went(site):
     """A person removed the file, and the same name came again: the catalog is asked again."""
+    site.place_anywhere()
     file = site.put("prisma/expdata/a", b"one")
     for number in range(20):
         site.put(f"prisma/expdata/{number}")
@@ -442,6 +475,18 @@ def test_another_file_under_the_name_of_one_that_went(site):
         site.put("prisma/expdata/a", b"other bytes")
         until(lambda: site.told.alarms)
     assert len(site.zone.registrations) == 21
+
+
+def test_a_folder_that_was_away_for_one_look(site):
+    file = site.put("prisma/expdata/a/1")
+    scanner = site.scanner()
+    scanner.run_once()
+    away = file.parent.with_name("away.tmp")
+    file.parent.rename(away)
+    assert scanner.run_once().ok
+    away.rename(file.parent)
+    assert scanner.run_once().ok
+    assert (site.told.alarms, site.registered()) == ([], ["prisma/expdata/a/1"])
 
 
 def test_the_share_away_for_a_while(site):
@@ -562,6 +607,7 @@ def test_a_folder_that_cannot_be_listed_for_a_while(ordinary):
         asked = len(site.zone.queries)
         folder.chmod(0)
         until(lambda: site.told.reports)
+        time.sleep(0.15)
         folder.chmod(0o755)
         until(lambda: watch.scanner.summary().ok)
         time.sleep(0.15)
@@ -591,7 +637,7 @@ def test_a_lasting_fault_ends_a_single_run(site):
 
 def test_an_answer_that_got_lost_is_no_second_registration(site):
     """The server registered the file, but the connection broke before it said so."""
-    site.zone.collections.add(f"{HOME}/landing/prisma/expdata")
+    site.place_anywhere()
     site.put("prisma/expdata/a")
     site.zone.late_faults = [ZoneError("connection reset")]
     summary = site.once()
@@ -599,10 +645,32 @@ def test_an_answer_that_got_lost_is_no_second_registration(site):
     assert site.registered() == ["prisma/expdata/a"]
 
 
+def test_a_server_that_goes_on_after_the_connection_broke(site):
+    """It registers the file only after the scanner has asked whether it did."""
+    site.place_anywhere()
+    file = site.put("prisma/expdata/a")
+    for number in range(20):
+        site.put(f"prisma/expdata/{number}")
+    ordinary, late = site.zone.register, []
+
+    def register(file, path, resource):
+        if file.endswith("/a") and not late:
+            late.append(threading.Timer(0.05, ordinary, (file, path, resource)))
+            late[0].start()
+            raise ZoneError("connection reset")
+        return ordinary(file, path, resource)
+
+    site.zone.register = register
+    summary = site.once(retry_seconds=0.2)
+    assert (summary.registered, summary.already_registered) == (20, 1)
+    assert site.registered().count("prisma/expdata/a") == 1
+    assert file.exists()
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_an_answer_that_got_lost_with_the_zone_is_no_second_registration(site, workers):
     """The folder's content was asked for before, as there are many files; the server goes away after it registered some."""
-    site.zone.collections.add(f"{HOME}/landing/prisma/expdata")
+    site.place_anywhere()
     for number in range(60):
         site.put(f"prisma/expdata/{number}")
     ordinary = site.zone.register
@@ -695,6 +763,21 @@ def test_a_second_scanner_is_refused(site):
         with pytest.raises(LandingError, match=rf"another scanner is at work \(process {os.getpid()} on"):
             site.once()
     assert site.once().ok
+
+
+def test_another_scanner_worked_while_the_lock_was_lost(site):
+    site.place_anywhere()
+    for number in range(20):
+        site.put(f"prisma/expdata/{number}")
+    lock = site.folder / ".mrdata-scanner.lock"
+    with Watch(site.scanner()) as watch:
+        until(lambda: len(site.zone.registrations) == 20)
+        lock.unlink()
+        site.zone.objects[f"{HOME}/studies/S/other"] = (str(site.folder / "prisma/expdata/a"), 1)
+        until(lock.exists)
+        site.put("prisma/expdata/a")
+        until(lambda: watch.scanner.summary().already_registered)
+    assert len(site.zone.registrations) == 20
 
 
 def test_no_landing_folder(site):
