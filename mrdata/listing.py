@@ -99,4 +99,3 @@ def table(avus: Iterable[AVU]) -> str:
     rows = list(avus)
     width = max((len(a.attribute) for a in rows), default=0)
     return "\n".join(f"{a.attribute:<{width}}  {a.value} {a.unit}".rstrip() for a in rows)
-

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from embedded.client import EmbeddedZone
 from embedded.folder import ZoneFolder
+
 from policy.layout import Branch
 from policy.zone import ZoneError
 

@@ -17,7 +17,6 @@ from enum import StrEnum
 
 from policy.settings import Settings
 
-
 RECORD = "experiment.yaml"
 
 
