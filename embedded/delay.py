@@ -1,0 +1,205 @@
+"""Delayed rules: the queue and what runs it (irodsDelayServer.cpp).
+
+A rule runs as who submitted it, in an agent of its own; its text is the body of a function in which nothing of core.py is in
+scope but through `callback`. A runner that dies gives its rules back at once: its lock is one that the kernel releases.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from embedded.catalog import timestamp
+from embedded.errors import IrodsError
+from embedded.recovery import gone
+
+if TYPE_CHECKING:
+    from embedded.agent import Agent
+    from embedded.folder import ZoneFolder
+    from embedded.session import Session
+
+INSTANCE = "irods_rule_engine_plugin-python-instance"
+MAX_RULE = 5440
+"""MAX_ACTION_SIZE (reDefines.h)."""
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 31536000}
+
+
+def _tag(condition: str, name: str) -> str:
+    _, found, rest = condition.partition(f"<{name}>")
+    content, closed, _ = rest.partition(f"</{name}>")
+    if found and not closed:
+        raise IrodsError("CAT_INVALID_ARGUMENT", f"{name} has no end")
+    return content.strip()
+
+
+def seconds(text: str) -> int:
+    """`30s`, `2m`, `1h`, `3d`, `1y`; a number alone is seconds. CAT_INVALID_ARGUMENT for anything else.
+
+    >>> seconds("2m")
+    120
+    """
+    text = text.strip()
+    digits, unit = (text[:-1], text[-1]) if text and text[-1] in _UNITS else (text, "s")
+    if not digits.isdigit():
+        raise IrodsError("CAT_INVALID_ARGUMENT", f"no delay: {text!r}")
+    return int(digits) * _UNITS[unit]
+
+
+class Frequency(NamedTuple):
+    """When a rule runs again: `delay` seconds, `times` in all (None: for ever), until it succeeds, each wait twice the last."""
+
+    delay: int
+    times: int | None
+    until_success: bool
+    double: bool
+
+
+def frequency(text: str) -> Frequency:
+    """`<n>{s|m|h|d|y} [REPEAT|DOUBLE] [FOR EVER | n TIMES | UNTIL SUCCESS [OR n TIMES]]` (getNextRepeatTime).
+
+    >>> frequency("60s REPEAT FOR EVER")
+    Frequency(delay=60, times=None, until_success=False, double=False)
+    """
+    delay, *words = text.upper().split()
+    double = words[:1] == ["DOUBLE"]
+    if words and words[0] not in ("REPEAT", "DOUBLE"):
+        raise IrodsError("CAT_INVALID_ARGUMENT", text)
+    rest = words[1:]
+    until = rest[:2] == ["UNTIL", "SUCCESS"]
+    if until:
+        rest = rest[3:] if rest[2:3] == ["OR"] else rest[2:]
+    times = None
+    if len(rest) == 2 and rest[1] == "TIMES" and rest[0].isdigit():
+        times = int(rest[0])
+    elif rest not in ([], ["FOR", "EVER"]):
+        raise IrodsError("CAT_INVALID_ARGUMENT", text)
+    return Frequency(seconds(delay.lower()), times, until, double)
+
+
+def submit(session: Session, condition: str, rule: str) -> int:
+    """Queues a rule; its id. The tags are INST_NAME, PLUSET, ET, EF and PRIORITY (irods_re_structs.cpp)."""
+    if len(rule.encode()) >= MAX_RULE or len(condition) >= MAX_RULE:
+        raise IrodsError("USER_STRLEN_TOOLONG", f"{len(rule)} characters")
+    if (instance := _tag(condition, "INST_NAME")) and instance != INSTANCE:
+        raise IrodsError("SYS_INVALID_INPUT_PARAM", f"instance not found [{instance}]")
+    every = _tag(condition, "EF")
+    times = frequency(every).times if every else None
+    wait, at = _tag(condition, "PLUSET"), _tag(condition, "ET")
+    start = time.time() + seconds(wait) if wait else float(at) if at.isdigit() else time.time()
+    priority = _tag(condition, "PRIORITY") or "5"
+    if priority not in set("123456789"):
+        raise IrodsError("CAT_INVALID_ARGUMENT", f"priority {priority}")
+    with session.catalog.writing():
+        rule_id = session.catalog.next_id()
+        session.catalog.run(
+            "INSERT INTO R_RULE_EXEC (rule_exec_id, rule_name, user_name, exe_time, exe_frequency, priority, exe_context, times_left) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (rule_id, rule, f"{session.account.name}", timestamp(start), every, priority, condition, times),
+        )
+    return rule_id
+
+
+class Due(NamedTuple):
+    id: int
+    text: str
+    user: str
+    every: str
+    times: int | None
+
+
+def run_due(folder: ZoneFolder, now: float | None = None) -> int:
+    """Runs every rule that is due (at `now`), one after the other; how many were run."""
+    catalog = folder.catalog()
+    done: set[int] = set()
+    at = time.time() if now is None else now
+    try:
+        while True:
+            rows = catalog.all(
+                "SELECT rule_exec_id, rule_name, user_name, exe_frequency, times_left, lock_host_pid FROM R_RULE_EXEC "
+                "WHERE exe_time <= ? ORDER BY CAST(priority AS INTEGER) DESC, exe_time, rule_exec_id",
+                (timestamp(at),),
+            )
+            waiting = [Due(*row[:5]) for row in rows if row[0] not in done and (not row[5] or gone(folder.path / "agents" / row[5]))]
+            if not waiting:
+                return len(done)
+            done.add(waiting[0].id)
+            _run(folder, waiting[0], at)
+    finally:
+        catalog.close()
+
+
+def _run(folder: ZoneFolder, due: Due, now: float) -> None:
+    from embedded.agent import Agent
+
+    try:
+        agent = Agent(folder, due.user)
+    except IrodsError:
+        catalog = folder.catalog()  # the user is gone: nobody can run it any more
+        with catalog.writing():
+            catalog.run("DELETE FROM R_RULE_EXEC WHERE rule_exec_id = ?", (due.id,))
+        catalog.close()
+        return
+    with agent:
+        if _claim(agent, due, now):
+            failed = agent.run(_expression(due.text), f"delay rule {due.id}", []) < 0
+            _finish(agent, due, failed, now)
+
+
+def _claim(agent: Agent, due: Due, now: float) -> bool:
+    """Takes the rule's lock; False where another runner has it, or has run it."""
+    catalog, me = agent.session.catalog, agent.session.agent
+    with catalog.writing():
+        row = catalog.one("SELECT lock_host_pid, exe_time FROM R_RULE_EXEC WHERE rule_exec_id = ?", (due.id,))
+        if row is None or row[1] > timestamp(now) or (row[0] and not gone(agent.folder.path / "agents" / row[0])):
+            return False
+        catalog.run(
+            "UPDATE R_RULE_EXEC SET lock_host = ?, lock_host_pid = ?, lock_ts = ? WHERE rule_exec_id = ?",
+            (socket.gethostname(), me, timestamp(), due.id),
+        )
+    return True
+
+
+def _expression(text: str) -> Any:
+    """The rule's text as the body of a function (main.cpp, exec_rule_expression)."""
+
+    def run(rule_args: list[Any], callback: Any, rei: Any) -> Any:
+        namespace: dict[str, Any] = {
+            "__name__": "__main__",
+            "irods_types": sys.modules["irods_types"],
+            "irods_errors": sys.modules["irods_errors"],
+        }
+        exec("def expressionFcn(rule_args, callback, rei):\n " + text.replace("\n", "\n "), namespace)
+        return namespace["expressionFcn"](rule_args, callback, rei)
+
+    return run
+
+
+def _finish(agent: Agent, due: Due, failed: bool, now: float) -> None:
+    catalog = agent.session.catalog
+    again = frequency(due.every) if due.every else None
+    left = None if due.times is None else due.times - 1
+    over = again is None or left == 0 or (again.until_success and not failed)
+    with catalog.writing():
+        if over or again is None:
+            catalog.run("DELETE FROM R_RULE_EXEC WHERE rule_exec_id = ?", (due.id,))
+            return
+        every = due.every
+        if again.double:
+            every = " ".join([f"{again.delay * 2}s", *due.every.split()[1:]])
+        # from the end of the run on, as on a server
+        start = max(time.time(), now) + again.delay
+        catalog.run(
+            "UPDATE R_RULE_EXEC SET exe_time = ?, last_exe_time = ?, exe_frequency = ?, times_left = ?, lock_host = '', lock_host_pid = '', lock_ts = '' "
+            "WHERE rule_exec_id = ?",
+            (timestamp(start), timestamp(), every, left, due.id),
+        )
+
+
+def serve(folder: ZoneFolder, stop: threading.Event, sleep: float = 1.0) -> None:
+    """The delay server: looks for due rules every `sleep` seconds until `stop` is set."""
+    while not stop.is_set():
+        run_due(folder)
+        stop.wait(sleep)

@@ -1,0 +1,124 @@
+"""The error codes of iRODS that the embedded zone returns (rodsErrorTable.h), and the module `irods_errors` that rules import."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+CODES: dict[str, int] = {
+    "SYS_NO_API_PRIV": -13000,
+    "SYS_API_INPUT_ERR": -14000,
+    "SYS_FILE_DESC_OUT_OF_RANGE": -20000,
+    "SYS_INTERNAL_NULL_INPUT_ERR": -24000,
+    "SYS_INVALID_ZONE_NAME": -26000,
+    "SYS_INVALID_FILE_PATH": -31000,
+    "SYS_INVALID_RESC_INPUT": -32000,
+    "SYS_COPY_ALREADY_IN_RESC": -46000,
+    "SYS_NOT_SUPPORTED": -66000,
+    "SYS_COPY_NOT_EXIST_IN_RESC": -77000,
+    "SYS_RESC_DOES_NOT_EXIST": -78000,
+    "SYS_COLLECTION_NOT_EMPTY": -79000,
+    "CANT_REG_IN_VAULT_FILE": -128000,
+    "PATH_REG_NOT_ALLOWED": -129000,
+    "SYS_INVALID_INPUT_PARAM": -130000,
+    "SYS_INTERNAL_ERR": -154000,
+    "SYS_REPLICA_DOES_NOT_EXIST": -164000,
+    "SYS_UNKNOWN_ERROR": -165000,
+    "SYS_NO_GOOD_REPLICA": -166000,
+    "SYS_LIBRARY_ERROR": -167000,
+    "SYS_REPLICA_INACCESSIBLE": -168000,
+    "SYS_NOT_ALLOWED": -169000,
+    "INVALID_GENQUERY_AGGREGATE_FUNCTION": -183000,
+    "USER_STRLEN_TOOLONG": -306000,
+    "USER_FILE_DOES_NOT_EXIST": -310000,
+    "USER_FILE_TOO_LARGE": -311000,
+    "OVERWRITE_WITHOUT_FORCE_FLAG": -312000,
+    "USER_CHKSUM_MISMATCH": -314000,
+    "USER_BAD_KEYWORD_ERR": -315000,
+    "USER__NULL_INPUT_ERR": -316000,
+    "USER_INPUT_PATH_ERR": -317000,
+    "USER_INPUT_OPTION_ERR": -318000,
+    "USER_NO_RESC_INPUT_ERR": -321000,
+    "USER_PARAM_TYPE_ERR": -323000,
+    "SAME_SRC_DEST_PATHS_ERR": -339000,
+    "USER_PATH_EXCEEDS_MAX": -346000,
+    "CANT_RM_NON_EMPTY_HOME_COLL": -354000,
+    "OBJ_PATH_DOES_NOT_EXIST": -358000,
+    "USER_INVALID_RESC_INPUT": -361000,
+    "USER_FILE_SIZE_MISMATCH": -401000,
+    "USER_INCOMPATIBLE_PARAMS": -402000,
+    "USER_INVALID_REPLICA_INPUT": -403000,
+    "USER_INCOMPATIBLE_OPEN_FLAGS": -404000,
+    "INTERMEDIATE_REPLICA_ACCESS": -405000,
+    "LOCKED_DATA_OBJECT_ACCESS": -406000,
+    "CHECK_VERIFICATION_RESULTS": -407000,
+    "END_OF_RESULTSET": -408000,
+    "UNIX_FILE_OPEN_ERR": -510000,
+    "UNIX_FILE_CREATE_ERR": -511000,
+    "UNIX_FILE_READ_ERR": -512000,
+    "UNIX_FILE_WRITE_ERR": -513000,
+    "UNIX_FILE_UNLINK_ERR": -515000,
+    "UNIX_FILE_STAT_ERR": -516000,
+    "UNIX_FILE_LSEEK_ERR": -518000,
+    "CAT_SQL_ERR": -806000,
+    "CAT_NO_ROWS_FOUND": -808000,
+    "CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME": -809000,
+    "CAT_UNKNOWN_COLLECTION": -814000,
+    "CAT_INVALID_ARGUMENT": -816000,
+    "CAT_UNKNOWN_FILE": -817000,
+    "CAT_NO_ACCESS_PERMISSION": -818000,
+    "CAT_SUCCESS_BUT_WITH_NO_INFO": -819000,
+    "CAT_INVALID_USER_TYPE": -820000,
+    "CAT_COLLECTION_NOT_EMPTY": -821000,
+    "CAT_UNKNOWN_TABLE": -823000,
+    "CAT_FAILED_TO_LINK_TABLES": -825000,
+    "CAT_INVALID_USER": -827000,
+    "CAT_INVALID_GROUP": -829000,
+    "CAT_INSUFFICIENT_PRIVILEGE_LEVEL": -830000,
+    "CAT_INVALID_RESOURCE": -831000,
+    "CAT_NAME_EXISTS_AS_COLLECTION": -833000,
+    "CAT_NAME_EXISTS_AS_DATAOBJ": -834000,
+    "CAT_NOT_A_DATAOBJ_AND_NOT_A_COLLECTION": -836000,
+    "CAT_RECURSIVE_MOVE": -837000,
+    "CAT_LAST_REPLICA": -838000,
+    "CAT_STATEMENT_TABLE_FULL": -860000,
+    "CAT_NO_CHECKSUM_FOR_REPLICA": -862000,
+    "CAT_NO_ROWS_UPDATED": -863000,
+    "NO_VALUES_FOUND": -1003000,
+    "ACTION_ARG_COUNT_MISMATCH": -1021000,
+    "NO_RULE_OR_MSI_FUNCTION_FOUND_ERR": -1017000,
+    "INPUT_ARG_NOT_WELL_FORMED_ERR": -1084000,
+    "NO_MICROSERVICE_FOUND_ERR": -1102000,
+    "NO_COLUMN_NAME_FOUND": -1107000,
+    "INVALID_ANY_CAST": -1822000,
+    "RULE_ENGINE_ERROR": -1828000,
+    "USER_NOT_IN_GROUP": -1830000,
+    "RULE_ENGINE_CONTINUE": 5000000,
+    "RULE_ENGINE_SKIP_OPERATION": 5001000,
+}
+
+_NAMES = {code: name for name, code in CODES.items()}
+
+
+class IrodsError(Exception):
+    """An operation of the zone failed with `code` (negative, as in rodsErrorTable.h)."""
+
+    def __init__(self, code: int | str, message: str = "") -> None:
+        self.code = CODES[code] if isinstance(code, str) else code
+        self.message = message
+        super().__init__(f"{self.code} {name_of(self.code)}{': ' + message if message else ''}")
+
+
+def name_of(code: int) -> str:
+    """The name of an error code; codes of file systems carry errno in their last three digits.
+
+    >>> name_of(-809000), name_of(-516002)
+    ('CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME', 'UNIX_FILE_STAT_ERR')
+    """
+    return _NAMES.get(code) or _NAMES.get(-(-code // 1000 * 1000), "UNKNOWN_ERROR")
+
+
+def errors_module() -> ModuleType:
+    """A module `irods_errors` with the constants by name."""
+    module = ModuleType("irods_errors", "Error codes of iRODS by name.")
+    vars(module).update(CODES)
+    return module

@@ -1,0 +1,74 @@
+"""Microservices for logs, times and delayed rules."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from embedded import delay
+from embedded.agent import Agent
+from embedded.callback import Outputs, given, microservice, text
+from embedded.catalog import timestamp
+from embedded.errors import IrodsError
+
+
+@microservice("writeLine", 2)
+def write_line(agent: Agent, where: Any, line: Any) -> None:
+    if text(where) == "serverLog":
+        agent.session.log(f"writeLine: {text(line)}")
+    elif where in ("stdout", "stderr"):
+        agent.output.append(text(line) + "\n")
+    else:
+        raise IrodsError("USER_PARAM_TYPE_ERR", where)
+
+
+@microservice("writeString", 2)
+def write_string(agent: Agent, where: Any, line: Any) -> None:
+    if text(where) == "serverLog":
+        agent.session.log(f"writeString: {text(line)}")
+    else:
+        agent.output.append(text(line))
+
+
+@microservice("msiGetIcatTime", 2)
+def get_icat_time(agent: Agent, out: Any, form: Any) -> Outputs:
+    return {0: _now(form)}
+
+
+@microservice("msiGetSystemTime", 2)
+def get_system_time(agent: Agent, out: Any, form: Any) -> Outputs:
+    return {0: _now(form)}
+
+
+def _now(form: Any) -> str:
+    return time.strftime("%Y-%m-%d.%H:%M:%S") if text(form) == "human" else timestamp()
+
+
+@microservice("delayExec", 3)
+def delay_exec(agent: Agent, condition: Any, rule: Any, recovery: Any) -> None:
+    text(recovery)
+    delay.submit(agent.session, text(condition), text(rule))
+
+
+@microservice("msi_get_file_descriptor_info", 2)
+def file_descriptor_info(agent: Agent, descriptor: Any, out: Any) -> Outputs:
+    if not isinstance(descriptor, int):
+        raise IrodsError("USER_PARAM_TYPE_ERR")
+    found = agent.session.descriptors.get(descriptor)
+    if found is None:
+        raise IrodsError("SYS_FILE_DESC_OUT_OF_RANGE")
+    return {
+        1: json.dumps({"data_object_info": {"object_path": found.path, "file_path": found.replica.file, "data_id": found.replica.data_id}})
+    }
+
+
+@microservice("msiSplitPath", 3)
+def split_path(agent: Agent, path: Any, collection: Any, name: Any) -> Outputs:
+    head, _, tail = given(path).rpartition("/")
+    return {1: head or "/", 2: tail}
+
+
+@microservice("msiGoodFailure", 0)
+def good_failure(agent: Agent) -> None:
+    raise IrodsError(-1012000, "RETRY_WITHOUT_RECOVERY_ERR")
