@@ -6,6 +6,7 @@ Whatever a file holds, `read_header` answers with a Header: policies judge it, t
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from policy.header import Header, Kind
@@ -32,6 +33,8 @@ class Source(io.RawIOBase):
         self.failure: Exception | None = None
         self.reads = 0
         self.bytes_read = 0
+        self.ends_early = False
+        """The file has fewer bytes than it should."""
 
     def readable(self) -> bool:
         return True
@@ -61,6 +64,7 @@ class Source(io.RawIOBase):
         except Exception as failure:
             self.failure = failure
             raise
+        self.ends_early |= got < wanted
         self.bytes_read += got
         self._position += got
         return got
@@ -74,10 +78,13 @@ def read_header(file: BinaryIO, size: int) -> Header:
     """
     source = Source(file, size)
     try:
-        return _read(io.BufferedReader(source, _BUFFER_BYTES), size)
+        header = _read(io.BufferedReader(source, _BUFFER_BYTES), size)
     finally:
         if source.failure is not None:
             raise source.failure
+    if source.ends_early and header.kind is not Kind.OTHER:
+        return replace(header, problem=f"has fewer than its {size} bytes", incomplete=True)
+    return header
 
 
 def _read(file: io.BufferedReader, size: int) -> Header:

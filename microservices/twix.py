@@ -132,11 +132,13 @@ def read(file: BinaryIO, size: int) -> Header:
     for measurement in sorted(found, key=lambda m: m.offset):
         text, header_bytes = _text_of(file, measurement, size, flaws)
         texts.append(text)
-    if found and not flaws:
+    if found and header_bytes and not any(flaw.incomplete for flaw in flaws):
         try:
             layout.check_end(file, measurement, header_bytes)
         except Flaw as flaw:
             flaws.append(flaw)
+    # what looks damaged in a file whose end is missing may not be written yet
+    flaws.sort(key=lambda flaw: not flaw.incomplete)
     return _header(size, found, texts, flaws)
 
 
@@ -185,7 +187,7 @@ def _header(size: int, found: list[Measurement], texts: list[dict[str, bytes]], 
     return Header(
         kind=Kind.TWIX,
         size=size,
-        problem="; ".join(dict.fromkeys(map(str, flaws[:1]))),
+        problem=str(flaws[0]) if flaws else "",
         incomplete=bool(flaws) and flaws[0].incomplete,
         patient_name=name,
         masked=bool(names) and not plain,
