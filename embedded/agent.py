@@ -163,7 +163,7 @@ def _formatted(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _code(result: Any) -> int:
+def _code(result: object) -> int:
     """What a rule returned: an int is its code, anything else success."""
     if not isinstance(result, int):
         return 0

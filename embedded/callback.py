@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 MAX_ARGUMENTS = 10
 _STRUCTS = (types.GenQueryInp, types.GenQueryOut, types.KeyValPair, types.FileLseekOut_t, types.RodsObjStat, types.BytesBuf)
 Value = Any
+"""What crosses between rules and microservices."""
 Outputs = dict[int, Value]
 """What a microservice gives back, by the index of the argument."""
 
 
 class Microservice(NamedTuple):
+    """A microservice and how many arguments it takes."""
+
     name: str
     arguments: int
     function: Callable[..., Outputs | None]
@@ -97,7 +100,7 @@ class CallbackWrapper:
     def __getattribute__(self, name: str) -> Callable[..., dict[str, Any]]:
         agent: Agent | None = object.__getattribute__(self, "_agent")
 
-        def call(*arguments: Any) -> dict[str, Any]:
+        def call(*arguments: Value) -> dict[str, Any]:
             if agent is None or object.__getattribute__(self, "_agent") is None:
                 raise RuntimeError("callback used after the rule call that it was made for")
             return _call(agent, name, arguments)
@@ -133,7 +136,7 @@ def _call(agent: Agent, name: str, arguments: tuple[Any, ...]) -> dict[str, Any]
     return {"code": code, "status": True, "arguments": values}
 
 
-def _converted(argument: Any) -> Any:
+def _converted(argument: Value) -> Value:
     """An argument as it reaches C++: a text ends at its first NUL, an int has 32 bits."""
     if isinstance(argument, str):
         argument.encode()

@@ -41,6 +41,8 @@ ACCESS_NAMES: dict[int, str] = {
 }
 
 Parameters = Sequence[Any] | Mapping[str, Any]
+Row = Any
+"""A row as a tuple, or None."""
 
 
 def timestamp(at: float | None = None) -> str:
@@ -67,7 +69,7 @@ class Catalog:
     def script(self, sql: str) -> None:
         self._db.executescript(sql)
 
-    def one(self, sql: str, parameters: Parameters = ()) -> Any:
+    def one(self, sql: str, parameters: Parameters = ()) -> Row:
         """The first row, or None."""
         return self._db.execute(sql, parameters).fetchone()
 

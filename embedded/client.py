@@ -14,6 +14,7 @@ from embedded.callback import _call as call
 from embedded.catalog import OWN, READ, WRITE
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
+from embedded.types import DataObjInp
 from policy.zone import AVU, Access, Condition, Exists, NotFound, NotPermitted, Stat, User, ZoneError
 
 _KINDS: dict[int, type[ZoneError]] = {
@@ -91,7 +92,7 @@ class EmbeddedZone:
     def stat(self, path: str) -> Stat | None:
         """None where there is nothing that the user may see."""
         try:
-            found = self.agent.api("obj_stat", [routes.DataObjInp(path), None], lambda: objects.stat(self.agent.session, path))
+            found = self.agent.api("obj_stat", [DataObjInp(path), None], lambda: objects.stat(self.agent.session, path))
         except IrodsError as error:
             if error.code == -310000:
                 return None

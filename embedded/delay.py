@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedded.catalog import timestamp
@@ -103,6 +104,8 @@ def submit(session: Session, condition: str, rule: str) -> int:
 
 
 class Due(NamedTuple):
+    """A rule whose time has come."""
+
     id: int
     text: str
     user: str
@@ -162,10 +165,10 @@ def _claim(agent: Agent, due: Due, now: float) -> bool:
     return True
 
 
-def _expression(text: str) -> Any:
+def _expression(text: str) -> Callable[..., object]:
     """The rule's text as the body of a function (main.cpp, exec_rule_expression)."""
 
-    def run(rule_args: list[Any], callback: Any, rei: Any) -> Any:
+    def run(rule_args: list[Any], callback: object, rei: object) -> object:
         namespace: dict[str, Any] = {
             "__name__": "__main__",
             "irods_types": sys.modules["irods_types"],
@@ -192,7 +195,8 @@ def _finish(agent: Agent, due: Due, failed: bool, now: float) -> None:
         # from the end of the run on, as on a server
         start = max(time.time(), now) + again.delay
         catalog.run(
-            "UPDATE R_RULE_EXEC SET exe_time = ?, last_exe_time = ?, exe_frequency = ?, times_left = ?, lock_host = '', lock_host_pid = '', lock_ts = '' "
+            "UPDATE R_RULE_EXEC SET exe_time = ?, last_exe_time = ?, exe_frequency = ?, times_left = ?, "
+            "lock_host = '', lock_host_pid = '', lock_ts = '' "
             "WHERE rule_exec_id = ?",
             (timestamp(start), timestamp(), every, left, due.id),
         )

@@ -178,7 +178,8 @@ def _top(catalog: Catalog, zone: str, path: str, admin: int) -> None:
         return
     now, coll_id = timestamp(), catalog.next_id()
     catalog.run(
-        "INSERT INTO R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, create_ts, modify_ts) VALUES (?, '/', '/', ?, ?, ?, ?)",
+        "INSERT INTO R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, create_ts, modify_ts) "
+        "VALUES (?, '/', '/', ?, ?, ?, ?)",
         (coll_id, ADMIN, zone, now, now),
     )
     catalog.run("INSERT INTO R_OBJT_ACCESS VALUES (?, ?, 1200, ?, ?)", (coll_id, admin, now, now))

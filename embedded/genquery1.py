@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from embedded.columns import GENQUERY1, LINKS, TABLES, Column
 from embedded.errors import IrodsError
-from embedded.parser import Cursor, Statement, like, number, pattern, plain, readable
+from embedded.parser import Cursor, Sql, Statement, like, number, pattern, plain, readable
 from embedded.shape import split
 
 NO_DISTINCT = 0x40
@@ -202,12 +201,12 @@ class _Compiler:
     def __init__(self, query: Query, options: int, restricted: bool) -> None:
         from sqlglot import exp
 
-        self.exp: Any = exp
+        self.exp: Sql = exp
         self.query = query
         self.upper = bool(options & UPPER_CASE_WHERE)
         self.distinct = not options & NO_DISTINCT
         self.restricted = restricted
-        self.binders: list[tuple[int, Any]] = []
+        self.binders: list[tuple[int, Sql]] = []
         self.seen: dict[str, int] = {}
         self.multi = {kind: self._count(f"META_{kind}_ATTR_NAME") for kind in ("DATA", "COLL")}
 
@@ -240,11 +239,11 @@ class _Compiler:
             select = select.limit(-1).offset(exp.Placeholder(this="offset"))
         return Statement(select.sql(dialect="sqlite"), len(self.query.selected), self.binders)
 
-    def _selected(self, select: Any) -> Any:
+    def _selected(self, select: Sql) -> Sql:
         exp = self.exp
-        grouped: list[Any] = []
-        orders: list[Any] = []
-        first = {}
+        grouped: list[Sql] = []
+        orders: list[Sql] = []
+        first: dict[str, Sql] = {}
         for name, function in self.query.selected:
             column = self._plain(GENQUERY1[name])
             aggregate = _AGGREGATES.get(function)
@@ -264,10 +263,10 @@ class _Compiler:
             select = select.order_by(*orders)
         return select.distinct() if self.distinct else select
 
-    def _plain(self, column: Column) -> Any:
+    def _plain(self, column: Column) -> Sql:
         return self.exp.column(column.name, column.table)
 
-    def _occurrence(self, name: str) -> Any:
+    def _occurrence(self, name: str) -> Sql:
         """The column in a condition: the second, third... attribute name or value asked for is that of another AVU."""
         column = GENQUERY1[name]
         for kind, count in self.multi.items():
@@ -277,7 +276,7 @@ class _Compiler:
                     return self.exp.column(column.name, f"{column.table}_{self.seen[name]}")
         return self._plain(column)
 
-    def _further_avus(self, aliases: dict[str, Any]) -> list[Any]:
+    def _further_avus(self, aliases: dict[str, Sql]) -> list[Sql]:
         exp = self.exp
         conditions = []
         for kind, (table, key) in {"DATA": ("R_DATA_MAIN", "data_id"), "COLL": ("R_COLL_MAIN", "coll_id")}.items():
@@ -288,7 +287,7 @@ class _Compiler:
                 conditions.append(exp.EQ(this=exp.column(key, table), expression=exp.column("object_id", map_alias)))
         return conditions
 
-    def _condition(self, name: str, parts: tuple[Part, ...]) -> Any:
+    def _condition(self, name: str, parts: tuple[Part, ...]) -> Sql:
         exp = self.exp
         condition = self._part(name, parts[0])
         if len(parts) == 1:
@@ -301,7 +300,7 @@ class _Compiler:
             alternatives[-1].append(self._part(name, part))
         return exp.paren(exp.or_(*[exp.and_(*group) for group in alternatives]))
 
-    def _part(self, name: str, part: Part) -> Any:
+    def _part(self, name: str, part: Part) -> Sql:
         exp = self.exp
         column = self._occurrence(name)
         is_number = GENQUERY1[name].number

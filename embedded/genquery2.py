@@ -7,16 +7,46 @@ PostgreSQL would, is an IrodsError with the server's code.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 from embedded.columns import GENQUERY2, Column
 from embedded.errors import IrodsError
-from embedded.parser import Cursor, Statement, like, number, pattern, plain, readable
+from embedded.parser import Cursor, Sql, Statement, like, number, pattern, plain, readable
 from embedded.shape import split
 
 DEFAULT_ROWS = 256
 _KEYWORDS = frozenset(
-    ["select", "where", "like", "in", "between", "distinct", "order", "by", "asc", "desc", "offset", "limit", "fetch", "first", "rows", "only", "case", "when", "else", "end", "group", "having", "exists", "is", "null", "not", "and", "or", "cast", "as"]
+    [
+        "select",
+        "where",
+        "like",
+        "in",
+        "between",
+        "distinct",
+        "order",
+        "by",
+        "asc",
+        "desc",
+        "offset",
+        "limit",
+        "fetch",
+        "first",
+        "rows",
+        "only",
+        "case",
+        "when",
+        "else",
+        "end",
+        "group",
+        "having",
+        "exists",
+        "is",
+        "null",
+        "not",
+        "and",
+        "or",
+        "cast",
+        "as",
+    ]
 )
 _COMPARISONS = {"=": "EQ", "!=": "NEQ", "<": "LT", "<=": "LTE", ">": "GT", ">=": "GTE"}
 _AGGREGATES = frozenset({"count", "sum", "min", "max", "avg"})
@@ -65,10 +95,10 @@ class _Parser:
     def __init__(self, shape: str, restricted: bool) -> None:
         from sqlglot import exp
 
-        self.exp: Any = exp
+        self.exp: Sql = exp
         self.cursor = Cursor(shape)
         self.restricted = restricted
-        self.binders: list[tuple[int, Any]] = []
+        self.binders: list[tuple[int, Sql]] = []
         self.tables: list[str] = []
         self.special: set[str] = set()
         self.in_select = True
@@ -110,14 +140,14 @@ class _Parser:
                 return False
         return True
 
-    def _list(self, item: Any) -> list[Any]:
+    def _list(self, item: Sql) -> list[Sql]:
         items = [item()]
         while self.cursor.take(","):
             items.append(item())
         return items
 
-    def _tail(self) -> tuple[list[Any], str, str]:
-        order: list[Any] = []
+    def _tail(self) -> tuple[list[Sql], str, str]:
+        order: list[Sql] = []
         rows = offset = ""
         ranged = False
         while True:
@@ -148,13 +178,13 @@ class _Parser:
             raise self._unexpected()
         return token.value
 
-    def _sort(self) -> Any:
+    def _sort(self) -> Sql:
         value = self._projection()
         descending = self.cursor.word("asc", "desc") == "desc"
         # PostgreSQL puts NULL last when it ascends
         return self.exp.Ordered(this=value, desc=descending, nulls_first=descending)
 
-    def _projection(self) -> Any:
+    def _projection(self) -> Sql:
         token = self.cursor.expect("word")
         word = token.value
         if word.lower() == "cast":
@@ -165,7 +195,7 @@ class _Parser:
             return self._function(word)
         return self._column(word)
 
-    def _cast(self) -> Any:
+    def _cast(self) -> Sql:
         self.cursor.expect("(")
         column = self._column(self.cursor.expect("word").value)
         if not self.cursor.word("as"):
@@ -179,7 +209,7 @@ class _Parser:
             raise IrodsError("SYS_LIBRARY_ERROR", f"type {kind} does not exist")
         return self.exp.cast(column, _CASTS[kind])
 
-    def _function(self, name: str) -> Any:
+    def _function(self, name: str) -> Sql:
         exp, cursor = self.exp, self.cursor
         distinct = bool(cursor.word("distinct"))
         if distinct and not self.in_select:
@@ -190,7 +220,7 @@ class _Parser:
             arguments = [exp.Distinct(expressions=arguments)]
         return exp.Anonymous(this=name.lower(), expressions=arguments)
 
-    def _argument(self) -> Any:
+    def _argument(self) -> Sql:
         exp, cursor = self.exp, self.cursor
         if literal := cursor.take("text"):
             self.binders.append((int(literal.value), plain))
@@ -200,7 +230,7 @@ class _Parser:
             return exp.Literal.string(sign + self._positive())
         return self._projection()
 
-    def _column(self, name: str) -> Any:
+    def _column(self, name: str) -> Sql:
         if name.lower() in _KEYWORDS:
             raise self._unexpected()
         column = GENQUERY2.get(name)
@@ -208,7 +238,7 @@ class _Parser:
             raise IrodsError("SYS_INVALID_INPUT_PARAM", _UNKNOWN + f"unknown column: {name}")
         return self._known(column)
 
-    def _known(self, column: Column) -> Any:
+    def _known(self, column: Column) -> Sql:
         home = _HOME.get(column.table, column.table)
         if column.table in _HOME:
             self.special.add(column.table)
@@ -219,19 +249,19 @@ class _Parser:
         found.meta["number"] = column.number
         return found
 
-    def _or(self) -> Any:
+    def _or(self) -> Sql:
         condition = self._and()
         while self.cursor.word("or"):
             condition = self.exp.or_(condition, self._and())
         return condition
 
-    def _and(self) -> Any:
+    def _and(self) -> Sql:
         condition = self._not()
         while self.cursor.word("and"):
             condition = self.exp.and_(condition, self._not())
         return condition
 
-    def _not(self) -> Any:
+    def _not(self) -> Sql:
         if self.cursor.word("not"):
             return self.exp.not_(self._not())
         if self.cursor.take("("):
@@ -240,12 +270,12 @@ class _Parser:
             return self.exp.paren(condition)
         return self._condition(self._projection())
 
-    def _literal(self, bind: Any) -> Any:
+    def _literal(self, bind: Sql) -> Sql:
         index = int(self.cursor.expect("text").value)
         self.binders.append((index, bind))
         return self.exp.Placeholder(this=f"p{index}")
 
-    def _condition(self, left: Any) -> Any:
+    def _condition(self, left: Sql) -> Sql:
         exp, cursor = self.exp, self.cursor
         bind = number if left.meta.get("number") else plain
         if comparison := cursor.take(*_COMPARISONS):
@@ -260,7 +290,7 @@ class _Parser:
         condition = self._matching(left, bind)
         return exp.not_(exp.paren(condition)) if negated else condition
 
-    def _matching(self, left: Any, bind: Any) -> Any:
+    def _matching(self, left: Sql, bind: Sql) -> Sql:
         exp, cursor = self.exp, self.cursor
         if cursor.word("like"):
             if bind is number:
@@ -278,7 +308,7 @@ class _Parser:
             return exp.Between(this=left, low=low, high=self._literal(bind))
         raise self._unexpected()
 
-    def _check(self, projections: list[Any], group: list[Any], order: list[Any], distinct: bool) -> None:
+    def _check(self, projections: list[Sql], group: list[Sql], order: list[Sql], distinct: bool) -> None:
         """What PostgreSQL demands and SQLite does not."""
         exp = self.exp
         aggregated = [p for p in projections if isinstance(p, exp.Anonymous) and p.this in _AGGREGATES]
@@ -289,7 +319,7 @@ class _Parser:
         if distinct and any(item.this not in projections for item in order):
             raise IrodsError("SYS_LIBRARY_ERROR", "for SELECT DISTINCT, ORDER BY expressions must appear in select list")
 
-    def _joined(self, select: Any) -> Any:
+    def _joined(self, select: Sql) -> Sql:
         exp = self.exp
         select = select.from_(exp.to_table(self.tables[0]))
         remaining, processed = self.tables[1:], [self.tables[0]]
@@ -313,7 +343,7 @@ class _Parser:
                 select = self._left(select, "R_META_MAIN", f"mm{letter}", "meta_id", f"omm{letter}", "meta_id")
         return select
 
-    def _permissions(self, select: Any, kind: str, home: str) -> Any:
+    def _permissions(self, select: Sql, kind: str, home: str) -> Sql:
         access, token, group, user = f"p{kind}oa", f"p{kind}t", f"p{kind}ug", f"p{kind}u"
         if kind == "c":
             access = "pcoa"
@@ -326,7 +356,7 @@ class _Parser:
             select = self._left(select, "R_USER_MAIN", user, "user_id", group, "user_id")
         return select
 
-    def _left(self, select: Any, table: str, alias: str, key: str, other: str, other_key: str) -> Any:
+    def _left(self, select: Sql, table: str, alias: str, key: str, other: str, other_key: str) -> Sql:
         exp = self.exp
         on = exp.EQ(this=exp.column(key, alias), expression=exp.column(other_key, other))
         return select.join(exp.alias_(exp.to_table(table), alias, table=True), on=on, join_type="LEFT")

@@ -72,7 +72,8 @@ def _add(session: Session, object_id: int, attribute: str, value: str, unit: str
     if row is None:
         meta_id = catalog.next_id()
         catalog.run(
-            "INSERT INTO R_META_MAIN (meta_id, meta_attr_name, meta_attr_value, meta_attr_unit, create_ts, modify_ts) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO R_META_MAIN (meta_id, meta_attr_name, meta_attr_value, meta_attr_unit, create_ts, "
+            "modify_ts) VALUES (?, ?, ?, ?, ?, ?)",
             (meta_id, attribute, value, unit, now, now),
         )
     else:

@@ -7,18 +7,19 @@ from typing import Any
 
 from embedded import metadata, permissions, replication
 from embedded.agent import Agent
-from embedded.callback import Outputs, given, microservice, text
+from embedded.callback import Outputs, Value, given, microservice, text
 from embedded.errors import IrodsError
 
 
 @microservice("msiModAVUMetadata", 6)
-def mod_avu_metadata(agent: Agent, kind: Any, name: Any, operation: Any, attribute: Any, value: Any, unit: Any) -> None:
+def mod_avu_metadata(agent: Agent, kind: Value, name: Value, operation: Value, attribute: Value, value: Value, unit: Value) -> None:
+    """kind (-d, -C, -R, -u), name, add|set|rm, attribute, value, unit; none may be `null`."""
     if given(operation) not in ("add", "set", "rm"):
         raise IrodsError("SYS_INVALID_INPUT_PARAM", operation)
     metadata.modify(agent.session, given(kind), given(name), operation, given(attribute), given(value), given(unit))
 
 
-def _request(value: Any) -> dict[str, Any]:
+def _request(value: Value) -> dict[str, Any]:
     try:
         request = json.loads(text(value))
     except ValueError as error:
@@ -36,7 +37,8 @@ def _texts(request: dict[str, Any], *keys: str) -> tuple[str, ...]:
 
 
 @microservice("msi_atomic_apply_metadata_operations", 2)
-def atomic_metadata(agent: Agent, value: Any, out: Any) -> Outputs:
+def atomic_metadata(agent: Agent, value: Value, out: Value) -> Outputs:
+    """JSON request, JSON answer; all operations or none."""
     request = _request(value)
     name, kind = _texts(request, "entity_name", "entity_type")
     operations = []
@@ -48,7 +50,8 @@ def atomic_metadata(agent: Agent, value: Any, out: Any) -> Outputs:
 
 
 @microservice("msi_atomic_apply_acl_operations", 2)
-def atomic_acl(agent: Agent, value: Any, out: Any) -> Outputs:
+def atomic_acl(agent: Agent, value: Value, out: Value) -> Outputs:
+    """JSON request, JSON answer; all operations or none."""
     request = _request(value)
     (path,) = _texts(request, "logical_path")
     operations = [_texts(one, "entity_name", "acl") for one in request.get("operations", [])]
@@ -59,14 +62,16 @@ def atomic_acl(agent: Agent, value: Any, out: Any) -> Outputs:
 
 
 @microservice("msiSetACL", 4)
-def set_acl(agent: Agent, how: Any, level: Any, name: Any, path: Any) -> None:
+def set_acl(agent: Agent, how: Value, level: Value, name: Value, path: Value) -> None:
+    """default|recursive, level, user, path."""
     if text(how) not in ("default", "recursive"):
         raise IrodsError("USER_INPUT_OPTION_ERR", how)
     permissions.set_access(agent.session, text(path), text(name), text(level), recursive=how == "recursive")
 
 
 @microservice("msi_touch", 1)
-def touch(agent: Agent, value: Any) -> None:
+def touch(agent: Agent, value: Value) -> None:
+    """JSON request."""
     request = _request(value)
     (path,) = _texts(request, "logical_path")
     options = request.get("options", {})

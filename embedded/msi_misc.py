@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 from embedded import delay
 from embedded.agent import Agent
-from embedded.callback import Outputs, given, microservice, text
+from embedded.callback import Outputs, Value, given, microservice, text
 from embedded.catalog import timestamp
 from embedded.errors import IrodsError
 
 
 @microservice("writeLine", 2)
-def write_line(agent: Agent, where: Any, line: Any) -> None:
+def write_line(agent: Agent, where: Value, line: Value) -> None:
+    """serverLog|stdout|stderr, line."""
     if text(where) == "serverLog":
         agent.session.log(f"writeLine: {text(line)}")
     elif where in ("stdout", "stderr"):
@@ -24,7 +24,8 @@ def write_line(agent: Agent, where: Any, line: Any) -> None:
 
 
 @microservice("writeString", 2)
-def write_string(agent: Agent, where: Any, line: Any) -> None:
+def write_string(agent: Agent, where: Value, line: Value) -> None:
+    """serverLog|stdout|stderr, text."""
     if text(where) == "serverLog":
         agent.session.log(f"writeString: {text(line)}")
     else:
@@ -32,27 +33,31 @@ def write_string(agent: Agent, where: Any, line: Any) -> None:
 
 
 @microservice("msiGetIcatTime", 2)
-def get_icat_time(agent: Agent, out: Any, form: Any) -> Outputs:
+def get_icat_time(agent: Agent, out: Value, form: Value) -> Outputs:
+    """out time, `unix` or `human`."""
     return {0: _now(form)}
 
 
 @microservice("msiGetSystemTime", 2)
-def get_system_time(agent: Agent, out: Any, form: Any) -> Outputs:
+def get_system_time(agent: Agent, out: Value, form: Value) -> Outputs:
+    """out time, `unix` or `human`."""
     return {0: _now(form)}
 
 
-def _now(form: Any) -> str:
+def _now(form: Value) -> str:
     return time.strftime("%Y-%m-%d.%H:%M:%S") if text(form) == "human" else timestamp()
 
 
 @microservice("delayExec", 3)
-def delay_exec(agent: Agent, condition: Any, rule: Any, recovery: Any) -> None:
+def delay_exec(agent: Agent, condition: Value, rule: Value, recovery: Value) -> None:
+    """condition, rule text, recovery text (unused)."""
     text(recovery)
     delay.submit(agent.session, text(condition), text(rule))
 
 
 @microservice("msi_get_file_descriptor_info", 2)
-def file_descriptor_info(agent: Agent, descriptor: Any, out: Any) -> Outputs:
+def file_descriptor_info(agent: Agent, descriptor: Value, out: Value) -> Outputs:
+    """descriptor (an int), out JSON."""
     if not isinstance(descriptor, int):
         raise IrodsError("USER_PARAM_TYPE_ERR")
     found = agent.session.descriptors.get(descriptor)
@@ -64,11 +69,13 @@ def file_descriptor_info(agent: Agent, descriptor: Any, out: Any) -> Outputs:
 
 
 @microservice("msiSplitPath", 3)
-def split_path(agent: Agent, path: Any, collection: Any, name: Any) -> Outputs:
+def split_path(agent: Agent, path: Value, collection: Value, name: Value) -> Outputs:
+    """path, out collection, out name."""
     head, _, tail = given(path).rpartition("/")
     return {1: head or "/", 2: tail}
 
 
 @microservice("msiGoodFailure", 0)
 def good_failure(agent: Agent) -> None:
+    """Always fails."""
     raise IrodsError(-1012000, "RETRY_WITHOUT_RECOVERY_ERR")

@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from embedded import objects, replication, tree, types
 from embedded.agent import Agent
-from embedded.callback import Outputs, integer, keywords, microservice, text
+from embedded.callback import Outputs, Value, integer, keywords, microservice, text
 from embedded.errors import IrodsError
 
 _OPEN = frozenset({"objPath", "rescName", "openFlags", "replNum"})
 _CREATE = frozenset({"destRescName", "createMode", "dataType", "forceFlag", "dataSize", "objPath"})
 _UNLINK = frozenset({"objPath", "forceFlag", "irodsRmTrash", "irodsAdminRmTrash", "unreg"})
 _REPLICATE = frozenset(
-    ["destRescName", "rescName", "backupRescName", "updateRepl", "replNum", "objPath", "dataType", "verifyChksum", "regChksum", "forceChksum", "irodsAdmin", "numThreads", "all"]
+    [
+        "destRescName",
+        "rescName",
+        "backupRescName",
+        "updateRepl",
+        "replNum",
+        "objPath",
+        "dataType",
+        "verifyChksum",
+        "regChksum",
+        "forceChksum",
+        "irodsAdmin",
+        "numThreads",
+        "all",
+    ]
 )
 _CHECKSUM = frozenset({"ChksumAll", "forceChksum", "replNum", "objPath", "verifyChksum", "irodsAdmin"})
 _COPY = frozenset({"destRescName", "forceFlag", "numThreads", "filePath", "dataType", "verifyChksum", "rescName", "regChksum"})
 _REMOVE = frozenset({"irodsRmTrash", "irodsAdminRmTrash", "forceFlag", "collName"})
 
 
-def _path(value: Any) -> str:
+def _path(value: Value) -> str:
     path = text(value)
     return path if path != "null" else ""
 
 
 @microservice("msiDataObjCreate", 3)
-def data_obj_create(agent: Agent, path: Any, options: Any, out: Any) -> Outputs:
+def data_obj_create(agent: Agent, path: Value, options: Value, out: Value) -> Outputs:
+    """path, options, out descriptor."""
     wanted = keywords(options, _CREATE, "destRescName")
     return {
         2: objects.create(agent.session, wanted.get("objPath") or _path(path), wanted.get("destRescName", ""), force="forceFlag" in wanted)
@@ -35,7 +49,8 @@ def data_obj_create(agent: Agent, path: Any, options: Any, out: Any) -> Outputs:
 
 
 @microservice("msiDataObjOpen", 2)
-def data_obj_open(agent: Agent, options: Any, out: Any) -> Outputs:
+def data_obj_open(agent: Agent, options: Value, out: Value) -> Outputs:
+    """options with objPath and openFlags, out descriptor."""
     wanted = keywords(options, _OPEN, "objPath")
     spelled = wanted.get("openFlags", "")
     flags = next((flag for name, flag in (("O_RDWR", os.O_RDWR), ("O_WRONLY", os.O_WRONLY)) if name in spelled), os.O_RDONLY)
@@ -44,7 +59,8 @@ def data_obj_open(agent: Agent, options: Any, out: Any) -> Outputs:
 
 
 @microservice("msiDataObjLseek", 4)
-def data_obj_lseek(agent: Agent, descriptor: Any, offset: Any, whence: Any, out: Any) -> Outputs:
+def data_obj_lseek(agent: Agent, descriptor: Value, offset: Value, whence: Value, out: Value) -> Outputs:
+    """descriptor, offset, whence, out FileLseekOut_t."""
     names = {"SEEK_SET": os.SEEK_SET, "SEEK_CUR": os.SEEK_CUR, "SEEK_END": os.SEEK_END, "null": os.SEEK_SET}
     how = names.get(whence, -1) if isinstance(whence, str) else whence
     if how == -1:
@@ -56,12 +72,14 @@ def data_obj_lseek(agent: Agent, descriptor: Any, offset: Any, whence: Any, out:
 
 
 @microservice("msiDataObjRead", 3)
-def data_obj_read(agent: Agent, descriptor: Any, length: Any, out: Any) -> Outputs:
+def data_obj_read(agent: Agent, descriptor: Value, length: Value, out: Value) -> Outputs:
+    """descriptor, length, out BytesBuf."""
     return {2: types.buffer_of(objects.read(agent.session, integer(descriptor), max(integer(length), 0)))}
 
 
 @microservice("msiDataObjWrite", 3)
-def data_obj_write(agent: Agent, descriptor: Any, data: Any, out: Any) -> Outputs:
+def data_obj_write(agent: Agent, descriptor: Value, data: Value, out: Value) -> Outputs:
+    """descriptor, text or BytesBuf, out bytes written."""
     content = data.encode() if isinstance(data, str) else types.bytes_of(data) if isinstance(data, types.BytesBuf) else None
     if content is None:
         raise IrodsError("USER_PARAM_TYPE_ERR")
@@ -69,33 +87,38 @@ def data_obj_write(agent: Agent, descriptor: Any, data: Any, out: Any) -> Output
 
 
 @microservice("msiDataObjClose", 2)
-def data_obj_close(agent: Agent, descriptor: Any, out: Any) -> Outputs:
+def data_obj_close(agent: Agent, descriptor: Value, out: Value) -> Outputs:
+    """descriptor, out status."""
     objects.close(agent.session, integer(descriptor))
     return {1: 0}
 
 
 @microservice("msiDataObjUnlink", 2)
-def data_obj_unlink(agent: Agent, options: Any, out: Any) -> Outputs:
+def data_obj_unlink(agent: Agent, options: Value, out: Value) -> Outputs:
+    """options with objPath, out status; to the trash without forceFlag."""
     wanted = keywords(options, _UNLINK, "objPath")
     objects.unlink(agent.session, wanted.get("objPath", ""), force="forceFlag" in wanted, unregister="unreg" in wanted)
     return {1: 0}
 
 
 @microservice("msiDataObjRename", 4)
-def data_obj_rename(agent: Agent, source: Any, destination: Any, kind: Any, out: Any) -> Outputs:
+def data_obj_rename(agent: Agent, source: Value, destination: Value, kind: Value, out: Value) -> Outputs:
+    """source, destination, 0 object or 1 collection, out status."""
     tree.rename(agent.session, _path(source), _path(destination), collection=integer(kind) > 0)
     return {3: 0}
 
 
 @microservice("msiDataObjCopy", 4)
-def data_obj_copy(agent: Agent, source: Any, destination: Any, options: Any, out: Any) -> Outputs:
+def data_obj_copy(agent: Agent, source: Value, destination: Value, options: Value, out: Value) -> Outputs:
+    """source, destination, options, out status."""
     wanted = keywords(options, _COPY, "destRescName")
     replication.copy(agent.session, _path(source), _path(destination), wanted.get("destRescName", ""), force="forceFlag" in wanted)
     return {3: 0}
 
 
 @microservice("msiDataObjRepl", 3)
-def data_obj_repl(agent: Agent, path: Any, options: Any, out: Any) -> Outputs:
+def data_obj_repl(agent: Agent, path: Value, options: Value, out: Value) -> Outputs:
+    """path, options with destRescName, out status."""
     wanted = keywords(options, _REPLICATE, "destRescName")
     if "verifyChksum" in wanted and "regChksum" in wanted:
         raise IrodsError("USER_INCOMPATIBLE_PARAMS")
@@ -113,13 +136,15 @@ def data_obj_repl(agent: Agent, path: Any, options: Any, out: Any) -> Outputs:
 
 
 @microservice("msiDataObjTrim", 6)
-def data_obj_trim(agent: Agent, path: Any, resource: Any, number: Any, copies: Any, admin: Any, out: Any) -> Outputs:
+def data_obj_trim(agent: Agent, path: Value, resource: Value, number: Value, copies: Value, admin: Value, out: Value) -> Outputs:
+    """path, resource, replica number, copies to keep, irodsAdmin, out count; `null` for none."""
     resource, number, copies, admin = (value if value != "null" else "" for value in map(text, (resource, number, copies, admin)))
     return {5: replication.trim(agent.session, _path(path), resource, number, copies, admin=bool(admin))}
 
 
 @microservice("msiDataObjChksum", 3)
-def data_obj_chksum(agent: Agent, path: Any, options: Any, out: Any) -> Outputs:
+def data_obj_chksum(agent: Agent, path: Value, options: Value, out: Value) -> Outputs:
+    """path, options, out checksum."""
     wanted = keywords(options, _CHECKSUM, "keyWord")
     result = replication.checksum(
         agent.session,
@@ -134,7 +159,8 @@ def data_obj_chksum(agent: Agent, path: Any, options: Any, out: Any) -> Outputs:
 
 
 @microservice("msiPhyPathReg", 5)
-def phy_path_reg(agent: Agent, path: Any, resource: Any, file: Any, kind: Any, out: Any) -> Outputs:
+def phy_path_reg(agent: Agent, path: Value, resource: Value, file: Value, kind: Value, out: Value) -> Outputs:
+    """path, resource, file, `null` or `collection`, out status."""
     resource = "" if text(resource) == "null" else resource
     if text(kind) == "collection":
         objects.register_collection(agent.session, _path(path), text(file), resource)
@@ -146,23 +172,27 @@ def phy_path_reg(agent: Agent, path: Any, resource: Any, file: Any, kind: Any, o
 
 
 @microservice("msiObjStat", 2)
-def obj_stat(agent: Agent, path: Any, out: Any) -> Outputs:
+def obj_stat(agent: Agent, path: Value, out: Value) -> Outputs:
+    """path, out RodsObjStat."""
     return {1: types.RodsObjStat(**objects.stat(agent.session, _path(path)))}
 
 
 @microservice("msiGetObjType", 2)
-def get_obj_type(agent: Agent, path: Any, out: Any) -> Outputs:
+def get_obj_type(agent: Agent, path: Value, out: Value) -> Outputs:
+    """path, out `-d` or `-c`."""
     return {1: "-d" if objects.stat(agent.session, _path(path))["objType"] == 1 else "-c"}
 
 
 @microservice("msiCollCreate", 3)
-def coll_create(agent: Agent, path: Any, recursive: Any, out: Any) -> Outputs:
+def coll_create(agent: Agent, path: Value, recursive: Value, out: Value) -> Outputs:
+    """path, 1 for parents too, out status."""
     tree.make_collection(agent.session, _path(path), recursive=integer(recursive) > 0)
     return {2: 0}
 
 
 @microservice("msiRmColl", 3)
-def rm_coll(agent: Agent, path: Any, options: Any, out: Any) -> Outputs:
+def rm_coll(agent: Agent, path: Value, options: Value, out: Value) -> Outputs:
+    """path, options, out status."""
     wanted = keywords(options, _REMOVE, "keyWord")
     tree.remove_collection(agent.session, _path(path), force="forceFlag" in wanted)
     return {2: 0}

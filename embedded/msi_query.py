@@ -6,7 +6,7 @@ from typing import Any
 
 from embedded import genquery1, genquery2
 from embedded.agent import Agent
-from embedded.callback import Outputs, integer, microservice, text
+from embedded.callback import Outputs, Value, integer, microservice, text
 from embedded.errors import IrodsError
 from embedded.session import Session
 from embedded.types import GenQueryInp, GenQueryOut
@@ -18,7 +18,8 @@ AUTO_CLOSE = 0x100
 
 
 @microservice("msiMakeGenQuery", 3)
-def make_gen_query(agent: Agent, columns: Any, conditions: Any, out: Any) -> Outputs:
+def make_gen_query(agent: Agent, columns: Value, conditions: Value, out: Value) -> Outputs:
+    """columns, conditions, out GenQueryInp."""
     where = text(conditions)
     query = f"select {text(columns)}" + (f" where {where}" if where else "")
     inp = GenQueryInp(maxRows=MAX_SQL_ROWS)
@@ -26,14 +27,15 @@ def make_gen_query(agent: Agent, columns: Any, conditions: Any, out: Any) -> Out
     return {2: inp}
 
 
-def _query(value: Any) -> GenQueryInp:
+def _query(value: Value) -> GenQueryInp:
     if not isinstance(value, GenQueryInp) or value.__dict__["parsed"] is None:
         raise IrodsError("USER_PARAM_TYPE_ERR")
     return value
 
 
 @microservice("msiExecGenQuery", 2)
-def exec_gen_query(agent: Agent, inp: Any, out: Any) -> Outputs:
+def exec_gen_query(agent: Agent, inp: Value, out: Value) -> Outputs:
+    """GenQueryInp, out GenQueryOut with the first page."""
     session, query = agent.session, _query(inp)
     parsed = query.__dict__["parsed"]
     offset = max(query.__dict__["rowOffset"], 0)
@@ -65,7 +67,8 @@ def _page(session: Session, number: int, query: GenQueryInp, width: int, total: 
 
 
 @microservice("msiGetMoreRows", 3)
-def get_more_rows(agent: Agent, inp: Any, last: Any, out: Any) -> Outputs:
+def get_more_rows(agent: Agent, inp: Value, last: Value, out: Value) -> Outputs:
+    """GenQueryInp, the last GenQueryOut and out the next, out its continueInx."""
     query, session = _query(inp), agent.session
     if not isinstance(last, GenQueryOut):
         raise IrodsError("USER_PARAM_TYPE_ERR")
@@ -78,21 +81,24 @@ def get_more_rows(agent: Agent, inp: Any, last: Any, out: Any) -> Outputs:
 
 
 @microservice("msiCloseGenQuery", 2)
-def close_gen_query(agent: Agent, inp: Any, last: Any) -> None:
+def close_gen_query(agent: Agent, inp: Value, last: Value) -> None:
+    """GenQueryInp, GenQueryOut: forgets the rest of the rows."""
     if not isinstance(last, GenQueryOut):
         raise IrodsError("USER_PARAM_TYPE_ERR")
     agent.session.statements.pop(last.__dict__["continueInx"], None)
 
 
 @microservice("msiGetContInxFromGenQueryOut", 2)
-def get_cont_inx(agent: Agent, last: Any, out: Any) -> Outputs:
+def get_cont_inx(agent: Agent, last: Value, out: Value) -> Outputs:
+    """GenQueryOut, out continueInx."""
     if not isinstance(last, GenQueryOut):
         raise IrodsError("USER_PARAM_TYPE_ERR")
     return {1: last.__dict__["continueInx"]}
 
 
 @microservice("msi_genquery2_execute", 2)
-def genquery2_execute(agent: Agent, handle: Any, query: Any) -> Outputs:
+def genquery2_execute(agent: Agent, handle: Value, query: Value) -> Outputs:
+    """out handle, query."""
     session = agent.session
     statement, literals = genquery2.compile_query(text(query), restricted=not session.account.is_admin)
     try:
@@ -106,7 +112,7 @@ def genquery2_execute(agent: Agent, handle: Any, query: Any) -> Outputs:
     return {0: str(key)}
 
 
-def _result(agent: Agent, handle: Any) -> list[Any]:
+def _result(agent: Agent, handle: Value) -> list[Value]:
     found = agent.session.results.get(integer(text(handle)))
     if found is None:
         raise IrodsError("SYS_INVALID_INPUT_PARAM", f"unknown context handle {handle}")
@@ -115,7 +121,8 @@ def _result(agent: Agent, handle: Any) -> list[Any]:
 
 
 @microservice("msi_genquery2_next_row", 1)
-def genquery2_next_row(agent: Agent, handle: Any) -> None:
+def genquery2_next_row(agent: Agent, handle: Value) -> None:
+    """handle; END_OF_RESULTSET after the last row."""
     result = _result(agent, handle)
     if result[1] + 1 >= len(result[0]):
         raise IrodsError("END_OF_RESULTSET")
@@ -123,7 +130,8 @@ def genquery2_next_row(agent: Agent, handle: Any) -> None:
 
 
 @microservice("msi_genquery2_column", 3)
-def genquery2_column(agent: Agent, handle: Any, index: Any, out: Any) -> Outputs:
+def genquery2_column(agent: Agent, handle: Value, index: Value, out: Value) -> Outputs:
+    """handle, index as text, out value."""
     rows, current = _result(agent, handle)
     column = integer(text(index))
     if not 0 <= current < len(rows) or not 0 <= column < len(rows[current]):
@@ -132,6 +140,7 @@ def genquery2_column(agent: Agent, handle: Any, index: Any, out: Any) -> Outputs
 
 
 @microservice("msi_genquery2_free", 1)
-def genquery2_free(agent: Agent, handle: Any) -> None:
+def genquery2_free(agent: Agent, handle: Value) -> None:
+    """handle."""
     _result(agent, handle)
     del agent.session.results[integer(handle)]

@@ -101,7 +101,8 @@ def insert(
         replica = Replica(data_id, 0, status, resource, file or vault_file(resource, data_id, 0), size, checksum, "")
         catalog.run(
             "INSERT INTO R_DATA_MAIN (data_id, coll_id, data_name, data_repl_num, data_size, resc_id, data_path, data_owner_name, "
-            "data_owner_zone, data_is_dirty, data_checksum, create_ts, modify_ts, access_ts) VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "data_owner_zone, data_is_dirty, data_checksum, create_ts, modify_ts, access_ts) VALUES (?, ?, ?, 0, "
+            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 data_id,
                 parent_id,
@@ -254,6 +255,7 @@ def _descriptor(session: Session, number: int) -> Descriptor:
 
 
 def seek(session: Session, number: int, offset: int, whence: int) -> int:
+    """Moves a descriptor; where it then is."""
     try:
         return os.lseek(_descriptor(session, number).file, offset, whence)
     except OSError as error:
@@ -261,6 +263,7 @@ def seek(session: Session, number: int, offset: int, whence: int) -> int:
 
 
 def read(session: Session, number: int, length: int) -> bytes:
+    """At most `length` bytes from where the descriptor is; fewer only at the end."""
     descriptor = _descriptor(session, number)
     parts = []
     try:
@@ -273,6 +276,7 @@ def read(session: Session, number: int, length: int) -> bytes:
 
 
 def write(session: Session, number: int, data: bytes) -> int:
+    """Writes all of `data` where the descriptor is; how many bytes."""
     descriptor = _descriptor(session, number)
     if not descriptor.writable:
         raise IrodsError("USER_INCOMPATIBLE_OPEN_FLAGS", descriptor.path)
@@ -371,7 +375,8 @@ def stat(session: Session, path: str) -> dict[str, Any]:
     catalog = session.catalog
     parent, name = split_path(path) if path != "/" else ("", "")
     rows = catalog.all(
-        "SELECT d.data_id, d.data_size, d.data_is_dirty, d.data_checksum, d.data_owner_name, d.data_owner_zone, d.create_ts, d.modify_ts, d.resc_id, "
+        "SELECT d.data_id, d.data_size, d.data_is_dirty, d.data_checksum, d.data_owner_name, d.data_owner_zone, "
+        "d.create_ts, d.modify_ts, d.resc_id, "
         "d.coll_id FROM R_COLL_MAIN c JOIN R_DATA_MAIN d ON d.coll_id = c.coll_id WHERE c.coll_name = ? AND d.data_name = ? "
         "ORDER BY d.data_is_dirty <> 1, d.data_repl_num",
         (parent, name),

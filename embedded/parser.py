@@ -9,6 +9,9 @@ from typing import Any
 from embedded.errors import IrodsError
 from embedded.shape import Token, tokens
 
+Sql = Any
+"""A part of a statement, or the module that builds them: sqlglot's `exp`, imported when the first query comes."""
+
 READ_OBJECT = 1050
 """token_id of the permission that a user needs to see an object (icatSysInserts.sql)."""
 
@@ -73,14 +76,14 @@ class Statement:
 
     sql: str
     width: int
-    binders: list[tuple[int, Callable[[str], Any]]] = field(default_factory=list)
+    binders: list[tuple[int, Callable[[str], object]]] = field(default_factory=list)
 
-    def parameters(self, literals: list[str], user_id: int, **more: Any) -> dict[str, Any]:
+    def parameters(self, literals: list[str], user_id: int, **more: object) -> dict[str, object]:
         """The values for `sqlite3.Connection.execute`."""
         return {f"p{index}": bind(literals[index]) for index, bind in self.binders} | {"user_id": user_id} | more
 
 
-def readable(exp: Any, table: str, key: str) -> Any:
+def readable(exp: Sql, table: str, key: str) -> Sql:
     """A condition: who asks may read the object whose id is `table.key`."""
     access = (
         exp.select("1")
@@ -95,6 +98,6 @@ def readable(exp: Any, table: str, key: str) -> Any:
     return exp.Exists(this=access)
 
 
-def like(exp: Any, column: Any, value: Any) -> Any:
+def like(exp: Sql, column: Sql, value: Sql) -> Sql:
     """LIKE as PostgreSQL reads it: case-sensitive (a pragma of the connection), with backslash as the escape character."""
     return exp.Escape(this=exp.Like(this=column, expression=value), expression=exp.Literal.string("\\"))

@@ -109,7 +109,8 @@ def access_list(session: Session, path: str) -> list[tuple[str, int]]:
     if not session.account.is_admin:
         session.demand(object_id, READ, path)
     rows = session.catalog.all(
-        "SELECT u.user_name, a.access_type_id FROM R_OBJT_ACCESS a JOIN R_USER_MAIN u ON u.user_id = a.user_id WHERE a.object_id = ? ORDER BY 1",
+        "SELECT u.user_name, a.access_type_id FROM R_OBJT_ACCESS a JOIN R_USER_MAIN u ON u.user_id = a.user_id "
+        "WHERE a.object_id = ? ORDER BY 1",
         (object_id,),
     )
     return [(name, level) for name, level in rows]

@@ -149,8 +149,10 @@ def _begin(session: Session, path: str, source: Replica, there: Replica | None, 
     else:
         copy = Replica(source.data_id, number, INTERMEDIATE, target, vault_file(target, source.data_id, number), source.size, "", "")
         catalog.run(
-            "INSERT INTO R_DATA_MAIN (data_id, coll_id, data_name, data_repl_num, data_type_name, data_size, resc_id, data_path, data_owner_name, "
-            "data_owner_zone, data_is_dirty, create_ts, modify_ts, access_ts) SELECT data_id, coll_id, data_name, ?, data_type_name, data_size, ?, ?, "
+            "INSERT INTO R_DATA_MAIN (data_id, coll_id, data_name, data_repl_num, data_type_name, data_size, "
+            "resc_id, data_path, data_owner_name, "
+            "data_owner_zone, data_is_dirty, create_ts, modify_ts, access_ts) SELECT data_id, coll_id, data_name, "
+            "?, data_type_name, data_size, ?, ?, "
             "data_owner_name, data_owner_zone, 2, ?, ?, ? FROM R_DATA_MAIN WHERE data_id = ? AND data_repl_num = ?",
             (number, target.id, copy.file, now, now, now, source.data_id, source.number),
         )
@@ -168,7 +170,8 @@ def _finish(session: Session, copy: Replica, status: int, kept: str) -> None:
             "UPDATE R_DATA_MAIN SET data_is_dirty = 1, data_status = '' WHERE data_id = ? AND data_is_dirty = 3", (copy.data_id,)
         )
         session.catalog.run(
-            "UPDATE R_DATA_MAIN SET data_is_dirty = ?, data_status = '', data_checksum = ?, modify_ts = ? WHERE data_id = ? AND data_repl_num = ?",
+            "UPDATE R_DATA_MAIN SET data_is_dirty = ?, data_status = '', data_checksum = ?, modify_ts = ? WHERE "
+            "data_id = ? AND data_repl_num = ?",
             (status, kept, timestamp(), copy.data_id, copy.number),
         )
         session.catalog.run("DELETE FROM open_replica WHERE data_id = ? AND agent = ?", (copy.data_id, session.agent))
@@ -185,7 +188,7 @@ def trim(session: Session, path: str, resource: str = "", number: str = "", copi
     if keep < 1:
         raise IrodsError("USER_INCOMPATIBLE_PARAMS", copies)
     with session.catalog.writing():
-        found = _found(session, path, OWN if not admin else OWN, admin)
+        found = _found(session, path, OWN, admin)
         doomed = _to_trim(session, path, found, resource, number, keep)
         for replica in doomed:
             session.catalog.run("DELETE FROM R_DATA_MAIN WHERE data_id = ? AND data_repl_num = ?", (replica.data_id, replica.number))

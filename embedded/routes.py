@@ -9,13 +9,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from embedded import metadata, objects, permissions, replication, tree
 from embedded.agent import Agent
 from embedded.errors import IrodsError
 from embedded.objects import Replica
-from embedded.types import BulkOprInp, CollInp, DataObjCopyInp, DataObjInp, ModAccessControlInp, OpenedDataObjInp, buffer_of, bytes_of
+from embedded.types import (
+    BulkOprInp,
+    CollInp,
+    DataObjCopyInp,
+    DataObjInp,
+    ModAccessControlInp,
+    OpenedDataObjInp,
+    buffer_of,
+    bytes_of,
+    pairs_of,
+)
 
 SINGLE_BUFFER = 32 * 1024 * 1024
 """Up to so many bytes iput and PRC send a file in one piece (MAX_SZ_FOR_SINGLE_BUF)."""
@@ -85,7 +96,7 @@ def _prc_write(agent: Agent, number: int, content: bytes) -> None:
     for start in range(0, len(content), _CHUNK):
         part = content[start : start + _CHUNK]
         inp = OpenedDataObjInp(number, len(part))
-        agent.api("data_obj_write", [inp, buffer_of(part)], lambda part=part: objects.write(agent.session, number, part))  # type: ignore[misc]
+        agent.api("data_obj_write", [inp, buffer_of(part)], partial(objects.write, agent.session, number, part))
 
 
 def _prc_parallel(agent: Agent, path: str, content: bytes, resource: str, streams: int) -> None:
@@ -97,14 +108,12 @@ def _prc_parallel(agent: Agent, path: str, content: bytes, resource: str, stream
     share = -(-len(content) // streams)
     for index, number in enumerate([first, *others]):
         part = content[index * share : (index + 1) * share]
-        agent.api(
-            "data_obj_lseek", [OpenedDataObjInp(number), None], lambda n=number, i=index: objects.seek(session, n, i * share, os.SEEK_SET)
-        )  # type: ignore[misc]
+        agent.api("data_obj_lseek", [OpenedDataObjInp(number), None], partial(objects.seek, session, number, index * share, os.SEEK_SET))
         _prc_write(agent, number, part)
     for number in others:
         request = {"fd": number, "update_size": False, "update_status": False}
         close = buffer_of(json.dumps(request).encode())
-        agent.api("replica_close", [close], lambda n=number: objects.close(session, n, update=False))  # type: ignore[misc]
+        agent.api("replica_close", [close], partial(objects.close, session, number, update=False))
     agent.api("data_obj_close", [OpenedDataObjInp(first)], lambda: objects.close(session, first))
 
 
@@ -143,7 +152,7 @@ def ireg(agent: Agent, file: Path | str, path: str, resource: str) -> str:
     inp = DataObjInp(path, {"filePath": str(file), "destRescName": resource, "dataSize": str(size)}, dataSize=size)
 
     def register() -> Replica | None:
-        pairs = {name: value for name, value in inp.__dict__["condInput"]._pairs.items()}
+        pairs = pairs_of(inp.condInput)
         return objects.register(agent.session, str(inp.objPath), pairs["filePath"], pairs["destRescName"], size=size)
 
     replica = agent.api("phy_path_reg", [inp], register, None)
@@ -171,7 +180,7 @@ def imv(agent: Agent, source: str, destination: str) -> None:
     inp = DataObjCopyInp(DataObjInp(source), DataObjInp(destination))
 
     def rename() -> None:
-        tree.rename(agent.session, str(inp.__dict__["srcDataObjInp"].objPath), str(inp.__dict__["destDataObjInp"].objPath))
+        tree.rename(agent.session, str(inp.srcDataObjInp.objPath), str(inp.destDataObjInp.objPath))
 
     agent.api("data_obj_rename", [inp], rename)
 
@@ -181,8 +190,8 @@ def icp(agent: Agent, source: str, destination: str, *, resource: str = "", forc
     inp = DataObjCopyInp(DataObjInp(source), DataObjInp(destination, _pairs(resource, force)))
 
     def copy() -> None:
-        target = str(inp.__dict__["destDataObjInp"].objPath)
-        replication.copy(agent.session, str(inp.__dict__["srcDataObjInp"].objPath), target, resource, force=force)
+        target = str(inp.destDataObjInp.objPath)
+        replication.copy(agent.session, str(inp.srcDataObjInp.objPath), target, resource, force=force)
 
     agent.api("data_obj_copy", [inp, None], copy)
 

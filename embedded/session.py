@@ -38,6 +38,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
+    """A row of R_RESC_MAIN: a storage resource of this host."""
+
     id: int
     name: str
     vault: Path

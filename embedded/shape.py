@@ -7,9 +7,12 @@ not dominate a query's cost. Both GenQuery languages quote alike: `''` is a quot
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from embedded.errors import IrodsError
+
+if TYPE_CHECKING:
+    from sqlglot import Tokenizer
 
 _OPERATORS = frozenset({"=", "!=", "<>", "<", "<=", ">", ">=", ",", "(", ")", "||", "&&", "-"})
 _HEX = frozenset("0123456789abcdefABCDEF")
@@ -64,15 +67,13 @@ def _decode(text: str) -> str:
 
 
 @cache
-def _tokenizer() -> Any:
-    # imported here: sqlglot costs a command line that asks nothing 0.2 s
-    from sqlglot.tokens import Tokenizer, TokenType
+def _tokenizer() -> Tokenizer:
+    """Words, numbers, quoted texts and operators; no keywords, no comments."""
+    from sqlglot import Tokenizer, TokenType  # here: a command line that asks nothing does without these 0.2 s
 
-    class GenQueryTokenizer(Tokenizer):  # type: ignore[misc]
-        """Words, numbers, quoted texts and operators; no keywords, no comments."""
-
-        COMMENTS: list[Any] = []
-        KEYWORDS = {
+    class GenQueryTokenizer(Tokenizer):
+        COMMENTS: ClassVar[list[str | tuple[str, str]]] = []
+        KEYWORDS: ClassVar[dict[str, TokenType]] = {
             "||": TokenType.DPIPE,
             "&&": TokenType.DAMP,
             "!=": TokenType.NEQ,
@@ -86,8 +87,8 @@ def _tokenizer() -> Any:
 
 def tokens(shape: str) -> list[Token]:
     """The tokens of a shape, an `end` last; INPUT_ARG_NOT_WELL_FORMED_ERR for characters that no GenQuery knows."""
+    from sqlglot import TokenType
     from sqlglot.errors import TokenError
-    from sqlglot.tokens import TokenType
 
     try:
         found = _tokenizer().tokenize(shape)

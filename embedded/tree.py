@@ -54,7 +54,8 @@ def insert_collection(session: Session, path: str, parent_id: int, inherit: bool
     now, coll_id = timestamp(), session.catalog.next_id()
     parent, _ = split_path(path)
     session.catalog.run(
-        "INSERT INTO R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, coll_inheritance, create_ts, modify_ts) "
+        "INSERT INTO R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, "
+        "coll_inheritance, create_ts, modify_ts) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (coll_id, parent, path, session.account.name, session.zone, "1" if inherit else "", now, now),
     )

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 MAX_NAME_LEN = 1088
 NAME_LEN = 64
 INT_MAX = 2**31 - 1
+
+
+Field = Any
+"""A field of a struct: a number, a text, another struct."""
 
 
 class CharArray:
@@ -58,7 +62,7 @@ class CharArray:
             raise IndexError("Index out of range")
         return place
 
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: int | slice) -> str | CharArray:
         if isinstance(index, slice):
             start, stop = self._bounds(index)
             part = CharArray(size=max(stop - start, 0) or 1)
@@ -72,7 +76,7 @@ class CharArray:
         start, stop, _ = index.indices(len(self))
         return start, stop
 
-    def __setitem__(self, index: int | slice, value: Any) -> None:
+    def __setitem__(self, index: int | slice, value: str | Iterable[str]) -> None:
         if not isinstance(index, slice):
             self._bytes[self._place(index)] = self._byte(value)
             return
@@ -108,7 +112,7 @@ class _Array:
     def __iter__(self) -> Iterator[Any]:
         return iter(self._items)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Field:
         if not isinstance(index, int):
             raise TypeError("Invalid index type")
         return self._items[index]
@@ -207,16 +211,22 @@ class _Struct:
 
     _writable: frozenset[str] = frozenset()
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, **fields: Field) -> None:
         self.__dict__.update(fields)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Field: ...
+
+    def __setattr__(self, name: str, value: Field) -> None:
         if name not in self._writable:
             raise AttributeError(f"can't set attribute {name!r}")
         self.__dict__[name] = value
 
 
 class FileLseekOut_t(_Struct):
+    """`offset` after a seek."""
+
     def __init__(self, offset: int = 0) -> None:
         super().__init__(offset=offset)
 
@@ -286,21 +296,29 @@ class DataObjInp(_Struct):
 
 
 class DataObjCopyInp(_Struct):
+    """What copying and renaming take: `srcDataObjInp`, `destDataObjInp`."""
+
     def __init__(self, source: DataObjInp, destination: DataObjInp) -> None:
         super().__init__(srcDataObjInp=source, destDataObjInp=destination)
 
 
 class OpenedDataObjInp(_Struct):
+    """What operations on an open replica take: no path, a descriptor."""
+
     def __init__(self, l1descInx: int, len: int = 0) -> None:
         super().__init__(l1descInx=l1descInx, len=len, whence=0, oprType=0, offset=0, bytesWritten=0, condInput=KeyValPair())
 
 
 class CollInp(_Struct):
+    """What operations on collections take: `collName`."""
+
     def __init__(self, path: str, pairs: Mapping[str, str] | None = None) -> None:
         super().__init__(collName=CharArray(path), flags=0, oprType=0, condInput=KeyValPair(pairs))
 
 
 class ModAccessControlInp(_Struct):
+    """What ichmod takes."""
+
     def __init__(self, path: str, user: str, level: str, recursive: bool) -> None:
         texts = {"accessLevel": level, "userName": user, "zone": "", "path": path}
         super().__init__(recursiveFlag=int(recursive), **{name: CString(value) for name, value in texts.items()})
@@ -329,12 +347,16 @@ class AuthInfo(_Struct):
 
 
 class UserInfo(_Struct):
+    """`userName`, `rodsZone`, `userType`, `authInfo`."""
+
     def __init__(self, name: str, zone: str, kind: str, flag: int) -> None:
         super().__init__(userName=CharArray(name, NAME_LEN), rodsZone=CharArray(zone, NAME_LEN), userType=CharArray(kind, NAME_LEN))
         self.__dict__.update(sysUid=0, authInfo=AuthInfo(flag))
 
 
 class RsComm(_Struct):
+    """The connection: `clientUser`, `proxyUser`."""
+
     def __init__(self, client: UserInfo, proxy: UserInfo) -> None:
         super().__init__(
             clientUser=client, proxyUser=proxy, clientAddr=CharArray("127.0.0.1", NAME_LEN), option=CharArray("embedded", NAME_LEN)

@@ -56,7 +56,8 @@ def make_home(catalog: Catalog, zone: str, path: str, owner: str, owner_id: int)
     coll_id, now = catalog.next_id(), timestamp()
     parent, _ = split_path(path)
     catalog.run(
-        "INSERT INTO R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, create_ts, modify_ts) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, create_ts, modify_ts) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
         (coll_id, parent, path, owner, zone, now, now),
     )
     catalog.run("INSERT INTO R_OBJT_ACCESS VALUES (?, ?, ?, ?, ?)", (coll_id, owner_id, OWN, now, now))
@@ -92,6 +93,7 @@ def users(catalog: Catalog) -> list[tuple[str, str]]:
 
 
 def groups(catalog: Catalog) -> list[str]:
+    """All groups, by name."""
     return [n for (n,) in catalog.all("SELECT user_name FROM R_USER_MAIN WHERE user_type_name = 'rodsgroup' ORDER BY 1")]
 
 
