@@ -18,14 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from embedded.client import EmbeddedZone
-from embedded.folder import ZoneFolder
-
 from landing.names import is_temporary
 from microservices.settings import load_settings
 from mrdata import demo_report
 from mrdata.connect import Client
 from mrdata.console import Console, Delivery
-from mrdata.new_zone import create
+from mrdata.new_zone import create, make_users
 from mrdata.plan import demo_session
 from mrdata.progress import bar
 from policy.layout import landing
@@ -55,7 +53,7 @@ def run(folder: Path, *, once: bool, as_json: bool) -> int:
     say(f"A new zone in {folder}")
     create(folder, scanners=[SCANNER], site=SITE)
     settings = load_settings(folder / "mrdata.yaml")
-    experiments = _site(folder)
+    experiments = _site(folder, settings)
     for new, study, pseudonym, owner in experiments:
         say(f"  registered {new} for study {study}, subject {pseudonym}, owner {owner}")
     plan = demo_session([new for new, *_ in experiments], corpus=CORPUS if CORPUS.is_dir() else None)
@@ -92,12 +90,10 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _site(folder: Path) -> list[tuple[str, str, str, str]]:
+def _site(folder: Path, settings: Settings) -> list[tuple[str, str, str, str]]:
     """People, studies, experiments: (ExperimentID, study, pseudonym, owner) of each."""
     (folder / "demo").write_text("Made by `mrdata demo`, which removes it at its next run.\n", encoding="utf-8")
-    with ZoneFolder.open(folder) as users:
-        for name in ("alice", "bob", "steward"):
-            users.add_user(name, "rodsuser")
+    make_users(settings, "alice", "bob", "steward")
     experiments = []
     with EmbeddedZone(folder, "mrdata") as zone:
         for study in STUDIES:

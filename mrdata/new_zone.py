@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+
 from embedded.client import EmbeddedZone
 from embedded.folder import ZoneFolder
-
 from policy.layout import Branch
+from policy.settings import Settings
 from policy.zone import ZoneError
 
 
@@ -41,3 +43,11 @@ def create(folder: Path, *, scanners: Sequence[str], name: str = "tempZone", sit
             reply = json.loads(zone.rule(rule, "{}"))
             if "error" in reply:
                 raise ZoneError(f"{rule}: {reply['error']}")
+
+
+def make_users(settings: Settings, *names: str) -> None:
+    """Ordinary users; ZoneError where iadmin refuses one."""
+    for name in names:
+        done = subprocess.run([*settings.iadmin, "mkuser", name, "rodsuser"], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise ZoneError(f"iadmin mkuser {name}: {(done.stderr or done.stdout).strip()}")

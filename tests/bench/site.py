@@ -7,10 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from embedded.client import EmbeddedZone
-from embedded.folder import ZoneFolder
-
 from microservices.settings import load_settings
-from mrdata.new_zone import create
+from mrdata.new_zone import create, make_users
 from policy.settings import Settings
 
 
@@ -20,9 +18,8 @@ def new_site() -> Iterator[tuple[Path, Settings, str]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "zone"
         create(path, scanners=["94T"], site={"sweep": {"quiet_seconds": 0}})
-        with ZoneFolder.open(path) as users:
-            users.add_user("alice", "rodsuser")
         settings = load_settings(path / "mrdata.yaml")
+        make_users(settings, "alice")
         with connect(settings) as zone:
             request = {"study": "s", "members": ["alice"], "subjects": ["P1"]}
             zone.rule("mrdata_study", json.dumps(request))

@@ -9,10 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from embedded.folder import ZoneFolder
 
 from microservices.settings import load_settings
-from mrdata.new_zone import create
+from mrdata.new_zone import create, make_users
 from policy.layout import landing
 
 SCANNERS = ["94T", "3T"]
@@ -32,10 +31,7 @@ class Site:
         self._open = ExitStack()
         self._clients: dict[str, object] = {}
         self._numbers = itertools.count(1)
-        users = ZoneFolder.open(folder)
-        for name in ("alice", "bob", "steward"):
-            users.add_user(name, "rodsuser")
-        users.close()
+        make_users(self.settings, "alice", "bob", "steward")
         self.rule("study", {"study": "pain", "title": "Pain", "members": ["alice"], "subjects": ["P1", "P2"]})
         self.rule("study", {"study": "sleep", "members": ["bob"], "subjects": ["P1"]})
 
