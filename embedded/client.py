@@ -109,6 +109,11 @@ class EmbeddedZone:
         routes.iput(self.agent, path, content, force=True)
 
     @_translated
+    def put(self, file: str, path: str) -> None:
+        """Uploads a local file as iput does; Exists where there is an object already."""
+        routes.iput(self.agent, path, Path(file).read_bytes())
+
+    @_translated
     def make_collection(self, path: str) -> None:
         routes.imkdir(self.agent, path, parents=True)
 

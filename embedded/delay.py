@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedded.catalog import timestamp
@@ -103,6 +104,13 @@ def submit(session: Session, condition: str, rule: str) -> int:
     return rule_id
 
 
+def opened(folder: ZoneFolder | Path | str) -> ZoneFolder:
+    """A folder that may be given by its path."""
+    from embedded.folder import ZoneFolder
+
+    return ZoneFolder.open(folder) if isinstance(folder, (str, Path)) else folder
+
+
 class Due(NamedTuple):
     """A rule whose time has come."""
 
@@ -113,8 +121,9 @@ class Due(NamedTuple):
     times: int | None
 
 
-def run_due(folder: ZoneFolder, now: float | None = None) -> int:
+def run_due(folder: ZoneFolder | Path | str, now: float | None = None) -> int:
     """Runs every rule that is due (at `now`), one after the other; how many were run."""
+    folder = opened(folder)
     catalog = folder.catalog()
     done: set[int] = set()
     at = time.time() if now is None else now
@@ -202,8 +211,9 @@ def _finish(agent: Agent, due: Due, failed: bool, now: float) -> None:
         )
 
 
-def serve(folder: ZoneFolder, stop: threading.Event, sleep: float = 1.0) -> None:
+def serve(folder: ZoneFolder | Path | str, stop: threading.Event, sleep: float = 1.0) -> None:
     """The delay server: looks for due rules every `sleep` seconds until `stop` is set."""
+    folder = opened(folder)
     while not stop.is_set():
         run_due(folder)
         stop.wait(sleep)
