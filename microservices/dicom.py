@@ -71,10 +71,11 @@ def _header(found: Elements, size: int) -> Header:
 
 def _check_needed(found: Elements, sop_class: str) -> None:
     """What an image without damage has: who, what, and its pixels. A file may be cut off between two elements."""
-    if missing := [name_of(tag) for tag in _NEEDED if tag not in found.by_tag]:
-        found.flaw("without " + ", ".join(missing), incomplete=False)
     if needed := _data_of(found, sop_class):
         found.flaw(f"ends after {name_of(found.reached)}, before its {name_of(needed)}", incomplete=True)
+    if missing := [tag for tag in _NEEDED if tag not in found.by_tag]:
+        ended = found.reached < max(missing)
+        found.flaw(("ends before " if ended else "without ") + ", ".join(map(name_of, missing)), incomplete=ended)
 
 
 def _data_of(found: Elements, sop_class: str) -> int:

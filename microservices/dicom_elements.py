@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from microservices import dicom_sniff
 from microservices.dicom_text import plain_text, text_of, vr_of
@@ -27,6 +27,9 @@ _MAX_INFLATED_BYTES = 4 << 30
 _KEPT_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
 _TAIL_BYTES = 1 << 16
+_HOLE_BYTES = 2 << 20
+"""Smaller files are read at once, whatever they hold."""
+_MAX_EMPTY_ITEMS = 1000
 _MAX_TRAILING_ELEMENTS = 64
 _MEDIA_SOP_CLASS, _TRANSFER_SYNTAX, _CHARACTER_SET = 0x00020002, 0x00020010, 0x00080005
 _DEFLATED, _BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
@@ -69,7 +72,11 @@ class Elements:
             text = plain_text(vr_of(tag, element.VR), element.value, self.little)
             if text is not None:
                 return text
-        return text_of(self.dataset, tag)
+        try:
+            return text_of(self.dataset, tag)
+        except Exception:  # noqa: BLE001 pydicom raises whatever comes for a value that its VR does not allow
+            self.flaw(f"damaged in {name_of(tag)}", incomplete=False)
+            return ""
 
     def value(self, element: Any, most: int = _KEPT_BYTES) -> bytes:  # noqa: ANN401 pydicom's RawDataElement
         """The bytes of a raw element; at most `most` of those that were left in the file."""
@@ -182,17 +189,18 @@ def _scan(found: Elements, start: int, stops: Callable[[int, str | None, int], b
 
     def stop(tag: int, vr: str | None, length: int) -> bool:
         nonlocal stopped
-        found.reached = tag
-        stopped = stops(tag, vr, length)
+        stopped = tag == 0 or stops(tag, vr, length)  # zeros: padding, or a part that is not written yet
+        found.reached = tag or found.reached
         return stopped
 
     stream.seek(start)
     last = None
+    parsed = cast("BinaryIO", _HoleGuard(stream)) if found.size > _HOLE_BYTES else stream
     try:
-        for last in data_element_generator(stream, found.implicit, found.little, stop, _DEFERRED_BYTES):
+        for last in data_element_generator(parsed, found.implicit, found.little, stop, _DEFERRED_BYTES):
             found.by_tag[int(last.tag)] = last
     except Exception as error:  # noqa: BLE001 pydicom raises whatever comes for damaged content; a failing file is told apart by `headers`
-        at_end = isinstance(error, EOFError) or stream.tell() >= found.size
+        at_end = isinstance(error, (EOFError, _Hole)) or not stream.read(_MAX_EMPTY_ITEMS).strip(b"\0")
         found.flaw(f"{'cut off' if at_end else 'damaged'} in {name_of(found.reached)}", incomplete=at_end)
         return
     end = start if last is None else _end_of(last)
@@ -200,6 +208,26 @@ def _scan(found: Elements, start: int, stops: Callable[[int, str | None, int], b
         found.flaw(f"cut off in {name_of(last.tag)}", incomplete=True)  # type: ignore[union-attr]
     elif not stopped:
         _check_rest(found, end)
+
+
+class _Hole(Exception):
+    """Zeros where items of a sequence should stand."""
+
+
+class _HoleGuard:
+    """A stream for pydicom, which takes each 8 zeros within a sequence for an empty item, as long as there are some."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._read, self.seek, self.tell = stream.read, stream.seek, stream.tell
+        self._zeros = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._read(size)
+        if size == 8:
+            self._zeros = 0 if data != b"\0\0\0\0\0\0\0\0" else self._zeros + 1
+            if self._zeros > _MAX_EMPTY_ITEMS:
+                raise _Hole
+        return data
 
 
 def _end_of(element: Any) -> int | None:  # noqa: ANN401 pydicom's two kinds of element

@@ -33,7 +33,11 @@ def test_every_real_and_every_broken_file_has_a_header():
         assert not header.incomplete or header.problem, file
         kinds[str(file.relative_to(CORPUS))] = header
     assert len(kinds) >= 391
-    scanners = [header for name, header in kinds.items() if name.startswith(("dicom/dcm_qa", "twix/twixtools/", "twix/pulseq")) and header.kind is not Kind.OTHER]
+    scanners = [
+        header
+        for name, header in kinds.items()
+        if name.startswith(("dicom/dcm_qa", "twix/twixtools/", "twix/pulseq")) and header.kind is not Kind.OTHER
+    ]
     assert len(scanners) >= 136
     wrong = {header.problem for header in scanners} - {"", "a DICOMDIR: the directory of a medium, no image"}
     assert not wrong
@@ -41,8 +45,9 @@ def test_every_real_and_every_broken_file_has_a_header():
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\0" * 100, b"\0" * 4096, b"plain text, longer than a few words\n" * 40, b"\x89PNG\r\n\x1a\n" + bytes(200), b"{" + b'"a": 1,' * 200,
-     b"\x1f\x8b" + bytes(range(256)), b"PK\x03\x04" + bytes(300), bytes(range(256)) * 8, b"\x08\0\x05\0CS" + b"x" * 300,
+    [b"", b"\0" * 100, b"\0" * 4096, b"plain text, longer than a few words\n" * 40, b"\x89PNG\r\n\x1a\n" + bytes(200),
+     b"{" + b'"a": 1,' * 200, b"\x1f\x8b" + bytes(range(256)), b"PK\x03\x04" + bytes(300), bytes(range(256)) * 8,
+     b"\x08\0\x05\0CS" + b"x" * 300,
      b"\x02\0\0\0\x01\0\0\0" + bytes(400)],
 )  # fmt: skip
 def test_other_files_are_other_and_no_problem(content):

@@ -1,3 +1,5 @@
+"""The data that the guard works with: complete where it must be, silent where an archive needs it."""
+
 import pytest
 from pydicom.datadict import keyword_for_tag
 
@@ -69,7 +71,9 @@ def test_characteristics_are_what_a_scanner_needs_for_sar():
     assert set(CHARACTERISTICS.values()) == {"PatientSex", "PatientSexNeutered", "PatientAge", "PatientSize", "PatientWeight"}
 
 
-@pytest.mark.parametrize("value", ["", "  ", "\0", "^^^^", "----", "0", "0.000000", "000Y", "n.a.", "N/A", "None", "unknown", "xxxxxxx", "X"])
+@pytest.mark.parametrize(
+    "value", ["", "  ", "\0", "^^^^", "----", "0", "0.000000", "000Y", "n.a.", "N/A", "None", "unknown", "xxxxxxx", "X"]
+)
 def test_placeholders_tell_nothing(value):
     assert tells_nothing(value)
 

@@ -57,7 +57,11 @@ def header(name: str = "0123-4567", protocol: str = "", **more: object) -> bytes
 
 
 def vd_readout(uid: int, counter: int, flags: int, samples: int, channels: int, payload: bytes) -> bytes:
-    head = struct.pack("<IiIII", 192 + len(payload), uid, counter, 1000 + counter, 0) + bytes(20) + struct.pack("<QHH", flags, samples, channels)
+    head = (
+        struct.pack("<IiIII", 192 + len(payload), uid, counter, 1000 + counter, 0)
+        + bytes(20)
+        + struct.pack("<QHH", flags, samples, channels)
+    )
     return head.ljust(192, b"\0") + payload
 
 
@@ -258,7 +262,8 @@ def test_lengths_that_are_not_written_in_a_file_of_two():
 
 
 @pytest.mark.parametrize(
-    ("name", "masked"), [("xxxxxxx", True), ("XXXX", True), ("0012-3456", False), ("1e5", False), ("00012345", False), ("x7", False), ("", False)]
+    ("name", "masked"),
+    [("xxxxxxx", True), ("XXXX", True), ("0012-3456", False), ("1e5", False), ("00012345", False), ("x7", False), ("", False)],
 )
 def test_names_are_the_quoted_text(name, masked):
     header = read(vd_file(vd_measurement(name=name)))
@@ -286,7 +291,9 @@ def test_personal_fields_by_dicom_keyword_and_placeholders():
 
 def test_an_inversion_time_counts_only_where_the_protocol_inverts():
     def inversion(mode: str) -> str | None:
-        return read(vd_file(vd_measurement(protocol=f"alTI[0]\t = \t300000\nsPrepPulses.ucInversion\t = \t{mode}\n"))).technique.get("InversionTime")
+        return read(vd_file(vd_measurement(protocol=f"alTI[0]\t = \t300000\nsPrepPulses.ucInversion\t = \t{mode}\n"))).technique.get(
+            "InversionTime"
+        )
 
     assert (inversion("4"), inversion("0x4"), inversion("1"), inversion("0x2")) == (None, None, "0.3", "0.3")
 
@@ -374,7 +381,9 @@ def test_xprotocol_values(text, value):
     assert list(xprotocol(text.encode(), ("name",))) == [("name", value)]
 
 
-@pytest.mark.parametrize("text", ['<ParamString."name">  { }', '<ParamString."name"> { "" }', '<ParamString."other"> { "x" }', '<ParamString."name">', ""])
+@pytest.mark.parametrize(
+    "text", ['<ParamString."name">  { }', '<ParamString."name"> { "" }', '<ParamString."other"> { "x" }', '<ParamString."name">', ""]
+)
 def test_xprotocol_without_a_value(text):
     assert list(xprotocol(text.encode(), ("name",))) == []
 
@@ -390,7 +399,9 @@ def test_ascconv_of_vb_and_ve():
     assert found == {"alTR[0]": "100000", "alTE[0]": "2460", "tProtocolName": "a b", "ucInv": "0x4", "tSeq": "%SiemensSeq%\\gre"}
 
 
-@pytest.mark.parametrize(("text", "value"), [("0x4", 4.0), ("-1.5", -1.5), ("1e3", 1000.0), ("nan", None), ("inf", None), ("", None), ("0xz", None)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("0x4", 4.0), ("-1.5", -1.5), ("1e3", 1000.0), ("nan", None), ("inf", None), ("", None), ("0xz", None)]
+)
 def test_numbers(text, value):
     assert real(text) == value
 
