@@ -82,6 +82,8 @@ def test_a_session_lands(site, landing):
     put(landing, f"94T/expdata/{experiment}/log.txt", b"trigger\n")
     summary = scan(site)
     assert (summary.registered, summary.ok, dict(summary.waiting)) == (31, True, {})
+    archive = site.paths(f"studies/pain/experiments/{experiment}")
+    assert Counter(path.split("/")[4] for path in archive if path.count("/") > 4) == {"DICOM": 29, "TWIX": 1, "EXP_DATA": 1}
     again = scan(site)
     assert (again.registered, again.already_registered) == (0, 31)
     assert set(registrations(site).values()) == {1}
