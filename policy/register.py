@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 from policy import experiment_id, free_text, layout
 from policy.context import Context, Refused
 from policy.experiment import Experiment
-from policy.layout import DataType
+from policy.layout import Branch, DataType
 from policy.registry import Registry
-from policy.zone import Condition
+from policy.zone import Access, Condition
 
 KEYS = ("study", "pseudonym", "owner", "scanner", "scan_type", "url", "description")
 REQUIRED = KEYS[:5]
 
 
 def register(context: Context, request: Mapping[str, object]) -> Experiment:
-    """Creates the experiment's collections, record and AVUs. Refused says which entry is wrong and what to do."""
+    """Creates the experiment's collections, record and AVUs, and where its study puts Expanded Data. Refused says which entry is wrong and what to do."""
     entries = _entries(request)
     _check(context, entries)
     registry = Registry(context)
@@ -34,6 +34,9 @@ def register(context: Context, request: Mapping[str, object]) -> Experiment:
     for data_type in DataType:
         context.zone.make_collection(f"{experiment.path}/{data_type}")
     context.zone.write(f"{experiment.path}/{layout.RECORD}", _yaml(experiment))
+    uploads = f"{layout.landing(context.settings)}/{experiment.scanner}/{Branch.EXPDATA}/{new}"
+    context.zone.make_collection(uploads)
+    context.zone.permit(uploads, layout.study_group(experiment.study), Access.WRITE)
     context.zone.annotate(experiment.path, add=experiment.avus())
     return experiment
 

@@ -67,7 +67,8 @@ def settle(context: Context, path: str) -> Outcome:
         header = read_object(context, path)
         decision: Decision | str = decide(header, landed, Registry(context), context.settings)
         if isinstance(decision, Placement):
-            decision = place.carry_out(context, decision, landed, path)
+            outdated = [avu for avu in context.zone.metadata(path) if avu.attribute in quarantine.ON_HOLD]
+            decision = place.carry_out(context, decision, landed, path, outdated=outdated)
         if isinstance(decision, str):
             return Outcome("archived", decision)
         if isinstance(decision, Hold):

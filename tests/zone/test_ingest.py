@@ -155,13 +155,24 @@ def test_other_bytes_of_the_same_instance_are_set_aside(site):
 
 def test_a_second_file_of_the_same_name_is_never_an_overwrite(site):
     new = site.register()
-    for folder in ("a", "b"):
-        site.land(f"94T/twix/{folder}/meas.dat", twix(new) + folder.encode() * 0)
-    site.land(f"94T/expdata/{new}/x", b"1")
-    site.upload(f"94T/expdata/{new}/x2/../x".replace("x2/../", "y/"), b"2", user="alice")
-    site.sweep()
-    assert len(site.paths(f"studies/pain/experiments/{new}/TWIX")) == 1
-    assert site.verify()["sound"]
+    first = site.land("94T/twix/a/meas.dat", twix(new))
+    site.land("94T/twix/b/meas.dat", twix(new, frame="1.2.3"))
+    site.upload(f"94T/expdata/{new}/x.txt", b"1")
+    assert site.sweep() == {"archived": 1, "quarantined": 1}
+    site.upload(f"94T/expdata/{new}/x.txt", b"2")
+    assert site.sweep() == {"quarantined": 1}
+    assert site.verify()["quarantined"] == {"duplicate-different": 2}
+    assert site.connect().read(first, 0, 1 << 20) == twix(new)
+    assert site.connect().read(f"{site.settings.home}/studies/pain/experiments/{new}/EXP_DATA/x.txt", 0, 9) == b"1"
+
+
+def test_members_of_the_study_put_expanded_data_and_others_do_not(site):
+    from policy.zone import NotPermitted
+
+    new = site.register()
+    site.upload(f"94T/expdata/{new}/tree/x.txt", b"1", user="alice")
+    with pytest.raises(NotPermitted):
+        site.upload(f"94T/expdata/{new}/y.txt", b"1", user="bob")
 
 
 def test_uploads_that_are_still_being_written_are_left_alone(make_site):
