@@ -17,6 +17,7 @@ from mrdata.console import Delivery, Fate
 from mrdata.listing import entries, table
 from policy import layout, quarantine
 from policy.context import Context
+from policy.registry import UNLIKE, Candidate
 from policy.settings import Settings
 from policy.zone import Condition
 
@@ -114,7 +115,7 @@ def _series(zone: Client, settings: Settings) -> str:
     paths = sorted(path for (path,) in rows if path.startswith(layout.studies(settings)))
     if not paths:
         return "  (no series)"
-    path = next((p for p in paths if "epi" in p.rpartition("/")[2]), paths[0])
+    path = next((p for p in paths if "ep2d" in p.rpartition("/")[2]), paths[0])
     return f"  {path}\n" + _indented(table(sorted(zone.metadata(path))))
 
 
@@ -125,9 +126,13 @@ def _quarantine(zone: Client, settings: Settings) -> str:
         lines.append(f"  {session.path.removeprefix(settings.home + '/')}  {session.objects} objects: {reasons}")
         lines += [f"    {detail}" for detail in session.details[:3]]
         if session.header_says:
-            near = ", ".join(f"{c.experiment.id} ({c.distance} wrong)" for c in session.candidates[:3])
-            lines.append(f"    typed: {session.header_says}; nearest: {near}")
+            lines.append(f"    typed: {session.header_says}; may be {', '.join(_candidate(c) for c in session.candidates[:3])}")
     return "\n".join(lines)
+
+
+def _candidate(candidate: Candidate) -> str:
+    wrong = candidate.distance
+    return f"{candidate.experiment.id} ({'open' if wrong >= UNLIKE else f'{wrong} wrong'})"
 
 
 def _indented(block: str) -> str:

@@ -18,7 +18,10 @@ REQUIRED = KEYS[:5]
 
 
 def register(context: Context, request: Mapping[str, object]) -> Experiment:
-    """Creates the experiment's collections, record and AVUs, and where its study puts Expanded Data. Refused says which entry is wrong and what to do."""
+    """Creates the experiment's collections, record and AVUs, and where its study puts Expanded Data.
+
+    Refused says which entry is wrong and what to do.
+    """
     entries = _entries(request)
     _check(context, entries)
     registry = Registry(context)

@@ -11,9 +11,15 @@ from policy.experiment import OPEN, Experiment, experiment_from
 from policy.zone import Condition
 
 
+UNLIKE = 5
+"""So many wrong characters of eight, and the typed text has nothing to do with the ExperimentID."""
+LOOKS = 200
+"""At most so many experiments are looked at for one list of candidates."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A registered experiment that a wrong ID may have meant. `distance` counts wrong characters."""
+    """A registered experiment that a wrong ID may have meant. `distance` counts wrong characters, up to `UNLIKE`."""
 
     experiment: Experiment
     distance: int
@@ -44,13 +50,16 @@ class Registry:
         return [e for e in found if e]
 
     def nearest(self, typed: str, scanner: str, *, limit: int = 5) -> list[Candidate]:
-        """Open experiments that the typed text may have meant: fewest wrong characters first, then this scanner's, then the youngest."""
+        """Open experiments that the typed text may have meant: fewest wrong characters first, then this scanner's, then the youngest.
+
+        From `UNLIKE` wrong characters on, the text says nothing, and only scanner and age count.
+        """
         ids = {layout.experiment_of(self._context.settings, path) for state in OPEN for path in self._collections("State", state)}
-        ranked = sorted((experiment_id.distance(typed, i), i) for i in ids if i)
-        # Scanner and age need a look into the catalog: only for those that can still make it into the list.
-        worst = ranked[: 2 * limit][-1][0] if ranked else 0
-        near = [(d, self.experiment(i)) for d, i in ranked[: 4 * limit] if d <= worst]
-        candidates = [Candidate(e, d) for d, e in near if e]
+        distances = {i: min(experiment_id.distance(typed, i), UNLIKE) for i in ids if i}
+        # Scanner and age need a look at each experiment: only at those near enough to get into the list.
+        nearest = sorted(distances.values())[:limit]
+        found = [(d, self.experiment(i)) for i, d in distances.items() if d <= nearest[-1]][:LOOKS] if nearest else []
+        candidates = [Candidate(e, d) for d, e in found if e]
         candidates.sort(key=lambda c: c.experiment.registered, reverse=True)
         candidates.sort(key=lambda c: (c.distance, c.experiment.scanner != scanner))
         return candidates[:limit]
