@@ -121,7 +121,7 @@ class Bar:
         self._bar.start()
 
     def looked(self, ready: int, waiting: int) -> None:
-        self._bar.update(self._task, total=self._done + ready, waiting=waiting)
+        self._bar.update(self._task, total=self._done + ready + waiting, waiting=waiting)
 
     def registered(self, file: str, path: str, size: int) -> None:
         self._advance(1)
@@ -130,7 +130,7 @@ class Bar:
         self._advance(files)
 
     def report(self, message: str, *, alarm: bool) -> None:
-        self._bar.console.print(message, style="bold red" if alarm else "yellow", markup=False, highlight=False)
+        self._bar.console.print(message, style="bold red" if alarm else "yellow", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         self._bar.stop()

@@ -855,7 +855,7 @@ def test_a_bar_on_a_terminal():
     bar.report("[red]prisma[/red]/x: symbolic link", alarm=True)
     bar.close()
     assert "[red]prisma[/red]/x: symbolic link" in stream.getvalue()
-    assert "3/3" in stream.getvalue()
+    assert "3/10" in stream.getvalue()
     assert "7 waiting" in stream.getvalue()
     assert isinstance(progress_to(io.StringIO()), Lines)
 
