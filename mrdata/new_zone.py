@@ -24,7 +24,7 @@ def create(folder: Path, *, scanners: Sequence[str], name: str = "tempZone", sit
         raise FileExistsError(f"{folder}: is not empty; give a folder that does not exist yet")
     folder = folder.resolve()
     ZoneFolder.create(folder, name=name)
-    settings = {
+    settings: dict[str, Any] = {
         "zone": name,
         "scanners": list(scanners),
         "iadmin": [sys.executable, "-m", "embedded.iadmin", str(folder)],

@@ -10,7 +10,6 @@ from policy.context import Context, Memory
 from policy.experiment import OPEN, Experiment, experiment_from
 from policy.zone import Condition
 
-
 UNLIKE = 5
 """So many wrong characters of eight, and the typed text has nothing to do with the ExperimentID."""
 LOOKS = 200
