@@ -75,7 +75,10 @@ def settle(context: Context, path: str) -> Outcome:
             return _hold(context, landed, path, decision, header)
         return Outcome("quarantined", quarantine.carry_out(context, decision, landed, path, header), decision.reason)
     except NotFound as error:
-        return Outcome("gone", path) if context.zone.stat(path) is None else _fault(context, landed, path, error)
+        found = context.zone.stat(path)
+        if found is None or found.is_collection:
+            return Outcome("gone", path, "no such data object; the objects of a collection are the sweep's")
+        return _fault(context, landed, path, error)
     except Exception as error:  # noqa: BLE001 - one odd object must not keep the others from being placed
         return _fault(context, landed, path, error)
 
@@ -83,8 +86,8 @@ def settle(context: Context, path: str) -> Outcome:
 def read_object(context: Context, path: str) -> Header:
     """Reads the header of an object in the zone, whoever put it there. NotFound where the object is gone."""
     stat = context.zone.stat(path)
-    if stat is None:
-        raise NotFound(path)
+    if stat is None or stat.is_collection:
+        raise NotFound(f"{path} is no data object")
     if stat.owner != context.settings.account:
         context.zone.permit(path, context.settings.account, Access.OWN)
     return context.read_header(open_object(context, path, stat.size), stat.size)

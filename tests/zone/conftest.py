@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,7 @@ class Site:
         self.folder = folder
         self.settings = load_settings(folder / "mrdata.yaml")
         self._open = ExitStack()
+        self._acting = "mrdata"
         self._clients: dict[str, object] = {}
         self._numbers = itertools.count(1)
         make_users(self.settings, "alice", "bob", "steward")
@@ -45,6 +46,27 @@ class Site:
 
     def close(self) -> None:
         self._open.close()
+
+    def reconnect(self) -> None:
+        """Ends all connections; the next ones start new agents."""
+        self._open.close()
+        self._clients.clear()
+
+    @property
+    def home(self) -> str:
+        """The acting user's home collection."""
+        return f"/{self.settings.zone}/home/{self._acting}"
+
+    def agent(self):
+        """The agent of the acting user's connection, for the routes."""
+        return self.connect(self._acting).agent
+
+    @contextmanager
+    def acting_as(self, user: str):
+        """Routes in the block are this user's."""
+        before, self._acting = self._acting, user
+        yield
+        self._acting = before
 
     def ask(self, rule: str, request: dict | None = None, user: str = "mrdata") -> dict:
         """The rule's answer, whatever it is."""
