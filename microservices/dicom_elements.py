@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from microservices import dicom_sniff
+from microservices.dicom_deflate import KEPT_BYTES, inflate
 from microservices.dicom_text import plain_text, text_of, vr_of
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 UNDEFINED = 0xFFFFFFFF
 _DEFERRED_BYTES = 1 << 20
 """Longer values are left in the file."""
-_MAX_INFLATED_BYTES = 4 << 30
-_KEPT_BYTES = 64 << 20
-_CHUNK_BYTES = 1 << 20
 _TAIL_BYTES = 1 << 16
 _HOLE_BYTES = 2 << 20
 """Smaller files are read at once, whatever they hold."""
@@ -78,7 +75,7 @@ class Elements:
             self.flaw(f"damaged in {name_of(tag)}", incomplete=False)
             return ""
 
-    def value(self, element: Any, most: int = _KEPT_BYTES) -> bytes:  # noqa: ANN401 pydicom's RawDataElement
+    def value(self, element: Any, most: int = KEPT_BYTES) -> bytes:  # noqa: ANN401 pydicom's RawDataElement
         """The bytes of a raw element; at most `most` of those that were left in the file."""
         if element.value is None and element.length:
             self.stream.seek(element.value_tell)
@@ -149,7 +146,10 @@ def read_elements(file: BinaryIO, size: int) -> Elements:
         start = _read_meta(found, start)
     if not found.problem:
         if found.transfer_syntax == _DEFLATED:
-            start = _inflate(found, start)
+            found.stream.seek(start)
+            found.stream, found.size, problem, incomplete = inflate(found.stream)
+            found.flaw(problem, incomplete=incomplete)
+            start = 0
         found.stream.seek(start)
         found.implicit, little = dicom_sniff.encoding_of(found.stream.read(8))
         found.little = found.transfer_syntax != _BIG_ENDIAN if found.transfer_syntax else little
@@ -257,14 +257,12 @@ def _check_pixels(found: Elements) -> None:
         tag, start, length = _head(found, head, position)
         if tag < min(_PIXELS):
             return
-        if length == UNDEFINED:
-            if not _has_delimiter(found, start):
-                found.flaw(f"cut off in {name_of(tag)}: its fragments have no end", incomplete=True)
-            return
-        if start + length > found.size:
-            found.flaw(f"cut off in {name_of(tag)}: {start + length - found.size} bytes are missing", incomplete=True)
-            return
-        position = start + length
+        end = start + length if length != UNDEFINED else _end_of_fragments(found, start)
+        if end is None:
+            return found.flaw(f"cut off in {name_of(tag)}: its fragments have no end", incomplete=True)
+        if end > found.size:
+            return found.flaw(f"cut off in {name_of(tag)}: {end - found.size} bytes are missing", incomplete=True)
+        position = end
 
 
 def _head(found: Elements, head: bytes, position: int) -> tuple[int, int, int]:
@@ -279,33 +277,9 @@ def _head(found: Elements, head: bytes, position: int) -> tuple[int, int, int]:
     return group << 16 | element, position + 8, struct.unpack_from(endian + "H", head, 6)[0]
 
 
-def _has_delimiter(found: Elements, start: int) -> bool:
+def _end_of_fragments(found: Elements, start: int) -> int | None:
     """Encapsulated pixel data end with a Sequence Delimitation Item (PS3.5 A.4), with little or nothing after it."""
     tail = max(start, found.size - _TAIL_BYTES)
     found.stream.seek(tail)
-    return _DELIMITER[True] in found.stream.read(found.size - tail)
-
-
-def _inflate(found: Elements, start: int) -> int:
-    """Puts the inflated data set (PS3.5 A.5) in the place of the file: its first 64 MiB and its whole length; where it begins."""
-    found.stream.seek(start)
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    kept, size = io.BytesIO(), 0
-    try:
-        while not inflater.eof and (deflated := found.stream.read(_CHUNK_BYTES)):
-            while deflated and not inflater.eof and size <= _MAX_INFLATED_BYTES:
-                inflated = inflater.decompress(deflated, _CHUNK_BYTES)
-                deflated = inflater.unconsumed_tail
-                size += len(inflated)
-                if kept.tell() < _KEPT_BYTES:
-                    kept.write(inflated)
-            if size > _MAX_INFLATED_BYTES:
-                found.flaw(f"its data set inflates to more than {_MAX_INFLATED_BYTES >> 30} GiB", incomplete=False)
-                break
-        else:
-            if not inflater.eof:
-                found.flaw("its deflated data set is cut off", incomplete=True)
-    except zlib.error:
-        found.flaw("its deflated data set is damaged", incomplete=False)
-    found.stream, found.size = kept, size
-    return 0
+    at = found.stream.read(found.size - tail).rfind(_DELIMITER[True])
+    return tail + at + len(_DELIMITER[True]) if at >= 0 else None

@@ -285,6 +285,9 @@ def test_what_follows_the_pixels_is_looked_at():
     assert read(whole).problem == ""
     assert read(whole[:-1]).problem == "cut off in (FFFC,FFFC) DataSetTrailingPadding: 1 bytes are missing"
     assert read(image() + bytes(777)).problem == ""
+    encapsulated = image(RLELossless, DataSetTrailingPadding=bytes(100))
+    assert read(encapsulated).problem == ""
+    assert all(read(encapsulated[:-lost]).incomplete for lost in range(1, 100))
 
 
 def test_a_dicomdir_is_no_image():
@@ -418,9 +421,9 @@ def test_a_file_that_was_made_longer_before_it_was_written_is_incomplete(undefin
 
 
 def test_a_deflated_file_may_not_fill_the_memory(monkeypatch):
-    from microservices import dicom_elements
+    from microservices import dicom_deflate
 
-    monkeypatch.setattr(dicom_elements, "_MAX_INFLATED_BYTES", 20 << 20)
+    monkeypatch.setattr(dicom_deflate, "_MAX_INFLATED_BYTES", 20 << 20)
     head = image(DeflatedExplicitVRLittleEndian, pixels=False)
     start = 144 + int.from_bytes(head[140:144], "little")
     deflater = zlib.compressobj(wbits=-15)

@@ -64,15 +64,15 @@ def test_content_tells_not_the_extension(tmp_path):
 
 class Failing(io.BytesIO):
     def read(self, size=-1):
-        if self.tell() >= 100_000:
+        if self.tell() >= 500:
             raise OSError(5, "Input/output error")
-        return super().read(size)
+        return super().read(250)
 
 
 def test_what_the_file_itself_raises_passes():
-    content = dicom("EXP1", pixels=b"", PatientComments="c")
+    content = dicom("EXP1")
     with pytest.raises(OSError, match="Input/output"):
-        read_header(Failing(b"\0" * 128 + b"DICM" + content[132:].replace(b"\xe0\x7f\x10\0", b"\xdf\x7f\x10\0") + bytes(300_000)), 300_000)
+        read_header(Failing(content), len(content))
 
 
 class Gone(Exception):
