@@ -337,7 +337,7 @@ def unlink(session: Session, path: str, *, force: bool = False, unregister: bool
     """To the trash of who asks; with `force` (or from the trash) for good. Files outside the vault stay where they are."""
     found = replicas(session, path)
     if not found:
-        raise IrodsError("CAT_UNKNOWN_FILE" if force else "OBJ_PATH_DOES_NOT_EXIST", path)
+        raise IrodsError("CAT_NO_ROWS_FOUND", path)
     data_id = found[0].data_id
     session.demand(data_id, DELETE, path)
     if not force and not unregister and not path.startswith(f"/{session.zone}/trash/"):

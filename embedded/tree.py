@@ -68,6 +68,7 @@ def rename(session: Session, source: str, destination: str, *, collection: bool 
 
     First the name, then the collection, in one transaction: an object of the new name in the old collection is in the way
     (CAT_NAME_EXISTS_AS_DATAOBJ), as on a server. Permissions travel along; the target collection's are not inherited.
+    A source that is not there is CAT_NO_ROWS_FOUND, which the rule engine does not raise: a rule sees it in `code` only.
     """
     if source == destination:
         raise IrodsError("SAME_SRC_DEST_PATHS_ERR", source)
@@ -80,7 +81,7 @@ def rename(session: Session, source: str, destination: str, *, collection: bool 
         if data_id is not None:
             changed = _rename_object(session, data_id, source, destination)
         elif collection is False or (coll_id := session.collection_id(source)) is None:
-            raise IrodsError("CAT_UNKNOWN_COLLECTION" if collection else "CAT_NO_ROWS_FOUND", source)
+            raise IrodsError("CAT_NO_ROWS_FOUND", source)
         else:
             _rename_collection(session, coll_id, source, destination)
     for change in changed:
