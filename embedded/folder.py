@@ -27,9 +27,9 @@ class ZoneFolder:
 
     default_resource = "demoResc"
 
-    def __init__(self, path: Path, core: Path | None = None) -> None:
+    def __init__(self, path: Path, core: Path | str | None = None) -> None:
         self.path = path.resolve()
-        self.core = (core or Path(__file__).resolve().parent.parent / "rulebase" / "core.py").resolve()
+        self.core = Path(core or Path(__file__).resolve().parent.parent / "rulebase" / "core.py").resolve()
         self.log = self.path / "rods.log"
         self.settings = self.path / "mrdata.yaml"
         self._recovered = False
@@ -44,7 +44,7 @@ class ZoneFolder:
             catalog.close()
 
     @classmethod
-    def create(cls, path: Path | str, name: str = "tempZone", *, core: Path | None = None) -> ZoneFolder:
+    def create(cls, path: Path | str, name: str = "tempZone", *, core: Path | str | None = None) -> ZoneFolder:
         """A new zone in a folder that is empty or not there yet; FileExistsError where there is a zone already."""
         if not name.isalnum():
             raise ValueError(f"a zone's name has letters and digits only: {name!r}")
@@ -65,7 +65,7 @@ class ZoneFolder:
         return zone
 
     @classmethod
-    def open(cls, path: Path | str, *, core: Path | None = None) -> ZoneFolder:
+    def open(cls, path: Path | str, *, core: Path | str | None = None) -> ZoneFolder:
         """FileNotFoundError where there is no zone."""
         zone = cls(Path(path), core)
         if not (zone.path / "catalog.sqlite").exists():

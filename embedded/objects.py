@@ -1,8 +1,8 @@
 """Data objects and their replicas: create, open, read, write, close, register, unlink, stat.
 
 As in iRODS a replica that is being written is INTERMEDIATE, its siblings are write-locked, and it becomes good (and they stale)
-when it is closed. A file in a vault is named after DATA_ID and replica number, not after the logical path: so a rename is a
-matter of the catalog alone, and nothing has to be repaired when it is interrupted.
+when it is closed. A file in a vault is named after DATA_ID, not after the logical path as in iRODS: so a rename is a matter of
+the catalog alone, and nothing has to be repaired when it is interrupted. pep_resource_modified fires all the same.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def insert(
         if catalog.one("SELECT 1 FROM R_DATA_MAIN WHERE coll_id = ? AND data_name = ?", (parent_id, name)):
             raise IrodsError("CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME", path)
         data_id = catalog.next_id()
-        replica = Replica(data_id, 0, status, resource, file or vault_file(resource, data_id, 0), size, checksum, "")
+        replica = Replica(data_id, 0, status, resource, file or vault_file(resource, data_id, data_id), size, checksum, "")
         catalog.run(
             "INSERT INTO R_DATA_MAIN (data_id, coll_id, data_name, data_repl_num, data_size, resc_id, data_path, data_owner_name, "
             "data_owner_zone, data_is_dirty, data_checksum, create_ts, modify_ts, access_ts) VALUES (?, ?, ?, 0, "
@@ -125,9 +125,13 @@ def insert(
     return replica
 
 
-def vault_file(resource: Resource, data_id: int, number: int) -> str:
-    """Where the vault keeps a replica: 256 folders, so that none gets too large."""
-    return str(resource.vault / f"{data_id % 256:02x}" / f"{data_id}_{number}")
+def vault_file(resource: Resource, data_id: int, fresh: int) -> str:
+    """Where the vault keeps a replica: 256 folders, so that none gets too large.
+
+    `fresh` is an id that was never given before: a replica's number may come again after a trim, while the trimmed file is
+    still waiting to be removed.
+    """
+    return str(resource.vault / f"{data_id % 256:02x}" / f"{data_id}_{fresh}")
 
 
 def create(session: Session, path: str, resource: str = "", *, force: bool = False) -> int:
@@ -161,7 +165,10 @@ def open_object(session: Session, path: str, flags: int = os.O_RDONLY, resource:
         handle = _open_file(replica, os.O_RDONLY)
         return _enter(session, Descriptor(path, replica, handle, False, False))
     with session.catalog.writing():
-        found = replicas(session, path)
+        found = replicas(session, path)  # looked at again: since then another object may have got this name
+        if not found:
+            raise IrodsError("OBJ_PATH_DOES_NOT_EXIST", path)
+        session.demand(found[0].data_id, WRITE, path)
         replica = choose(found, resource, number)
         _lock(session, found, replica)
     try:
@@ -338,15 +345,19 @@ def unlink(session: Session, path: str, *, force: bool = False, unregister: bool
     found = replicas(session, path)
     if not found:
         raise IrodsError("CAT_NO_ROWS_FOUND", path)
-    data_id = found[0].data_id
-    session.demand(data_id, DELETE, path)
+    session.demand(found[0].data_id, DELETE, path)
     if not force and not unregister and not path.startswith(f"/{session.zone}/trash/"):
         target = tree.trash_path(session, path)
         tree.make_collection(session, split_path(target)[0], recursive=True)
         tree.rename(session, path, tree.free_name(session, target), collection=False)
         return
     with session.catalog.writing():
+        # looked at again: since then another object may have got this name
         found = replicas(session, path)
+        if not found:
+            raise IrodsError("CAT_NO_ROWS_FOUND", path)
+        data_id = found[0].data_id
+        session.demand(data_id, DELETE, path)
         if any(r.status > GOOD for r in found):
             raise IrodsError("LOCKED_DATA_OBJECT_ACCESS", path)
         session.catalog.run("DELETE FROM R_DATA_MAIN WHERE data_id = ?", (data_id,))

@@ -109,10 +109,9 @@ def replicate(
     admin: bool = False,
 ) -> None:
     """A good replica on `resource`: a new one, or its stale one brought up to date; one that is good there already is no error."""
-    found = _found(session, path, WRITE, admin)
     target = session.resource(resource or session.folder.default_resource)
     with session.catalog.writing():
-        found = replicas(session, path)
+        found = _found(session, path, WRITE, admin)
         source = choose(found)
         if source.status != GOOD:
             raise IrodsError("SYS_NO_GOOD_REPLICA", path)
@@ -147,7 +146,9 @@ def _begin(session: Session, path: str, source: Replica, there: Replica | None, 
         copy = there
         catalog.run("UPDATE R_DATA_MAIN SET data_is_dirty = 2 WHERE data_id = ? AND data_repl_num = ?", (copy.data_id, copy.number))
     else:
-        copy = Replica(source.data_id, number, INTERMEDIATE, target, vault_file(target, source.data_id, number), source.size, "", "")
+        copy = Replica(
+            source.data_id, number, INTERMEDIATE, target, vault_file(target, source.data_id, catalog.next_id()), source.size, "", ""
+        )
         catalog.run(
             "INSERT INTO R_DATA_MAIN (data_id, coll_id, data_name, data_repl_num, data_type_name, data_size, "
             "resc_id, data_path, data_owner_name, "
@@ -165,14 +166,15 @@ def _begin(session: Session, path: str, source: Replica, there: Replica | None, 
 
 
 def _finish(session: Session, copy: Replica, status: int, kept: str) -> None:
+    size = os.path.getsize(copy.file) if os.path.exists(copy.file) else 0
     with session.catalog.writing():
         session.catalog.run(
             "UPDATE R_DATA_MAIN SET data_is_dirty = 1, data_status = '' WHERE data_id = ? AND data_is_dirty = 3", (copy.data_id,)
         )
         session.catalog.run(
-            "UPDATE R_DATA_MAIN SET data_is_dirty = ?, data_status = '', data_checksum = ?, modify_ts = ? WHERE "
+            "UPDATE R_DATA_MAIN SET data_is_dirty = ?, data_status = '', data_size = ?, data_checksum = ?, modify_ts = ? WHERE "
             "data_id = ? AND data_repl_num = ?",
-            (status, kept, timestamp(), copy.data_id, copy.number),
+            (status, size, kept, timestamp(), copy.data_id, copy.number),
         )
         session.catalog.run("DELETE FROM open_replica WHERE data_id = ? AND agent = ?", (copy.data_id, session.agent))
 

@@ -2,16 +2,16 @@
 -- Times are texts of seconds since 1970, eleven digits, as in iRODS.
 CREATE TABLE R_ObjectID (next INTEGER NOT NULL);
 CREATE TABLE R_ZONE_MAIN (zone_id INTEGER PRIMARY KEY, zone_name TEXT NOT NULL UNIQUE, zone_type_name TEXT NOT NULL DEFAULT 'local');
-CREATE TABLE R_TOKN_MAIN (token_namespace TEXT NOT NULL, token_id INTEGER NOT NULL UNIQUE, token_name TEXT NOT NULL,
-    PRIMARY KEY (token_namespace, token_name)) WITHOUT ROWID;
+CREATE TABLE R_TOKN_MAIN (token_namespace TEXT NOT NULL, token_id INTEGER PRIMARY KEY, token_name TEXT NOT NULL,
+    UNIQUE (token_namespace, token_name));
 
 CREATE TABLE R_USER_MAIN (
     user_id INTEGER PRIMARY KEY, user_name TEXT NOT NULL, user_type_name TEXT NOT NULL, zone_name TEXT NOT NULL,
     user_info TEXT NOT NULL DEFAULT '', r_comment TEXT NOT NULL DEFAULT '', create_ts TEXT NOT NULL, modify_ts TEXT NOT NULL,
     UNIQUE (user_name, zone_name));
 -- every user and every group is a member of the group of its own id
-CREATE TABLE R_USER_GROUP (group_user_id INTEGER NOT NULL, user_id INTEGER NOT NULL, PRIMARY KEY (user_id, group_user_id)) WITHOUT ROWID;
-CREATE INDEX idx_user_group ON R_USER_GROUP (group_user_id, user_id);
+CREATE TABLE R_USER_GROUP (group_user_id INTEGER NOT NULL, user_id INTEGER NOT NULL, PRIMARY KEY (group_user_id, user_id)) WITHOUT ROWID;
+CREATE INDEX idx_user_group ON R_USER_GROUP (user_id, group_user_id);
 
 CREATE TABLE R_RESC_MAIN (
     resc_id INTEGER PRIMARY KEY, resc_name TEXT NOT NULL UNIQUE, zone_name TEXT NOT NULL, resc_type_name TEXT NOT NULL,
@@ -27,7 +27,7 @@ CREATE INDEX idx_coll_parent ON R_COLL_MAIN (parent_coll_name);
 
 -- one row a replica
 CREATE TABLE R_DATA_MAIN (
-    data_id INTEGER NOT NULL, coll_id INTEGER NOT NULL, data_name TEXT NOT NULL, data_repl_num INTEGER NOT NULL,
+    data_id INTEGER NOT NULL, data_repl_num INTEGER NOT NULL, coll_id INTEGER NOT NULL, data_name TEXT NOT NULL,
     data_version TEXT NOT NULL DEFAULT '', data_type_name TEXT NOT NULL DEFAULT 'generic', data_size INTEGER NOT NULL,
     resc_id INTEGER NOT NULL, data_path TEXT NOT NULL, data_owner_name TEXT NOT NULL, data_owner_zone TEXT NOT NULL,
     data_is_dirty INTEGER NOT NULL, data_status TEXT NOT NULL DEFAULT '', data_checksum TEXT NOT NULL DEFAULT '',

@@ -243,6 +243,17 @@ def test_replicate_verify_and_trim(agent):
     assert refused(routes.ichksum, agent, path, verify=True) == -407000
 
 
+def test_a_stale_replica_is_brought_up_to_date(agent):
+    routes.iput(agent, f"{HOME}/a", b"long ago")
+    routes.irepl(agent, f"{HOME}/a", "archiveResc")
+    routes.iput(agent, f"{HOME}/a", b"now", force=True)
+    assert genquery1(agent, "DATA_REPL_NUM, DATA_REPL_STATUS, DATA_SIZE", "DATA_NAME = 'a'") == [("0", "1", "3"), ("1", "0", "8")]
+    routes.irepl(agent, f"{HOME}/a", "archiveResc")
+    rows = genquery1(agent, "DATA_REPL_NUM, DATA_REPL_STATUS, DATA_SIZE, DATA_PATH", "DATA_NAME = 'a'")
+    assert [row[:3] for row in rows] == [("0", "1", "3"), ("1", "1", "3")]
+    assert [Path(row[3]).read_bytes() for row in rows] == [b"now"] * 2
+
+
 def test_what_is_removed_goes_to_the_trash(agent):
     routes.iput(agent, f"{HOME}/a", b"1")
     routes.imeta(agent, "add", "-d", f"{HOME}/a", "k", "v")
