@@ -47,7 +47,7 @@ class ServerZone:
         return User(str(client.userName), str(client.rodsZone), is_admin)
 
     def query(self, columns: Sequence[str], *conditions: Condition) -> list[tuple[str, ...]]:
-        """GenQuery1, which uses the agent's own catalog connection; GenQuery2 for values that GenQuery1 cannot hold."""
+        """GenQuery1: see `microservices.query`."""
         with _errors("query", ", ".join(columns)):
             return query.run(self._callback, columns, conditions)
 
