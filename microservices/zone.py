@@ -204,7 +204,10 @@ class ServerZone:
         self._call("writeLine", "serverLog", f"MrData: {message}")
 
     def _call(self, microservice: str, *arguments: object) -> Any:  # noqa: ANN401 - str, int or a struct of irods_types
-        return getattr(self._callback, microservice)(*arguments)["arguments"]
+        reply = getattr(self._callback, microservice)(*arguments)
+        if reply["code"] < 0:  # CAT_NO_ROWS_FOUND is returned, not raised
+            raise RuntimeError(f"[iRods__Error__Code:{reply['code']}]")
+        return reply["arguments"]
 
     def _iadmin(self, *arguments: str) -> None:
         done = subprocess.run([*self._settings.iadmin, *arguments], capture_output=True, text=True, timeout=60, check=False)
