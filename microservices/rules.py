@@ -20,7 +20,7 @@ Rule = Callable[[Context, Request], object]
 
 def answer(context: Context, name: str, text: str) -> str:
     """The JSON answer of the rule `name` to a JSON request; what went wrong is in its `error`."""
-    permitted, rule = _RULES[name]
+    permitted, rule = RULES[name]
     try:
         request = json.loads(text or "{}")
         if not isinstance(request, dict):
@@ -110,7 +110,7 @@ def _health(context: Context, request: Request) -> object:
     return {"zone": context.settings.zone, "user": context.zone.whoami().name, "versions": versions}
 
 
-_RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
+RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "prepare": (_administrators, _prepare),
     "study": (_administrators, _study),
     "register": (_administrators, _register),

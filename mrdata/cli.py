@@ -14,11 +14,14 @@ import click
 import yaml
 
 from landing.lock import LandingError
+from microservices.rules import RULES
 from mrdata import listing
 from mrdata.connect import Client, NoZone, connect, settings
 from policy.settings import SettingsError
 from policy.zone import ZoneError
 
+NO_SUCH_RULE = -1102000
+"""NO_MICROSERVICE_FOUND_ERR: neither a rule nor a microservice has the name."""
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 USER = click.option("--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone).")
 
@@ -46,8 +49,13 @@ def opened(user: str) -> Iterator[Client]:
 
 def call(user: str, rule: str, request: dict[str, Any]) -> dict[str, Any]:
     """The answer of a callable rule; leaves with its error where it has one."""
-    with opened(user) as zone:
-        reply: dict[str, Any] = json.loads(zone.rule(rule, json.dumps(request)))
+    try:
+        with opened(user) as zone:
+            reply: dict[str, Any] = json.loads(zone.rule(rule, json.dumps(request)))
+    except ZoneError as error:
+        if error.code == NO_SUCH_RULE:
+            fail(f"there is no rule {rule}; rulebase/core.py has: {', '.join(sorted(RULES))}")
+        raise
     if "error" in reply:
         fail(f"{rule}: {reply['error']}")
     return reply
@@ -176,8 +184,11 @@ def find(conditions: tuple[str, ...], user: str, as_json: bool) -> None:
 def get(path: str, target: Path, user: str) -> None:
     """Downloads an object, or a collection with all below it, into TARGET; nothing is overwritten."""
     with opened(user) as zone:
-        for file in listing.download(zone, path, target):
-            click.echo(file)
+        try:
+            for file in listing.download(zone, path, target):
+                click.echo(file)
+        except FileExistsError as error:
+            fail(f"{error.filename}: is there already, and nothing is overwritten; give another TARGET")
 
 
 @cli.command()

@@ -1,0 +1,91 @@
+"""The command `mrdata`, as it is typed: what it prints, where errors go, and its exit status."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.files import dicom
+
+
+@pytest.fixture
+def mrdata(site):
+    """Runs the command on the site's zone."""
+
+    def run(*arguments, status=0, **environment):
+        env = {**os.environ, "MRDATA_ZONE": str(site.folder), **environment}
+        done = subprocess.run([sys.executable, "-m", "mrdata.cli", *arguments], capture_output=True, text=True, env=env, check=False)
+        assert done.returncode == status, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout if status == 0 else done.stderr
+
+    return run
+
+
+def test_from_registration_to_download(site, mrdata, tmp_path):
+    entries = ["--study", "pain", "--pseudonym", "P1", "--owner", "alice", "--scanner", "94T", "--type", "pilot"]
+    new = mrdata("register", *entries).strip()
+    (site.folder / "landing" / "94T" / "dicom" / "MR.1").write_bytes(dicom(new, sop="1.2.3"))
+    assert json.loads(mrdata("scan", "--once", "--json"))["registered"] == 1
+    assert json.loads(mrdata("scan", "--once", "--json"))["registered"] == 0
+    path = f"{site.settings.home}/studies/pain/experiments/{new}/DICOM/1_gre/1_1.2.3.dcm"
+    assert path in mrdata("ls", "-r")
+    assert {"attribute": "SOPInstanceUID", "value": "1.2.3", "unit": ""} in json.loads(mrdata("meta", path, "--json"))
+    assert json.loads(mrdata("find", "EchoTime=0.0041", "FlipAngle=9%", "--json")) == [path.rpartition("/")[0]]
+    got = mrdata("get", path, str(tmp_path / "image.dcm"), "--user", "alice").strip()
+    assert (tmp_path / "image.dcm").read_bytes() == dicom(new, sop="1.2.3")
+    assert "nothing is overwritten" in mrdata("get", path, got, status=1)
+    assert json.loads(mrdata("verify", "--json"))["archived"] == 1
+
+
+def test_put_uploads_trees_as_the_user(site, mrdata, tmp_path):
+    new = site.register()
+    (tmp_path / "tree" / "deep").mkdir(parents=True)
+    (tmp_path / "tree" / "deep" / "a b.txt").write_text("x")
+    target = f"{site.settings.home}/landing/94T/expdata/{new}"
+    assert mrdata("put", str(tmp_path / "tree"), target, "--user", "alice").strip() == f"{target}/tree/deep/a b.txt"
+    assert json.loads(mrdata("rule", "sweep")) == {"archived": 1}
+    assert site.paths(f"studies/pain/experiments/{new}/EXP_DATA")[0].endswith("/EXP_DATA/tree/deep/a b.txt")
+
+
+def test_a_study_from_a_yaml_file(site, mrdata, tmp_path):
+    (tmp_path / "s.yaml").write_text("study: vision\nmembers: [bob]\nsubjects: ['007']\n")
+    assert "vision" in mrdata("rule", "study", f"@{tmp_path / 's.yaml'}")
+    assert site.register(study="vision", owner="bob", pseudonym="007")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["register", "--study", "x", "--pseudonym", "P1", "--owner", "alice", "--scanner", "94T", "--type", "pilot"], "no study 'x'"),
+        (["ls", "/tempZone/home/nowhere"], "is not there"), (["meta", "/tempZone/home/nowhere"], "/tempZone/home/nowhere"),
+        (["get", "/tempZone/home/nowhere"], "is not there"), (["find", "EchoTime"], "ATTRIBUTE=VALUE"),
+        (["rule", "nonsense"], "there is no rule mrdata_nonsense"), (["rule", "sweep", "[1]"], "keys and values"),
+        (["rule", "sweep", "{"], "neither JSON nor YAML"), (["rule", "retry"], "lacks 'path'"), (["ls", "--user", "nobody"], "nobody"),
+        (["rule", "study", "@/nowhere.yaml"], "/nowhere.yaml"), (["verify", "--user", "alice", "--quick", "x"], "unexpected extra"),
+    ],
+)  # fmt: skip
+def test_errors_say_what_is_wrong(mrdata, arguments, part):
+    status = 2 if arguments[0] == "verify" else 1
+    assert part in mrdata(*arguments, status=status)
+
+
+def test_without_a_zone_it_says_what_to_do(mrdata, tmp_path):
+    assert "mrdata zone create" in mrdata("ls", status=1, MRDATA_ZONE=str(tmp_path))
+
+
+def test_a_lost_file_fails_the_verification(site, mrdata):
+    new = site.register()
+    site.land("94T/dicom/a", dicom(new))
+    (site.folder / "landing" / "94T" / "dicom" / "a").unlink()
+    env = {**os.environ, "MRDATA_ZONE": str(site.folder)}
+    done = subprocess.run([sys.executable, "-m", "mrdata.cli", "verify"], capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 1
+    assert "lost            1" in done.stdout
+    assert "Something is missing" in done.stdout
+
+
+def test_a_zone_is_never_made_over_something(mrdata, site):
+    assert "is not empty" in mrdata("zone", "create", str(site.folder), "--scanner", "94T", status=1)
