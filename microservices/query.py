@@ -1,38 +1,40 @@
-"""Queries over the rule engine, in GenQuery1: it uses the agent's own catalog connection, where GenQuery2 opens one at each call.
+"""Queries in GenQuery1: over the rule engine it uses the agent's own catalog connection, where GenQuery2 opens one at each call.
 
-GenQuery1's parser (lib/genquery1/dsl) reads escapes in a text, but the catalog reads the condition a second time and stumbles
-where a quote meets `||` or `&&`; in a pattern, a backslash escapes. Such a value is asked for with a pattern that matches a little more, and filtered here.
+The catalog reads each condition once more (plugins/database/src/general_query.cpp) and stumbles where a quote meets `||` or `&&`;
+in a pattern, a backslash escapes. Such a value is asked for with a pattern that matches a little more, and filtered here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from policy.zone import Condition
 
+Rows = list[tuple[str, ...]]
+Ask = Callable[[Sequence[str], Sequence[Condition]], Rows]
 _ANY = str.maketrans({"'": "_", "\\": "_"})
 _COLUMN = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
-def run(callback: Any, columns: Sequence[str], conditions: Sequence[Condition]) -> list[tuple[str, ...]]:  # noqa: ANN401
-    """The distinct rows. RuntimeError as the rule engine raises it; ValueError for what is no column name."""
+def run(callback: Any, columns: Sequence[str], conditions: Sequence[Condition]) -> Rows:  # noqa: ANN401
+    """The distinct rows, over the rule engine. RuntimeError as the rule engine raises it; ValueError for what is no column name."""
+    return distinct(lambda columns, conditions: _rows(callback, columns, conditions), columns, conditions)
+
+
+def distinct(ask: Ask, columns: Sequence[str], conditions: Sequence[Condition]) -> Rows:
+    """The distinct rows; `ask` gets conditions that the catalog can take. ValueError for what is no column name."""
     for column in (*columns, *(c.column for c in conditions)):
         if not _COLUMN.fullmatch(column):
             raise ValueError(f"{column!r} is no GenQuery column")
     odd = [c for c in conditions if _is_odd(c)]
-    where = " and ".join(_widened(c) if c in odd else f"{c.column} {c.operator} '{_escaped(c.value)}'" for c in conditions)
-    rows = _rows(callback, [*columns, *(c.column for c in odd)], where)
+    rows = ask([*columns, *(c.column for c in odd)], [_widened(c) if c in odd else c for c in conditions])
     for position, condition in enumerate(odd, len(columns)):
         matches = re.compile(_expression(condition), re.DOTALL).fullmatch
-        rows = [row for row in rows if matches(row[position])]
+        wanted = condition.operator != "!="
+        rows = [row for row in rows if bool(matches(row[position])) is wanted]
     return list(dict.fromkeys(row[: len(columns)] for row in rows)) if odd else rows
-
-
-def _escaped(value: str) -> str:
-    """A quote doubles, and \\xHH stands for a byte, so a backslash must not stand alone (lib/genquery1/dsl/lexer.l)."""
-    return value.replace("\\", "\\x5c").replace("'", "''")
 
 
 def _is_odd(condition: Condition) -> bool:
@@ -40,10 +42,10 @@ def _is_odd(condition: Condition) -> bool:
     return quoted_bars or (condition.operator == "like" and "\\" in condition.value)  # a backslash escapes in SQL's like
 
 
-def _widened(condition: Condition) -> str:
-    if condition.operator not in ("=", "like"):
+def _widened(condition: Condition) -> Condition:
+    if condition.operator not in ("=", "!=", "like"):
         raise ValueError(f"{condition.operator} {condition.value!r}: GenQuery1 cannot hold a quote together with || or &&")
-    return f"{condition.column} like '{condition.value.translate(_ANY)}'"
+    return Condition(condition.column, "like", "%" if condition.operator == "!=" else condition.value.translate(_ANY))
 
 
 def _expression(condition: Condition) -> str:
@@ -51,12 +53,18 @@ def _expression(condition: Condition) -> str:
     return literal.replace("%", ".*").replace("_", ".") if condition.operator == "like" else literal
 
 
-def _rows(callback: Any, columns: Sequence[str], where: str) -> list[tuple[str, ...]]:  # noqa: ANN401
+def _escaped(value: str) -> str:
+    """A quote doubles, and \\xHH stands for a byte, so a backslash must not stand alone (lib/genquery1/dsl/lexer.l)."""
+    return value.replace("\\", "\\x5c").replace("'", "''")
+
+
+def _rows(callback: Any, columns: Sequence[str], conditions: Sequence[Condition]) -> Rows:  # noqa: ANN401
     import irods_types
 
+    where = " and ".join(f"{c.column} {c.operator} '{_escaped(c.value)}'" for c in conditions)
     wanted = callback.msiMakeGenQuery(", ".join(columns), where, irods_types.GenQueryInp())["arguments"][2]
     page = callback.msiExecGenQuery(wanted, irods_types.GenQueryOut())["arguments"][1]
-    rows: list[tuple[str, ...]] = []
+    rows: Rows = []
     while True:
         rows += (tuple(str(page.sqlResult[c].row(r)) for c in range(len(columns))) for r in range(page.rowCnt))
         if page.continueInx <= 0:

@@ -12,22 +12,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from microservices import query
+from microservices import codes, query
+from microservices.catalog import Catalog
 from policy.settings import Settings
-from policy.zone import AVU, Access, Condition, Exists, NotFound, NotPermitted, Stat, User, ZoneError
+from policy.zone import AVU, Access, Condition, NotFound, User, ZoneError
 
 _CODE = re.compile(r"\[iRods__Error__Code:(-?\d+)\]")
-_NOT_FOUND = {-310000, -358000, -808000, -814000, -817000, -171000}
-_EXISTS = {-312000, -809000, -833000, -834000}
-_NOT_PERMITTED = {-818000, -13000, -350000}
-_AVU_EXISTS = (-809000,)
-_AVU_MISSING = (-819000, -808000, -817000)
 _REMOTE_ADMIN = 4
-_ACCESS = {"own": Access.OWN, "write": Access.WRITE, "modify object": Access.WRITE, "modify_object": Access.WRITE}
-_READ = {"read", "read object", "read_object"}
 
 
-class ServerZone:
+class ServerZone(Catalog):
     """The zone as the asking user sees it, inside the server."""
 
     def __init__(self, callback: Any, rei: Any, settings: Settings) -> None:  # noqa: ANN401 - boost::python objects
@@ -50,20 +44,6 @@ class ServerZone:
         """GenQuery1: see `microservices.query`."""
         with _errors("query", ", ".join(columns)):
             return query.run(self._callback, columns, conditions)
-
-    def stat(self, path: str) -> Stat | None:
-        """From the catalog alone: one query for an object, a second one for a collection."""
-        collection, _, name = path.rpartition("/")
-        rows = self.query(
-            ["DATA_SIZE", "DATA_OWNER_NAME", "DATA_CHECKSUM", "DATA_MODIFY_TIME", "DATA_REPL_STATUS"],
-            Condition("COLL_NAME", "=", collection),
-            Condition("DATA_NAME", "=", name),
-        )
-        if rows:
-            size, owner, checksum, modified, _ = max(rows, key=lambda row: (row[4] == "1", row[3]))
-            return Stat(path, False, int(size), owner, checksum, int(modified))
-        rows = self.query(["COLL_OWNER_NAME", "COLL_MODIFY_TIME"], Condition("COLL_NAME", "=", path))
-        return Stat(path, True, 0, rows[0][0], "", int(rows[0][1])) if rows else None
 
     def read(self, path: str, offset: int, length: int) -> bytes:
         """Opens, seeks, reads and closes: callers read large pieces."""
@@ -92,7 +72,7 @@ class ServerZone:
 
     def make_collection(self, path: str) -> None:
         """With its parents."""
-        with _errors("make the collection", path, ignore=_EXISTS):
+        with _errors("make the collection", path, ignore=codes.EXISTS):
             self._call("msiCollCreate", path, "1", 0)
 
     def move(self, source: str, destination: str) -> None:
@@ -114,29 +94,17 @@ class ServerZone:
             else:
                 self._call("msiDataObjUnlink", f"objPath={path}", 0)
 
-    def metadata(self, path: str) -> list[AVU]:
-        """One query for an object; NotFound only where there is nothing at all."""
-        kind, conditions = self._entity(path)
-        columns = [f"META_{kind}_ATTR_{part}" for part in ("NAME", "VALUE", "UNITS")]
-        return [AVU(*row) for row in self.query(columns, *conditions)]
-
     def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
         """Single AVUs: the atomic microservice opens a catalog connection at each call, which costs as much as eight of them."""
         option = None
         for avu in add:
             option = option or self._option(path)
-            with _errors("annotate", path, ignore=_AVU_EXISTS):
+            with _errors("annotate", path, ignore=codes.AVU_EXISTS):
                 self._call("msiModAVUMetadata", option, path, "add", *_avu(avu))
         for avu in remove:
             option = option or self._option(path)
-            with _errors("annotate", path, ignore=_AVU_MISSING):
+            with _errors("annotate", path, ignore=codes.AVU_MISSING):
                 self._call("msiModAVUMetadata", option, path, "rm", *_avu(avu))
-
-    def permissions(self, path: str) -> dict[str, Access]:
-        """Only levels that MrData knows; a level between two counts as the lower one."""
-        kind, conditions = self._entity(path)
-        columns = ["USER_NAME", "DATA_ACCESS_NAME"] if kind == "DATA" else ["COLL_USER_NAME", "COLL_ACCESS_NAME"]
-        return {name: _access(level) for name, level in self.query(columns, *conditions)}
 
     def permit(self, path: str, name: str, access: Access, *, recursive: bool = False) -> None:
         """As administrator where the user is one, so that the service account reaches what others put into landing."""
@@ -152,11 +120,10 @@ class ServerZone:
 
     def group(self, name: str, members: Iterable[str]) -> None:
         """Through the administrator's command: the rule engine has no microservice for groups."""
-        wanted = set(members)
-        if not self.query(["USER_NAME"], Condition("USER_NAME", "=", name), Condition("USER_TYPE", "=", "rodsgroup")):
+        wanted, has = set(members), self.members(name)
+        if has is None:
             self._iadmin("mkgroup", name)
-        rows = self.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", name))
-        has = {user for (user,) in rows} - {name}
+            has = set()
         for user in sorted(wanted - has):
             self._iadmin("atg", name, user)
         for user in sorted(has - wanted):
@@ -214,27 +181,12 @@ class ServerZone:
         if done.returncode != 0:
             raise ZoneError(f"iadmin {' '.join(arguments)}: {(done.stderr or done.stdout).strip()}")
 
-    def _entity(self, path: str) -> tuple[str, list[Condition]]:
-        """`DATA` or `COLL`, and the conditions that select it. NotFound where there is neither."""
-        collection, _, name = path.rpartition("/")
-        conditions = [Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)]
-        if self.query(["DATA_ID"], *conditions):
-            return "DATA", conditions
-        conditions = [Condition("COLL_NAME", "=", path)]
-        if self.query(["COLL_ID"], *conditions):
-            return "COLL", conditions
-        raise NotFound(f"{path} is not there")
-
     def _option(self, path: str) -> str:
-        return "-d" if self._entity(path)[0] == "DATA" else "-C"
+        return "-d" if self.entity(path)[0] == "DATA" else "-C"
 
 
 def _avu(avu: AVU) -> tuple[str, str, str]:
     return avu.attribute, avu.value, avu.unit
-
-
-def _access(level: str) -> Access:
-    return _ACCESS.get(level, Access.READ if level in _READ else Access.NULL)
 
 
 def _types() -> Any:  # noqa: ANN401 - a module that only the server has
@@ -251,10 +203,5 @@ def _errors(action: str, subject: str, ignore: Collection[int] = ()) -> Iterator
     except RuntimeError as error:
         found = _CODE.search(str(error))
         code = int(found[1]) if found else 0
-        family = -(-code // 1000 * 1000)  # the last three digits are an errno
-        if family not in ignore:
-            cls = next((c for codes, c in _CLASSES if family in codes), ZoneError)
-            raise cls(f"cannot {action} {subject}: iRODS error {code}" + ("" if found else f" ({error})"), code) from error
-
-
-_CLASSES: list[tuple[set[int], type[ZoneError]]] = [(_NOT_FOUND, NotFound), (_EXISTS, Exists), (_NOT_PERMITTED, NotPermitted)]
+        if codes.family(code) not in ignore:
+            raise codes.kind(code)(f"cannot {action} {subject}: iRODS error {code}" + ("" if found else f" ({error})"), code) from error

@@ -1,0 +1,78 @@
+"""What both zones of a real server ask its catalog: stat, metadata, permissions, who is in a group; in GenQuery1."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from policy.zone import AVU, Access, Condition, NotFound, Stat
+
+_ACCESS = {"own": Access.OWN, "write": Access.WRITE, "modify object": Access.WRITE, "modify_object": Access.WRITE}
+_READ = {"read", "read object", "read_object"}
+
+
+class Catalog(ABC):
+    """The verbs of `policy.zone.Zone` that only read the catalog."""
+
+    @abstractmethod
+    def query(self, columns: Sequence[str], *conditions: Condition) -> list[tuple[str, ...]]:
+        """As `policy.zone.Zone.query`."""
+
+    def stat(self, path: str) -> Stat | None:
+        """One query for an object, a second one for a collection. Of several replicas a good one, the youngest of them."""
+        columns = ["DATA_SIZE", "DATA_OWNER_NAME", "DATA_CHECKSUM", "DATA_MODIFY_TIME", "DATA_REPL_STATUS"]
+        rows = self.query(columns, *data_object(path))
+        if rows:
+            size, owner, checksum, modified, _ = max(rows, key=lambda row: (row[4] == "1", row[3]))
+            return Stat(path, False, int(size), owner, checksum, int(modified))
+        rows = self.query(["COLL_OWNER_NAME", "COLL_MODIFY_TIME"], Condition("COLL_NAME", "=", path))
+        return Stat(path, True, 0, rows[0][0], "", int(rows[0][1])) if rows else None
+
+    def metadata(self, path: str) -> list[AVU]:
+        """NotFound only where there is nothing at all."""
+        kind, conditions = self.entity(path)
+        columns = [f"META_{kind}_ATTR_{part}" for part in ("NAME", "VALUE", "UNITS")]
+        return [AVU(*row) for row in self.query(columns, *conditions)]
+
+    def permissions(self, path: str) -> dict[str, Access]:
+        """Only levels that MrData knows; a level between two counts as the lower one.
+
+        A collection's by user id: by COLL_USER_NAME the catalog answers with the members of a group, not with the group.
+        """
+        kind, conditions = self.entity(path)
+        if kind == "DATA":
+            return {name: access(level) for name, level in self.query(["USER_NAME", "DATA_ACCESS_NAME"], *conditions)}
+        rows = self.query(["COLL_ACCESS_USER_ID", "COLL_ACCESS_NAME"], *conditions)
+        return {self._user_name(user): access(level) for user, level in rows}
+
+    def _user_name(self, user_id: str) -> str:
+        ((name,),) = self.query(["USER_NAME"], Condition("USER_ID", "=", user_id))
+        return name
+
+    def members(self, group: str) -> set[str] | None:
+        """The users in a group; None where there is no such group."""
+        if not self.query(["USER_NAME"], Condition("USER_NAME", "=", group), Condition("USER_TYPE", "=", "rodsgroup")):
+            return None
+        rows = self.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", group))
+        return {user for (user,) in rows} - {group}
+
+    def entity(self, path: str) -> tuple[str, list[Condition]]:
+        """`DATA` or `COLL`, and the conditions that select it. NotFound where there is neither."""
+        conditions = data_object(path)
+        if self.query(["DATA_ID"], *conditions):
+            return "DATA", conditions
+        conditions = [Condition("COLL_NAME", "=", path)]
+        if self.query(["COLL_ID"], *conditions):
+            return "COLL", conditions
+        raise NotFound(f"{path} is not there")
+
+
+def data_object(path: str) -> list[Condition]:
+    """The conditions that select a data object."""
+    collection, _, name = path.rpartition("/")
+    return [Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)]
+
+
+def access(level: str) -> Access:
+    """The level of permission that iRODS names so."""
+    return _ACCESS.get(level, Access.READ if level in _READ else Access.NULL)
