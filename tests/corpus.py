@@ -78,14 +78,18 @@ def main() -> None:
     print("| | " + " | ".join(GUARDS) + " |\n|--|" + "--:|" * len(GUARDS))
     for fate in sorted({fate for column in table.values() for fate in column}, key=lambda f: (f in ("still in landing", "lost"), f)):
         print(f"| {fate} | " + " | ".join(str(column.get(fate, 0)) for column in table.values()) + " |")
-    print(f"| **files** | **{len(landed)}** | **{len(landed)}** |\n\n{MIDDLE}\n\n| files | stamped | fate | what the quarantine says |\n|--|--|--|--|")
+    print(
+        f"| **files** | **{len(landed)}** | **{len(landed)}** |\n\n{MIDDLE}\n\n| files | stamped | fate | what the quarantine says |\n|--|--|--|--|"
+    )
     rows = defaultdict(list)
     for path, (file, was_stamped) in landed.items():
         fate, detail = found[path]
         if fate != "archived":
             rows[fate, re.sub(r"(pain/experiments/)\S+", r"...", detail), was_stamped].append(file.name)
     for (fate, detail, was_stamped), names in sorted(rows.items()):
-        shown = ", ".join(f"`{name}`" for name in sorted(set(names))[:6]) + (f" and more ({len(names)} files)" if len(set(names)) > 6 else "")
+        shown = ", ".join(f"`{name}`" for name in sorted(set(names))[:6]) + (
+            f" and more ({len(names)} files)" if len(set(names)) > 6 else ""
+        )
         print(f"| {shown} | {'yes' if was_stamped else 'no'} | {fate} | {detail[:200]} |")
 
 

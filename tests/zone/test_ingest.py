@@ -70,7 +70,18 @@ def test_masked_raw_data_wait_for_their_images(make_site):
 
 def test_expanded_data_keep_their_tree(site):
     new = site.register()
-    names = ["a.txt", "deep/er/b c.nii", "it's 100%/[x] & || y.txt", "umlaut ä/ß.csv", "same", "-dash", "a=b++++c", "o'y || && \\x41 _%", "a || b", "\\"]
+    names = [
+        "a.txt",
+        "deep/er/b c.nii",
+        "it's 100%/[x] & || y.txt",
+        "umlaut ä/ß.csv",
+        "same",
+        "-dash",
+        "a=b++++c",
+        "o'y || && \\x41 _%",
+        "a || b",
+        "\\",
+    ]
     for name in names:
         site.land(f"94T/expdata/{new.lower()}/{name}", name.encode())
     site.sweep()
