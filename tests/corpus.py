@@ -75,8 +75,9 @@ def main() -> None:
             table[title], found, report = counts(site), fates(site), site.verify()
             table[title] |= {"still in landing": report["landing"], "lost": len(report["lost"])}
             site.close()
+    last = ("still in landing", "lost")
     print("| | " + " | ".join(GUARDS) + " |\n|--|" + "--:|" * len(GUARDS))
-    for fate in sorted({fate for column in table.values() for fate in column}, key=lambda f: (f in ("still in landing", "lost"), f)):
+    for fate in sorted({fate for column in table.values() for fate in column}, key=lambda f: (f in last, f)):
         print(f"| {fate} | " + " | ".join(str(column.get(fate, 0)) for column in table.values()) + " |")
     print(
         f"| **files** | **{len(landed)}** | **{len(landed)}** |\n\n{MIDDLE}\n\n| files | stamped | fate | what the quarantine says |\n|--|--|--|--|"
@@ -100,8 +101,8 @@ VE11) and of broken ones made from them, through the embedded zone. Each was sta
 of direct identifiers where that can be done without changing anything else; the others landed as they are. `python -m
 tests.corpus` prints this page.
 """
-MIDDLE = """`one copy`: the same bytes are archived already. `duplicate-different` is frequent because the collection holds the same image in
-many encodings. Many small files of test suites have no pixel data and so count as cut off.
+MIDDLE = """`one copy`: the same bytes are archived already. `duplicate-different` is frequent because the collection holds the same image
+in many encodings. Many small files of test suites have no pixel data and so count as cut off.
 
 With patient characteristics retained, everything that is not archived:"""
 

@@ -20,7 +20,7 @@ with EmbeddedZone(sys.argv[1], "mrdata") as zone:
     while True:
         zone.rule("mrdata_sweep", "{}")
 """
-OBJECTS = 40
+OBJECTS = 120
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -38,7 +38,7 @@ def test_a_sweep_that_is_killed_again_and_again(make_site, seed):
         site.reconnect()
         sweeper = subprocess.Popen([sys.executable, "-c", SWEEPS, str(site.folder)], stdout=subprocess.PIPE)
         assert sweeper.stdout.readline() == b"ready\n"
-        time.sleep(chance.uniform(0, 0.4))
+        time.sleep(chance.uniform(0.05, 0.2))
         sweeper.send_signal(signal.SIGKILL)
         sweeper.wait()
         sweeper.stdout.close()
