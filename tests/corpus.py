@@ -79,9 +79,8 @@ def main() -> None:
     print("| | " + " | ".join(GUARDS) + " |\n|--|" + "--:|" * len(GUARDS))
     for fate in sorted({fate for column in table.values() for fate in column}, key=lambda f: (f in last, f)):
         print(f"| {fate} | " + " | ".join(str(column.get(fate, 0)) for column in table.values()) + " |")
-    print(
-        f"| **files** | **{len(landed)}** | **{len(landed)}** |\n\n{MIDDLE}\n\n| files | stamped | fate | what the quarantine says |\n|--|--|--|--|"
-    )
+    print(f"| **files** | **{len(landed)}** | **{len(landed)}** |\n\n{MIDDLE}\n")
+    print("| files | stamped | fate | what the quarantine says |\n|--|--|--|--|")
     rows = defaultdict(list)
     for path, (file, was_stamped) in landed.items():
         fate, detail = found[path]
