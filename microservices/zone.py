@@ -14,6 +14,7 @@ from typing import Any
 
 from microservices import codes, query
 from microservices.catalog import Catalog
+from microservices.delay import repeated
 from policy.settings import Settings
 from policy.zone import AVU, Access, Condition, NotFound, User, ZoneError
 
@@ -154,12 +155,10 @@ class ServerZone(Catalog):
         return path
 
     def delay(self, rule: str, argument: str, every: int) -> None:
-        """The text of a delay rule is code: only a name and a JSON text get into it, both as Python literals."""
-        if not rule.isidentifier():
-            raise ZoneError(f"{rule!r} is no rule name")
-        where = f"<INST_NAME>irods_rule_engine_plugin-python-instance</INST_NAME><PLUSET>1s</PLUSET><EF>{every:d}s REPEAT FOR EVER</EF>"
+        """Runs as the asking user."""
+        where, text = repeated(rule, argument, every)
         with _errors("schedule", rule):
-            self._call("delayExec", where, f"callback.{rule}({argument!r}, '')", "")
+            self._call("delayExec", where, text, "")
 
     def rule(self, name: str, argument: str) -> str:
         """A rule of the same rulebase."""

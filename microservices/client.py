@@ -1,0 +1,214 @@
+"""`policy.zone.Zone` over python-irodsclient: the zone from outside, for the command line, the forms and the landing host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+
+import irods.keywords as kw
+from irods.access import iRODSAccess
+from irods.api_number import api_number
+from irods.exception import NetworkException, PycommandsException, iRODSException
+from irods.manager.data_object_manager import Server_Checksum_Warning
+from irods.message import FileOpenRequest, ObjCopyRequest, RErrorStack, StringStringMap, iRODSMessage
+from irods.meta import AVUOperation, iRODSMeta
+from irods.models import Collection as CollectionModel
+from irods.models import DataObject
+from irods.session import iRODSSession
+
+from microservices import client_query, client_rule, codes, query
+from microservices.catalog import Catalog
+from microservices.delay import repeated
+from policy.zone import AVU, Access, Condition, Exists, NotFound, User, ZoneError
+
+_RENAME_OBJECT, _RENAME_COLLECTION = 11, 12
+"""objInp.h: oprType of a rename."""
+_CHECKSUM_MISMATCH = -314000
+
+
+class IrodsZone(Catalog):
+    """A connection to an iRODS server, open until `close`. Not for use by several threads at once."""
+
+    def __init__(self, session: iRODSSession) -> None:
+        self.session = session
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self.session.cleanup()
+
+    def __enter__(self) -> IrodsZone:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """The zone's name."""
+        return str(self.session.zone)
+
+    def whoami(self) -> User:
+        """The account of the connection."""
+        name = str(self.session.username)
+        rows = self.query(["USER_TYPE"], Condition("USER_NAME", "=", name), Condition("USER_ZONE", "=", self.name))
+        return User(name, self.name, rows == [("rodsadmin",)])
+
+    def query(self, columns: Sequence[str], *conditions: Condition) -> list[tuple[str, ...]]:
+        """GenQuery1: see `microservices.query`."""
+        with _errors("query", ", ".join(columns)):
+            return query.distinct(lambda asked, where: client_query.rows(self.session, asked, where), columns, conditions)
+
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        """Opens, seeks, reads and closes."""
+        with _errors("read", path), self.session.data_objects.open(path, "r") as file:
+            file.seek(offset)
+            return bytes(file.read(length))
+
+    def write(self, path: str, content: bytes) -> None:
+        """Creates or replaces a small data object."""
+        with _errors("write", path), self.session.data_objects.open(path, "w") as file:
+            file.write(content)
+
+    def put(self, file: str, path: str) -> None:
+        """Uploads a local file, a large one by several streams at once; Exists where there is an object or a collection already."""
+        if self.stat(path) is not None:
+            raise Exists(f"cannot upload {file}: {path} exists")
+        with _errors(f"upload {file} to", path):
+            self.session.data_objects.put(file, path)
+
+    def make_collection(self, path: str) -> None:
+        """With its parents."""
+        try:
+            with _errors("make the collection", path):
+                self.session.collections.create(path)
+        except Exists:
+            found = self.stat(path)
+            if found is None or not found.is_collection:
+                raise
+
+    def move(self, source: str, destination: str) -> None:
+        """A rename in the catalog. Not the library's own, which moves into a collection that is there."""
+        found = self.stat(source)
+        if found is None:
+            raise NotFound(f"{source} is not there")
+        kind = _RENAME_COLLECTION if found.is_collection else _RENAME_OBJECT
+        ends = [FileOpenRequest(**_RENAME, objPath=path, oprType=kind, KeyValPair_PI=StringStringMap()) for path in (source, destination)]
+        request = ObjCopyRequest(srcDataObjInp_PI=ends[0], destDataObjInp_PI=ends[1])
+        with _errors("move", f"{source} to {destination}"), self.session.pool.get_connection() as connection:
+            connection.send(iRODSMessage("RODS_API_REQ", msg=request, int_info=api_number["DATA_OBJ_RENAME_AN"]))
+            connection.recv()
+
+    def remove(self, path: str) -> None:
+        """To the trash."""
+        found = self.stat(path)
+        if found is None:
+            raise NotFound(f"{path} is not there")
+        with _errors("remove", path):
+            if found.is_collection:
+                self.session.collections.remove(path, recurse=True, force=False)
+            else:
+                self.session.data_objects.unlink(path, force=False)
+
+    def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
+        """All or nothing."""
+        operations = [AVUOperation(operation="add", avu=_meta(avu)) for avu in add]
+        operations += [AVUOperation(operation="remove", avu=_meta(avu)) for avu in remove]
+        if operations:
+            model = DataObject if self.entity(path)[0] == "DATA" else CollectionModel
+            with _errors("annotate", path):
+                self.session.metadata.apply_atomic_operations(model, path, *operations)
+
+    def permit(self, path: str, name: str, access: Access, *, recursive: bool = False) -> None:
+        """As administrator where the user is one."""
+        with _errors(f"give {name} {access} on", path):
+            self.session.acls.set(iRODSAccess(access.value, path, name), recursive=recursive, admin=self.whoami().is_admin)
+
+    def inherit(self, path: str) -> None:
+        """For everything created below from now on."""
+        with _errors("set inheritance on", path):
+            self.session.acls.set(iRODSAccess("inherit", path), admin=self.whoami().is_admin)
+
+    def group(self, name: str, members: Iterable[str]) -> None:
+        """Administrators only."""
+        wanted, has = set(members), self.members(name)
+        with _errors("change the group", name):
+            if has is None:
+                self.session.groups.create(name, group_admin=False)
+                has = set()
+            for user in sorted(wanted - has):
+                self.session.groups.addmember(name, user, group_admin=False)
+            for user in sorted(has - wanted):
+                self.session.groups.removemember(name, user, group_admin=False)
+
+    def checksum(self, path: str, *, verify: bool = False) -> str:
+        """The kept checksum, computed where there is none; `verify` compares the bytes of all good replicas with it."""
+        with _errors("checksum", path):
+            kept = str(self.session.data_objects.chksum(path))
+            if verify:
+                self._verify(path)
+        return kept
+
+    def _verify(self, path: str) -> None:
+        try:
+            self.session.data_objects.chksum(path, **{kw.VERIFY_CHKSUM_KW: "", "r_error": RErrorStack()})
+        except Server_Checksum_Warning as warning:
+            faults = "; ".join(str(fault.get("message", fault)) for fault in warning.response)
+            raise ZoneError(f"cannot verify {path}: {faults}", _CHECKSUM_MISMATCH) from warning
+
+    def replicate(self, path: str, resource: str) -> None:
+        """The checksum, computed where there is none, goes along and is compared."""
+        with _errors("replicate", path):
+            self.session.data_objects.chksum(path)
+            self.session.data_objects.replicate(path, resource=resource, **{kw.VERIFY_CHKSUM_KW: ""})
+
+    def trim(self, path: str, resource: str) -> None:
+        """Leaves at least one replica."""
+        with _errors("trim", path):
+            self.session.data_objects.trim(path, **{kw.RESC_NAME_KW: resource, kw.COPIES_KW: "1"})
+
+    def register(self, file: str, path: str, resource: str) -> str:
+        """Where the object then is tells its file, which only one object has: a policy may have changed the path."""
+        with _errors(f"register {file} as", path):
+            self.session.data_objects.register(file, path, **{kw.DEST_RESC_NAME_KW: resource})
+        found = [f"{collection}/{name}" for collection, name in self.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_PATH", "=", file))]
+        if not found:
+            raise NotFound(f"{file} was registered as {path}, and is gone already")
+        return path if path in found else found[0]
+
+    def delay(self, rule: str, argument: str, every: int) -> None:
+        """Through the Python rule engine, for administrators."""
+        where, text = repeated(rule, argument, every)
+        with _errors("schedule", rule):
+            client_rule.call(self.session, "delayExec", where, text, "")
+
+    def rule(self, name: str, argument: str) -> str:
+        """For administrators: others may not use the Python rule engine."""
+        with _errors("call", name):
+            return client_rule.call(self.session, name, argument, "")
+
+    def log(self, message: str) -> None:
+        """Into the server's log, marked as MrData's; for administrators."""
+        with _errors("write to", "the server's log"):
+            client_rule.call(self.session, "writeLine", "serverLog", f"MrData: {message}")
+
+
+_RENAME = {"createMode": 0, "openFlags": 0, "offset": 0, "dataSize": 0, "numThreads": 0}
+
+
+def _meta(avu: AVU) -> iRODSMeta:
+    return iRODSMeta(avu.attribute, avu.value, avu.unit)
+
+
+@contextmanager
+def _errors(action: str, subject: str) -> Iterator[None]:
+    """Turns the library's exceptions into a ZoneError that says what was being done."""
+    try:
+        yield
+    except iRODSException as error:
+        code = int(error.code)
+        raise codes.kind(code)(f"cannot {action} {subject}: {type(error).__name__} ({code})", code) from error
+    except NetworkException as error:
+        raise ZoneError(f"cannot {action} {subject}: {error}") from error
+    except PycommandsException as error:
+        raise ZoneError(f"cannot {action} {subject}: {type(error).__name__} {error}") from error
