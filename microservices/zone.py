@@ -96,16 +96,28 @@ class ServerZone(Catalog):
                 self._call("msiDataObjUnlink", f"objPath={path}", 0)
 
     def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
-        """Single AVUs: the atomic microservice opens a catalog connection at each call, which costs as much as eight of them."""
-        option = None
-        for avu in add:
-            option = option or self._option(path)
-            with _errors("annotate", path, ignore=codes.AVU_EXISTS):
-                self._call("msiModAVUMetadata", option, path, "add", *_avu(avu))
-        for avu in remove:
-            option = option or self._option(path)
-            with _errors("annotate", path, ignore=codes.AVU_MISSING):
-                self._call("msiModAVUMetadata", option, path, "rm", *_avu(avu))
+        """Single AVUs: the atomic microservice opens a catalog connection at each call, which costs as much as eight of them.
+
+        With something to add, the path is taken for an object's until the catalog says that there is none: that saves a query.
+        """
+        additions, removals = list(add), list(remove)
+        if not additions and not removals:
+            return
+        option = "-d" if additions or self.entity(path)[0] == "DATA" else "-C"
+        for avu in additions:
+            try:
+                self._modify(option, path, "add", avu, codes.AVU_EXISTS)
+            except NotFound:
+                if option == "-C":
+                    raise
+                option = "-C"
+                self._modify(option, path, "add", avu, codes.AVU_EXISTS)
+        for avu in removals:
+            self._modify(option, path, "rm", avu, codes.AVU_MISSING)
+
+    def _modify(self, option: str, path: str, operation: str, avu: AVU, done_already: Collection[int]) -> None:
+        with _errors("annotate", path, ignore=done_already):
+            self._call("msiModAVUMetadata", option, path, operation, avu.attribute, avu.value, avu.unit)
 
     def permit(self, path: str, name: str, access: Access, *, recursive: bool = False) -> None:
         """As administrator where the user is one, so that the service account reaches what others put into landing."""
@@ -179,13 +191,6 @@ class ServerZone(Catalog):
         done = subprocess.run([*self._settings.iadmin, *arguments], capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
             raise ZoneError(f"iadmin {' '.join(arguments)}: {(done.stderr or done.stdout).strip()}")
-
-    def _option(self, path: str) -> str:
-        return "-d" if self.entity(path)[0] == "DATA" else "-C"
-
-
-def _avu(avu: AVU) -> tuple[str, str, str]:
-    return avu.attribute, avu.value, avu.unit
 
 
 def _types() -> Any:  # noqa: ANN401 - a module that only the server has

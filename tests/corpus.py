@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from mrdata.stamp import CannotStamp, stamp_dicom, stamp_twix
+from tests.zone.names import T94
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 
@@ -33,7 +34,7 @@ def land_all(site, experiment: str) -> dict[str, tuple[Path, bool]]:
     landed = {}
     for file in files():
         branch = f"twix/{experiment}" if "twix" in file.parts else "dicom"
-        path = f"94T/{branch}/{file.relative_to(FOLDER).as_posix()}"
+        path = f"{T94}/{branch}/{file.relative_to(FOLDER).as_posix()}"
         content, was_stamped = stamped(file, experiment)
         site.land(path, content)
         landed[path] = (file, was_stamped)
@@ -64,13 +65,13 @@ GUARDS = {"strict (the default)": {}, "patient characteristics retained": {"reta
 
 def main() -> None:
     """Prints docs/odd-files.md: the counts under both settings of the guard, and the fate of each file that is not archived."""
-    from tests.zone.conftest import Site
+    from tests.zone.embedded_site import EmbeddedSite
 
     print(HEAD)
     table: dict[str, dict[str, int]] = {}
     for title, guard in GUARDS.items():
         with tempfile.TemporaryDirectory() as folder:
-            site = Site(Path(folder) / "zone", {"guard": guard})
+            site = EmbeddedSite(Path(folder) / "zone", {"guard": guard})
             landed = land_all(site, site.register())
             table[title], found, report = counts(site), fates(site), site.verify()
             table[title] |= {"still in landing": report["landing"], "lost": len(report["lost"])}
