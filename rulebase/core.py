@@ -9,7 +9,8 @@ import os as _os
 import sys as _sys
 
 _SETTINGS = _os.environ.get("MRDATA_SETTINGS", "/etc/irods/mrdata.yaml")
-_LIBRARY = _os.environ.get("MRDATA_LIBRARY", "/opt/mrdata")
+# The release that this file is part of, also through links: an agent keeps to one while another is being installed.
+_LIBRARY = _os.environ.get("MRDATA_LIBRARY") or _os.path.dirname(_os.path.dirname(_os.path.realpath(__file__)))
 _LANDING = "/home/mrdata/landing/"
 _CONTINUE = 5000000  # RULE_ENGINE_CONTINUE: other sites' policies run as well
 _agents: list = []
@@ -19,7 +20,7 @@ def _agent():
     """This connection's agent, made when it is needed first."""
     if not _agents:
         if _LIBRARY not in _sys.path:
-            _sys.path.append(_LIBRARY)
+            _sys.path.insert(0, _LIBRARY)
         from microservices.agent import Agent
 
         _agents.append(Agent(_SETTINGS))
@@ -110,6 +111,8 @@ mrdata_study = _rule("study")
 mrdata_register = _rule("register")
 mrdata_sweep = _rule("sweep")
 mrdata_sweep_every = _rule("sweep_every")
+mrdata_archive = _rule("archive")
+mrdata_archive_every = _rule("archive_every")
 mrdata_retry = _rule("retry")
 mrdata_describe = _rule("describe")
 mrdata_quarantine_list = _rule("quarantine_list")

@@ -1,0 +1,101 @@
+"""`mrdata-setup-zone`: makes an installed iRODS 5.0 server an MrData zone. Run by the service account; twice is once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from irods_config.icommands import SetupError, of_service_account
+from irods_config.install import Place
+from irods_config.steps import FILES, ZONE, Site, Step, reload
+from policy.settings import SettingsError
+from policy.zone import ZoneError
+
+
+def check(site: Site) -> list[str]:
+    """Everything that differs. What cannot be looked at, because something before it is missing, is said too."""
+    found: list[str] = []
+    for step in [*FILES, *ZONE]:
+        try:
+            found += [f"{step.title}: {difference}" for difference in step.differences(site)]
+        except (SetupError, SettingsError) as error:
+            found.append(f"{step.title}: {error}")
+    return found
+
+
+def setup(site: Site, restart: Sequence[str] = ()) -> None:
+    """Makes what differs as it should be, and says so line by line. SetupError where it cannot."""
+    for step in FILES:
+        _carry_out(site, step)
+    if site.reload_due.exists() or not site.icommands.answers():
+        print("the server reads its configuration again", flush=True)
+        if restart:
+            subprocess.run(restart, check=True, timeout=300)
+        else:
+            reload(site)
+        site.reload_due.unlink(missing_ok=True)
+    for step in ZONE:
+        _carry_out(site, step)
+
+
+def _carry_out(site: Site, step: Step) -> None:
+    differences = step.differences(site)
+    for difference in differences:
+        print(f"{step.title}: {difference}", flush=True)
+    if differences:
+        step.apply(site)
+        if left := step.differences(site):
+            raise SetupError(f"{step.title}: still differs after it was set up: {'; '.join(left)}")
+
+
+def site_from(arguments: Sequence[str] | None) -> tuple[Site, argparse.Namespace]:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(prog="mrdata-setup-zone", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="say what differs and change nothing; status 1 where something does")
+    parser.add_argument("--scanner", action="append", default=[], help="a scanner's name, for the first mrdata.yaml; may be repeated")
+    parser.add_argument("--landing-folder", type=Path, default=Site.landing_folder, help="for the first mrdata.yaml")
+    parser.add_argument("--tls", type=Path, default=Site.tls_folder, help="folder of server.crt, server.key, dhparams.pem, ca.crt")
+    parser.add_argument("--self-signed", action="store_true", help="make those that are missing: for tests")
+    parser.add_argument("--vaults", type=Path, default=Site.vaults, help="folder in which landingVault and archiveVault are made")
+    parser.add_argument("--delay-sleep", type=int, default=Site.delay_sleep, metavar="SECONDS", help="pause of the delay server")
+    parser.add_argument("--find-links", metavar="DIR", help="take the packages of others from this folder, not from the internet")
+    parser.add_argument("--restart", type=shlex.split, default=[], metavar="COMMAND", help="restart the server so, instead of by SIGHUP")
+    given = parser.parse_args(arguments)
+    site = Site(
+        of_service_account(),
+        place=Place(),
+        pip=("--no-index", "--find-links", given.find_links) if given.find_links else (),
+        vaults=given.vaults,
+        tls_folder=given.tls,
+        self_signed=given.self_signed,
+        scanners=tuple(given.scanner),
+        landing_folder=given.landing_folder,
+        delay_sleep=given.delay_sleep,
+    )
+    return site, given
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Status 0 where the zone is as MrData needs it, now (or, with --check, already)."""
+    site, given = site_from(arguments)
+    try:
+        if given.check:
+            found = check(site)
+            print("\n".join(found) or "nothing differs")
+            return 1 if found else 0
+        setup(site, given.restart)
+        health = site.icommands.acting_as(site.settings().account).rule("mrdata_health")
+    except (SetupError, SettingsError, ZoneError, OSError, ValueError, subprocess.SubprocessError) as error:
+        print(f"mrdata-setup-zone: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(health))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
