@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from policy import birth, quarantine, reassign, register, site, study, sweep, verify
+from policy import archive, birth, quarantine, reassign, register, site, study, sweep, verify
 from policy.context import Context, Refused
 from policy.zone import Condition, ZoneError
 
@@ -73,6 +73,16 @@ def _sweep_every(context: Context, request: Request) -> object:
     return {"scheduled": "mrdata_sweep", "seconds": seconds}
 
 
+def _archive(context: Context, request: Request) -> object:
+    return dict(archive.archive(context))
+
+
+def _archive_every(context: Context, request: Request) -> object:
+    seconds = int(request.get("seconds", context.settings.archive.every_seconds))
+    context.zone.delay("mrdata_archive", "{}", seconds)
+    return {"scheduled": "mrdata_archive", "seconds": seconds}
+
+
 def _retry(context: Context, request: Request) -> object:
     return asdict(sweep.settle(context, request["path"]))
 
@@ -116,6 +126,8 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "register": (_administrators, _register),
     "sweep": (_administrators, _sweep),
     "sweep_every": (_administrators, _sweep_every),
+    "archive": (_administrators, _archive),
+    "archive_every": (_administrators, _archive_every),
     "retry": (_administrators, _retry),
     "describe": (_administrators, _describe),
     "quarantine_list": (_stewards, _quarantine_list),

@@ -39,6 +39,14 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """The delay rule that moves what is placed to the archive resource."""
+
+    resource: str = "archiveResc"
+    every_seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
 class Guard:
     """What may tell who the person is, beside the ExperimentID. The default refuses all of it."""
 
@@ -67,6 +75,7 @@ class Settings:
     scan_types: list[str] = field(default_factory=lambda: ["phantom", "pilot", "measurement"])
     landing: Landing = field(default_factory=Landing)
     sweep: Sweep = field(default_factory=Sweep)
+    archive: Archive = field(default_factory=Archive)
     guard: Guard = field(default_factory=Guard)
 
     @property

@@ -1,0 +1,70 @@
+"""Archives what is placed: a replica on the archive resource, compared with its source, before the source's replica goes.
+
+Each step leaves a state from which the next run goes on: an object is done when its only replicas are good ones on the archive
+resource. iRODS leaves a file that was registered in place in the landing zone; the landing host removes it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from policy import layout
+from policy.context import Context
+from policy.zone import Condition, NotFound, ZoneError
+
+GOOD = "1"
+
+
+def archive(context: Context) -> Counter[str]:
+    """Archives every object of the studies that has a replica elsewhere; how many were `archived`, `failed`, `gone`."""
+    return Counter(archive_object(context, path) for path in outside(context))
+
+
+def outside(context: Context) -> Iterator[str]:
+    """Objects of the studies with a good, quiet replica that is not on the archive resource. Costs nothing for what is archived."""
+    quiet_since = f"{int(context.now() - context.settings.sweep.quiet_seconds):011d}"
+    rows = context.zone.query(
+        ["COLL_NAME", "DATA_NAME"],
+        Condition("COLL_NAME", "like", layout.studies(context.settings) + "/%"),
+        Condition("DATA_RESC_NAME", "!=", context.settings.archive.resource),
+        Condition("DATA_REPL_STATUS", "=", GOOD),
+        Condition("DATA_MODIFY_TIME", "<=", quiet_since),
+    )
+    for row in rows:
+        yield "/".join(row)
+
+
+def archive_object(context: Context, path: str) -> str:
+    """Replicates, compares, trims one object: `archived`, `failed` (logged, and tried again at the next run) or `gone`."""
+    zone, resource = context.zone, context.settings.archive.resource
+    try:
+        checksum = zone.checksum(path)
+        if (GOOD, checksum) not in _replicas(context, path, resource):
+            zone.replicate(path, resource)
+        if (GOOD, checksum) not in _replicas(context, path, resource):
+            raise ZoneError(f"the replica on {resource} is not good, or its checksum is not {checksum}")
+        for source in _resources(context, path) - {resource}:
+            zone.trim(path, source)
+    except NotFound as error:
+        if zone.stat(path) is None:
+            return "gone"
+        zone.log(f"archiving {path} failed: {error}")
+        return "failed"
+    except ZoneError as error:
+        zone.log(f"archiving {path} failed: {error}")
+        return "failed"
+    return "archived"
+
+
+def _replicas(context: Context, path: str, resource: str) -> set[tuple[str, ...]]:
+    """(status, checksum) of the replicas on a resource."""
+    return set(context.zone.query(["DATA_REPL_STATUS", "DATA_CHECKSUM"], *_of(path), Condition("DATA_RESC_NAME", "=", resource)))
+
+
+def _resources(context: Context, path: str) -> set[str]:
+    return {name for (name,) in context.zone.query(["DATA_RESC_NAME"], *_of(path))}
+
+
+def _of(path: str) -> tuple[Condition, Condition]:
+    return Condition("COLL_NAME", "=", layout.parent(path)), Condition("DATA_NAME", "=", path.rpartition("/")[2])
