@@ -13,6 +13,8 @@ _SETTINGS = _os.environ.get("MRDATA_SETTINGS", "/etc/irods/mrdata.yaml")
 _LIBRARY = _os.environ.get("MRDATA_LIBRARY") or _os.path.dirname(_os.path.dirname(_os.path.realpath(__file__)))
 _LANDING = "/home/mrdata/landing/"
 _CONTINUE = 5000000  # RULE_ENGINE_CONTINUE: other sites' policies run as well
+_NO_PRIVILEGE = -13000  # SYS_NO_API_PRIV
+_REMOTE_ADMIN = 4  # authFlag of a rodsadmin of another zone; a local one has 5
 _agents: list = []
 
 
@@ -102,6 +104,19 @@ def pep_api_data_obj_rename_post(rule_args, callback, rei):
     path = str(rule_args[2].destDataObjInp.objPath)
     if _LANDING in path:
         _agent().arrived(path, callback, rei)
+
+
+# Rules and delay rules run Python as the service account, and the server itself asks nobody: only administrators may.
+# These refuse when anything is in doubt.
+
+
+def pep_api_exec_my_rule_pre(rule_args, callback, rei):
+    """irule, and the rules of clients."""
+    return _CONTINUE if rei.uoic.authInfo.authFlag >= _REMOTE_ADMIN else _NO_PRIVILEGE
+
+
+pep_api_exec_rule_expression_pre = pep_api_exec_my_rule_pre  # the delay server, for who submitted the rule
+pep_api_rule_exec_submit_pre = pep_api_exec_my_rule_pre  # a delay rule that another server submits
 
 
 # --- callable rules -------------------------------------------------------------------------------------------------
