@@ -24,10 +24,11 @@ Config = dict[str, Any]
 def enforcement_points(core: Path) -> list[str]:
     """The policy enforcement points that a core.py has, read without running it. SetupError where there are none."""
     tree = ast.parse(core.read_text(encoding="utf-8"), str(core))
-    found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("pep_")]
-    if not found:
-        raise SetupError(f"{core} has no policy enforcement points")
-    return sorted(found)
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    names |= {target.id for node in tree.body if isinstance(node, ast.Assign) for target in node.targets if isinstance(target, ast.Name)}
+    if found := sorted(name for name in names if name.startswith("pep_")):
+        return found
+    raise SetupError(f"{core} has no policy enforcement points")
 
 
 def wanted(config: Config, points: Sequence[str], tls: TLSFiles, resource: str, sleep: int) -> Config:

@@ -17,7 +17,6 @@ from microservices.settings import load_settings
 from policy.settings import Settings
 
 RESOURCES = ("landingResc", "archiveResc")
-SWEEP = "mrdata_sweep"
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,9 @@ def _settings_differ(site: Site) -> list[str]:
     zone = site.config()["zone_name"]
     settings = site.settings()
     faults = [] if settings.zone == zone else [f"{site.place.settings}: zone is {settings.zone}, the server's is {zone}"]
-    if settings.landing.resource not in RESOURCES:
-        faults.append(f"{site.place.settings}: landing.resource is {settings.landing.resource}, not one of {', '.join(RESOURCES)}")
-    return faults
+    used = {"landing.resource": settings.landing.resource, "archive.resource": settings.archive.resource}
+    others = {key: resource for key, resource in used.items() if resource not in RESOURCES}
+    return faults + [f"{site.place.settings}: {key} is {resource}, not one of {', '.join(RESOURCES)}" for key, resource in others.items()]
 
 
 def _write_settings(site: Site) -> None:
@@ -274,25 +273,38 @@ def _make_collections(site: Site) -> None:
     site.icommands.acting_as(site.settings().account).rule("mrdata_prepare")
 
 
-def scheduled(site: Site) -> list[tuple[str, ...]]:
-    """The sweeps that wait in the delay queue: id, period, user."""
+def _delay_rules(site: Site) -> dict[str, int]:
+    """Name -> period in seconds."""
+    settings = site.settings()
+    return {"mrdata_sweep": settings.sweep.every_seconds, "mrdata_archive": settings.archive.every_seconds}
+
+
+def scheduled(site: Site, rule: str) -> list[tuple[str, ...]]:
+    """What waits in the delay queue: id, period, user."""
     columns = ("RULE_EXEC_ID", "RULE_EXEC_FREQUENCY", "RULE_EXEC_USER_NAME")
-    return site.icommands.query(*columns, where=f"RULE_EXEC_NAME like '%{SWEEP}(%'")
+    return site.icommands.query(*columns, where=f"RULE_EXEC_NAME like '%{name(rule)}(%'")
 
 
-def _sweep_differs(site: Site) -> list[str]:
-    rules, period = scheduled(site), f"{site.settings().sweep.every_seconds}s"
-    if len(rules) != 1:
-        return [f"delay rule {SWEEP}: {len(rules)} are scheduled, not one"]
-    wrong = [f"delay rule {SWEEP}: runs every {rules[0][1].split()[0]}, not {period}"] if rules[0][1].split()[0] != period else []
-    return wrong + ([] if rules[0][2].split("#")[0] == site.settings().account else [f"delay rule {SWEEP}: runs as {rules[0][2]}"])
+def _rule_differs(site: Site, rule: str, seconds: int) -> list[str]:
+    rows = scheduled(site, rule)
+    if len(rows) != 1:
+        return [f"{rule}: {len(rows)} are scheduled, not one"]
+    ((_, frequency, user),) = rows
+    wrong = [] if frequency.split(" ")[0] == f"{seconds}s" else [f"{rule}: runs every {frequency.split(' ')[0]}, not {seconds}s"]
+    return wrong + ([] if user.split("#")[0] == site.settings().account else [f"{rule}: runs as {user}"])
+
+
+def _delay_rules_differ(site: Site) -> list[str]:
+    return [fault for rule, seconds in _delay_rules(site).items() for fault in _rule_differs(site, rule, seconds)]
 
 
 def _schedule(site: Site) -> None:
     service = site.icommands.acting_as(site.settings().account)
-    for rule, _, _ in scheduled(site):
-        site.icommands.run("iqdel", rule)
-    service.rule("mrdata_sweep_every", {"seconds": site.settings().sweep.every_seconds})
+    for rule, seconds in _delay_rules(site).items():
+        if _rule_differs(site, rule, seconds):
+            for number, _, _ in scheduled(site, rule):
+                site.icommands.run("iqdel", number)
+            service.rule(f"{rule}_every", {"seconds": seconds})
 
 
 def _unhealthy(site: Site) -> list[str]:
@@ -311,7 +323,7 @@ ZONE = [
     Step("resources", _resources_differ, _make_resources),
     Step("accounts and groups", _accounts_differ, _make_accounts),
     Step("collections and permissions", _collections_differ, _make_collections),
-    Step("delay rule", _sweep_differs, _schedule),
+    Step("delay rules", _delay_rules_differ, _schedule),
     Step("health", _unhealthy, _not_mendable),
 ]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from policy import archive, birth, quarantine, reassign, register, site, study, sweep, verify
+from policy import archive, birth, quarantine, reassign, register, schedule, site, study, sweep, verify
 from policy.context import Context, Refused
 from policy.zone import Condition, ZoneError
 
@@ -69,8 +69,7 @@ def _sweep(context: Context, request: Request) -> object:
 
 def _sweep_every(context: Context, request: Request) -> object:
     seconds = int(request.get("seconds", context.settings.sweep.every_seconds))
-    context.zone.delay("mrdata_sweep", "{}", seconds)
-    return {"scheduled": "mrdata_sweep", "seconds": seconds}
+    return schedule.every(context, "mrdata_sweep", seconds)
 
 
 def _archive(context: Context, request: Request) -> object:
@@ -79,8 +78,7 @@ def _archive(context: Context, request: Request) -> object:
 
 def _archive_every(context: Context, request: Request) -> object:
     seconds = int(request.get("seconds", context.settings.archive.every_seconds))
-    context.zone.delay("mrdata_archive", "{}", seconds)
-    return {"scheduled": "mrdata_archive", "seconds": seconds}
+    return schedule.every(context, "mrdata_archive", seconds)
 
 
 def _retry(context: Context, request: Request) -> object:

@@ -1,0 +1,23 @@
+"""The delay rules: each is scheduled once, by the service account, in whose name it then runs."""
+
+from __future__ import annotations
+
+from policy.context import Context, Refused
+from policy.zone import Condition
+
+
+def every(context: Context, rule: str, seconds: int) -> dict[str, object]:
+    """Schedules `rule` every `seconds` seconds; twice is once. Refused for other users, and while it is scheduled with another period."""
+    user, account = context.zone.whoami().name, context.settings.account
+    if user != account:
+        raise Refused(f"delay rules run as who schedules them, and {rule} has to run as {account}, not as {user}: log in as {account}")
+    if seconds < 1:
+        raise Refused("seconds: must be 1 or more")
+    period = f"{seconds}s"
+    waiting = context.zone.query(["RULE_EXEC_ID", "RULE_EXEC_FREQUENCY"], Condition("RULE_EXEC_NAME", "like", f"%{rule}(%"))
+    for number, frequency in waiting:
+        if frequency.split(" ")[0] != period:
+            raise Refused(f"{rule} is scheduled already (delay rule {number}, {frequency}); stop it first")
+    if not waiting:
+        context.zone.delay(rule, "{}", seconds)
+    return {"scheduled": rule, "seconds": seconds, "already": bool(waiting)}
