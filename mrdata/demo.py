@@ -26,7 +26,7 @@ from mrdata.console import Console, Delivery
 from mrdata.new_zone import create, make_users
 from mrdata.plan import demo_session
 from mrdata.progress import bar
-from policy.layout import landing
+from policy.layout import landing, quarantine
 from policy.settings import Settings
 from policy.zone import Condition, ZoneError
 
@@ -151,6 +151,7 @@ def _settle(settings: Settings, zone: Client) -> bool:
             below = Condition("COLL_NAME", "like", landing(settings) + "/%")
             resting = len(zone.query(["COLL_NAME", "DATA_NAME"], below))
             registered = len(zone.query(["META_DATA_ATTR_VALUE"], Condition("META_DATA_ATTR_NAME", "=", "LandingPath")))
+            registered += len(zone.query(["COLL_NAME", "DATA_NAME"], Condition("COLL_NAME", "like", quarantine(settings) + "/%")))
             progress(min(registered, len(files)), len(files))
             if not resting and registered >= len(files):
                 return True

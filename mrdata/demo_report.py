@@ -63,9 +63,10 @@ def _fault(zone: Client, settings: Settings, scanner: str, delivery: Delivery) -
         Condition("META_DATA_ATTR_NAME", "=", "LandingPath"),
         Condition("META_DATA_ATTR_VALUE", "=", f"{scanner}/{delivery.path}"),
     )
-    if len(rows) != 1:
-        return f"stands {len(rows)} times in the archive and the quarantine"
-    path = "/".join(rows[0])
+    paths = ["/".join(row) for row in rows] + _quarantined(zone, settings, f"{scanner}/{delivery.path}")
+    if len(paths) != 1:
+        return f"stands {len(paths)} times in the archive and the quarantine"
+    path = paths[0]
     with open(Path(settings.landing.folder) / scanner / delivery.path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
     if zone.checksum(path) != "sha2:" + base64.b64encode(digest).decode():
@@ -77,6 +78,13 @@ def _fault(zone: Client, settings: Settings, scanner: str, delivery: Delivery) -
         return "" if reasons == [delivery.reason] else f"should be in quarantine for {delivery.reason}, is for {', '.join(reasons)}"
     wanted = f"/experiments/{delivery.experiment}/{delivery.data_type}/"
     return "" if path.startswith(layout.studies(settings)) and wanted in path else f"should be in {wanted}, is {path}"
+
+
+def _quarantined(zone: Client, settings: Settings, landing_path: str) -> list[str]:
+    below = Condition("COLL_NAME", "like", layout.quarantine(settings) + "/%")
+    rows = zone.query(["COLL_NAME", "DATA_NAME"], below, Condition("DATA_NAME", "=", landing_path.rpartition("/")[2]))
+    found = ((path, layout.quarantined(settings, path)) for path in ("/".join(row) for row in rows))
+    return [path for path, landed in found if landed and landed.landing_path == landing_path]
 
 
 def text(zone: Client, settings: Settings, found: DemoReport) -> str:

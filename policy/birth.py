@@ -7,8 +7,8 @@ import os
 from policy import layout, place
 from policy.context import Context
 from policy.ingest import Placement, decide, place_of
+from policy.objects import read_object
 from policy.registry import Registry
-from policy.sweep import read_object
 from policy.zone import Condition, NotFound
 
 

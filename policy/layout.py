@@ -94,6 +94,16 @@ def landed(settings: Settings, path: str) -> Landed | None:
     return Landed(parts[0], Branch(parts[1]), parts[2])
 
 
+def quarantined(settings: Settings, path: str) -> Landed | None:
+    """Where an object in quarantine landed: `<scanner>/<session>/<branch>/<path>`, with `again<N>` before the branch for a taken name."""
+    prefix = quarantine(settings) + "/"
+    parts = path[len(prefix) :].split("/")
+    below = 2 if len(parts) > 2 and parts[2] in set(Branch) else 3
+    if not path.startswith(prefix) or len(parts) < below + 2 or parts[below] not in set(Branch):
+        return None
+    return Landed(parts[0], Branch(parts[below]), "/".join(parts[below + 1 :]))
+
+
 def experiment_of(settings: Settings, path: str) -> str | None:
     """The ExperimentID of a path in the archive."""
     parts = path.removeprefix(studies(settings) + "/").split("/")

@@ -1,7 +1,8 @@
 """The quarantine: what nobody could place, with the reason, what the header said, and the experiments that may be meant.
 
-Everything of one exam stands in one collection (a session), so that it can be re-filed with one command. Its name tells no
-typed text: that may be a person's name, and stands in an AVU which only data stewards can read.
+Everything of one exam stands in one collection (a session), so that it can be re-filed with one command. What was typed at the
+scanner may be a person's name, and so may the names of exported files. iRODS shows the values of AVUs to every user of the zone,
+so neither is in an AVU: an object keeps its landing path as its path in quarantine, and a name is read from its header.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from policy.context import Context
 from policy.header import Header
 from policy.ingest import Quarantine
 from policy.layout import Landed
+from policy.objects import read_object
 from policy.place import hand_over
 from policy.registry import Candidate, Registry
 from policy.zone import AVU, Condition, Exists
@@ -43,44 +45,44 @@ def carry_out(context: Context, verdict: Quarantine, landed: Landed, path: str, 
     """Moves an object into the quarantine; where it is then."""
     zone = context.zone
     session = _session(context, landed, header)
-    target = f"{session}/{landed.branch}/{landed.relative}"
-    zone.make_collection(layout.parent(target))
     old = [avu for avu in zone.metadata(path) if avu.attribute in ON_HOLD]
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
-    says = [
-        AVU(REASON, verdict.reason),
-        AVU(DETAIL, verdict.detail[:2000]),
-        AVU(SINCE, since),
-        AVU("LandingPath", landed.landing_path),
-    ]
+    says = [AVU(REASON, verdict.reason), AVU(DETAIL, verdict.detail[:2000]), AVU(SINCE, since)]
     zone.annotate(path, add=says, remove=old)
     hand_over(context, path, context.settings.stewards)
     for attempt in range(1, 1000):
+        again = f"/again{attempt}" if attempt > 1 else ""
+        target = f"{session}{again}/{landed.branch}/{landed.relative}"
+        zone.make_collection(layout.parent(target))
         try:
-            zone.move(path, target if attempt == 1 else f"{target}~{attempt}")
+            zone.move(path, target)
         except Exists:
             continue
-        return target if attempt == 1 else f"{target}~{attempt}"
+        return target
     raise Exists(f"{target} and 998 others of its name are taken")
 
 
 def sessions(context: Context) -> list[Session]:
     """All that is in quarantine, the oldest first, with the nearest experiments as they are registered now."""
     zone, root = context.zone, layout.quarantine(context.settings)
-    objects: dict[str, dict[str, list[str]]] = {}
+    values: dict[str, dict[str, list[str]]] = {}
+    objects: dict[str, str] = {}
     below = Condition("COLL_NAME", "like", root + "/%")
     for attribute in OF_OBJECT:
         rows = zone.query(["COLL_NAME", "DATA_NAME", "META_DATA_ATTR_VALUE"], below, Condition("META_DATA_ATTR_NAME", "=", attribute))
-        for collection, _, value in rows:
+        for collection, name, value in rows:
             session = "/".join(collection.split("/")[: root.count("/") + 3])
-            objects.setdefault(session, {}).setdefault(attribute, []).append(value)
-    found = [_describe(context, path, values) for path, values in objects.items()]
+            values.setdefault(session, {}).setdefault(attribute, []).append(value)
+            objects[session] = f"{collection}/{name}"
+    found = [_describe(context, path, values[path], objects[path]) for path in values]
     return sorted(found, key=lambda s: s.since)
 
 
-def _describe(context: Context, path: str, values: dict[str, list[str]]) -> Session:
+def _describe(context: Context, path: str, values: dict[str, list[str]], example: str) -> Session:
     scanner = path.split("/")[-2]
-    says = next((avu.value for avu in context.zone.metadata(path) if avu.attribute == HEADER_SAYS), "")
+    says = next((avu.value for avu in context.zone.metadata(path) if avu.attribute == HEADER_SAYS), "") or _typed(
+        read_object(context, example)
+    )
     return Session(
         path=path,
         scanner=scanner,
@@ -93,9 +95,13 @@ def _describe(context: Context, path: str, values: dict[str, list[str]]) -> Sess
     )
 
 
+def _typed(header: Header | None) -> str:
+    return header.patient_name if header and not header.masked else ""
+
+
 def _session(context: Context, landed: Landed, header: Header | None) -> str:
     """The collection of the exam: what was typed on that day at that scanner, else the frame of reference, else the landing folder."""
-    typed = header.patient_name if header and not header.masked else ""
+    typed = _typed(header)
     date = header.date if header else ""
     frame_of_reference = header.frame_of_reference_uid if header else ""
     key = f"typed {experiment_id.normalise(typed)}" if typed else f"frame {frame_of_reference}" if frame_of_reference else ""
@@ -104,8 +110,9 @@ def _session(context: Context, landed: Landed, header: Header | None) -> str:
     path = f"{layout.quarantine(context.settings)}/{landed.scanner}/{layout.safe(date) or 'undated'}_{digest}"
     if path not in context.memory.sessions:
         context.zone.make_collection(path)
+        is_id = experiment_id.parse(typed) is not None or experiment_id.looks_meant(typed)
         nearest = Registry(context).nearest(typed, landed.scanner) if typed else []
-        says = [AVU(HEADER_SAYS, typed[:200])] if typed else []
+        says = [AVU(HEADER_SAYS, typed)] if is_id else []
         says += [AVU(CANDIDATE, c.experiment.id, f"distance {c.distance}") for c in nearest]
         context.zone.annotate(path, add=says)
         context.memory.sessions.add(path)

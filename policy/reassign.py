@@ -10,8 +10,8 @@ from policy.context import Context, Refused
 from policy.experiment import Experiment
 from policy.ingest import Quarantine, admit, place_of
 from policy.layout import DataType, Landed
+from policy.objects import read_object
 from policy.registry import Registry
-from policy.sweep import read_object
 from policy.vocabulary import UNITS
 from policy.zone import AVU, Condition, ZoneError
 
@@ -102,7 +102,9 @@ def _refile(context: Context, path: str, experiment: Experiment, dry_run: bool, 
 
 
 def _landed(context: Context, path: str, avus: list[AVU]) -> Landed:
-    """Where it landed, from its AVU; an archived object without one is taken to have landed under its own name."""
+    """Where it landed: the path in quarantine tells, or the AVU of an archived object."""
+    if landed := layout.quarantined(context.settings, path):
+        return landed
     for avu in avus:
         if avu.attribute == "LandingPath":
             landed = layout.landed(context.settings, f"{layout.landing(context.settings)}/{avu.value}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from policy.context import Context
 from policy.header import Header
 from policy.ingest import Decision, Hold, Placement, Quarantine, Reason, decide
 from policy.layout import Landed
+from policy.objects import read_object
 from policy.registry import Registry
-from policy.zone import AVU, Access, Condition, NotFound, ZoneError
+from policy.zone import AVU, Condition, NotFound, ZoneError
 
 TRIES, NEXT_TRY, LAST_ERROR = quarantine.ON_HOLD
 """AVUs of an object that is on hold: tries so far, when it is due (11 digits, seconds since 1970, as iRODS writes times), why."""
@@ -83,45 +83,10 @@ def settle(context: Context, path: str) -> Outcome:
         return _fault(context, landed, path, error)
 
 
-def read_object(context: Context, path: str) -> Header:
-    """Reads the header of an object in the zone, whoever put it there. NotFound where the object is gone."""
-    stat = context.zone.stat(path)
-    if stat is None or stat.is_collection:
-        raise NotFound(f"{path} is no data object")
-    if stat.owner != context.settings.account:
-        context.zone.permit(path, context.settings.account, Access.OWN)
-    return context.read_header(open_object(context, path, stat.size), stat.size)
-
-
-def open_object(context: Context, path: str, size: int) -> io.BufferedReader:
-    """An object of the zone as a file, for readers of headers: 256 KiB at a time, which holds most headers."""
-    return io.BufferedReader(_ObjectFile(context, path, size), buffer_size=1 << 18)
-
-
-class _ObjectFile(io.RawIOBase):
-    def __init__(self, context: Context, path: str, size: int) -> None:
-        self._zone, self._path, self._size, self._at = context.zone, path, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._zone.read(self._path, self._at, len(buffer)) if self._at < self._size else b""
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-
 def _fault(context: Context, landed: Landed, path: str, error: Exception) -> Outcome:
-    detail = f"{type(error).__name__}: {error}"
-    context.zone.log(f"placing {path} failed: {detail}")
+    # The error's own text may hold names of files, and an AVU is no place for them.
+    detail = f"{type(error).__name__}" + (f" {error.code}" if isinstance(error, ZoneError) else "") + "; the server's log tells more"
+    context.zone.log(f"placing {path} failed: {type(error).__name__}: {error}")
     try:
         return _hold(context, landed, path, Hold(Reason.FAILED, detail), None)
     except ZoneError as again:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from policy import layout, quarantine
@@ -47,16 +47,14 @@ def verify(
     """Looks at every object once. `files` are the landing zone's: path below the landing folder -> size in bytes."""
     report = Report()
     replicas = _replicas(context)
-    described = _landing_paths(context)
+    landed = _landing_paths(context, replicas)
     known: dict[str, int] = {}
     for count, (path, sizes) in enumerate(sorted(replicas.items()), 1):
-        _count(context, report, path, described.get(path, []))
+        _count(context, report, path, landed.get(path, []))
         fault = _fault(context, path, sizes, checksums)
         if fault:
             report.lost.append(f"{path}: {fault}")
-        known.update({name: max(sizes.values(), default=0) for name in described.get(path, [])})
-        if path.startswith(layout.landing(context.settings)):
-            known[path.removeprefix(layout.landing(context.settings) + "/")] = max(sizes.values(), default=0)
+        known.update({name: max(sizes.values(), default=0) for name in landed.get(path, [])})
         progress(count, len(replicas))
     report.quarantined = dict(Counter(_reasons(context)))
     for name, size in sorted((files or {}).items()):
@@ -86,15 +84,19 @@ def _trash(context: Context) -> str:
     return f"/{context.settings.zone}/trash/home/{context.settings.account}"
 
 
-def _landing_paths(context: Context) -> dict[str, list[str]]:
+def _landing_paths(context: Context, paths: Iterable[str]) -> dict[str, list[str]]:
+    """Path -> what it was in the landing zone; an archived object may have landed several times with the same bytes."""
+    rows = context.zone.query(
+        ["COLL_NAME", "DATA_NAME", "META_DATA_ATTR_VALUE"],
+        Condition("COLL_NAME", "like", layout.studies(context.settings) + "/%"),
+        Condition("META_DATA_ATTR_NAME", "=", "LandingPath"),
+    )
     found: dict[str, list[str]] = {}
-    for root in (layout.studies(context.settings), layout.quarantine(context.settings)):
-        for collection, name, value in context.zone.query(
-            ["COLL_NAME", "DATA_NAME", "META_DATA_ATTR_VALUE"],
-            Condition("COLL_NAME", "like", root + "/%"),
-            Condition("META_DATA_ATTR_NAME", "=", "LandingPath"),
-        ):
-            found.setdefault(f"{collection}/{name}", []).append(value)
+    for collection, name, value in rows:
+        found.setdefault(f"{collection}/{name}", []).append(value)
+    for path in paths:
+        if landed := layout.quarantined(context.settings, path) or layout.landed(context.settings, path):
+            found[path] = [landed.landing_path]
     return found
 
 

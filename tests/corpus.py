@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from mrdata.stamp import CannotStamp, stamp_dicom, stamp_twix
+from policy import layout
 from tests.zone.names import T94
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "corpus"
@@ -48,7 +49,8 @@ def fates(site) -> dict[str, tuple[str, str]]:
     found = {}
     for path in site.paths("studies") + site.paths("quarantine"):
         avus = site.avus(path)
-        for landed in filter(None, avus.get("LandingPath", "").split("|")):
+        quarantined = layout.quarantined(site.settings, f"{site.settings.home}/{path}")
+        for landed in [quarantined.landing_path] if quarantined else filter(None, avus.get("LandingPath", "").split("|")):
             found[landed] = (avus.get("Reason") or "archived", re.sub(r" \(after \d+ tries\)$", "", avus.get("Detail", "")))
     return found
 
