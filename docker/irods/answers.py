@@ -26,6 +26,8 @@ def server_config(host: str, zone: str) -> dict[str, Any]:
         default_resource_name=RESOURCE,
         host=host,
         negotiation_key=secret("negotiation_key"),
+        server_port_range_end=20199,
+        server_port_range_start=20000,
         zone_key=secret("zone_key"),
         zone_name=zone,
         zone_port=1247,

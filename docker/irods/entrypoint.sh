@@ -17,6 +17,7 @@ python=/opt/mrdata-venv/bin/python
 wheels=/opt/mrdata-wheels
 home=/var/lib/irods
 kept=/etc/irods/kept
+settings=/etc/mrdata.yaml
 ready=/run/irods/ready
 
 say() { printf 'mrdata: %s\n' "$*"; }
@@ -80,10 +81,10 @@ else
     set_up_catalog
 fi
 certificates
-if [ -e /etc/irods/core.py ] && [ -e /etc/irods/mrdata.yaml ]; then
-    # Before anything can connect: iRODS passes over a core.py that it cannot import.
-    "$python" -m irods_config.install --find-links "$wheels"
-fi
+# The packaged set-up wants to own all of /etc/irods, so the site's file is mounted elsewhere.
+ln -sfn "$settings" /etc/irods/mrdata.yaml
+# Before anything can connect: iRODS passes over a core.py that it cannot import.
+"$python" -m irods_config.install --find-links "$wheels"
 
 cd "$home"
 /usr/sbin/irodsServer --stdout &
