@@ -52,6 +52,7 @@ RUN python3 -m venv /opt/mrdata-venv \
     && /opt/mrdata-venv/bin/pip install --no-cache-dir --no-index --find-links /opt/mrdata-wheels mrdata \
     && install -d -o irods -g irods -m 755 /opt/mrdata /run/irods /srv/mrdata /srv/mrdata/landing \
     && install -d -o irods -g irods -m 750 /srv/mrdata/vault \
+    && install -d -o irods -g irods -m 700 /etc/irods/mrdata-accounts \
     && chown -R irods:irods /etc/irods /var/lib/irods
 COPY docker/irods /opt/mrdata-docker
 USER 10001:10001
@@ -71,7 +72,9 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates python3 python3-venv tini \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 irods \
-    && useradd --uid 10001 --gid irods --create-home --home-dir /home/mrdata --shell /usr/sbin/nologin mrdata
+    && useradd --uid 10001 --gid irods --create-home --home-dir /home/mrdata --shell /usr/sbin/nologin mrdata \
+    && install -d -o mrdata -g irods -m 755 /srv/mrdata /srv/mrdata/landing \
+    && install -d -o mrdata -g irods -m 700 /run/mrdata-accounts
 # The wheels are not left in the image.
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     python3 -m venv /opt/mrdata-venv \
