@@ -280,8 +280,8 @@ def _delay_rules(site: Site) -> dict[str, int]:
 
 
 def scheduled(site: Site, rule: str) -> list[tuple[str, ...]]:
-    """What waits in the delay queue: id, period, user."""
-    columns = ("RULE_EXEC_ID", "RULE_EXEC_FREQUENCY", "RULE_EXEC_USER_NAME")
+    """What waits in the delay queue: id, period, user, and the host and process that run it just now."""
+    columns = ("RULE_EXEC_ID", "RULE_EXEC_FREQUENCY", "RULE_EXEC_USER_NAME", "RULE_EXEC_LOCK_HOST", "RULE_EXEC_LOCK_HOST_PID")
     return site.icommands.query(*columns, where=f"RULE_EXEC_NAME like '%{name(rule)}(%'")
 
 
@@ -289,9 +289,21 @@ def _rule_differs(site: Site, rule: str, seconds: int) -> list[str]:
     rows = scheduled(site, rule)
     if len(rows) != 1:
         return [f"{rule}: {len(rows)} are scheduled, not one"]
-    ((_, frequency, user),) = rows
+    ((_, frequency, user, host, process),) = rows
     wrong = [] if frequency.split(" ")[0] == f"{seconds}s" else [f"{rule}: runs every {frequency.split(' ')[0]}, not {seconds}s"]
-    return wrong + ([] if user.split("#")[0] == site.settings().account else [f"{rule}: runs as {user}"])
+    if user.split("#")[0] != site.settings().account:
+        wrong.append(f"{rule}: runs as {user}")
+    # The delay server never picks up again what a killed one had begun (irodsDelayServer.cpp, make_delay_queue_query_processor).
+    if host and host == site.config()["host"] and not _is_delay_server(process):
+        wrong.append(f"{rule}: process {process} that ran it has died, so it would never run again")
+    return wrong
+
+
+def _is_delay_server(process: str) -> bool:
+    try:
+        return os.path.basename(os.readlink(f"/proc/{int(process)}/exe")).startswith("irodsDelayServer")
+    except (OSError, ValueError):
+        return False
 
 
 def _delay_rules_differ(site: Site) -> list[str]:
@@ -302,7 +314,7 @@ def _schedule(site: Site) -> None:
     service = site.icommands.acting_as(site.settings().account)
     for rule, seconds in _delay_rules(site).items():
         if _rule_differs(site, rule, seconds):
-            for number, _, _ in scheduled(site, rule):
+            for number, *_ in scheduled(site, rule):
                 site.icommands.run("iqdel", number)
             service.rule(f"{rule}_every", {"seconds": seconds})
 

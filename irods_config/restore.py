@@ -1,0 +1,108 @@
+"""`mrdata-restore`: tries a backup in a scratch database, or puts the catalog back as it was."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from irods_config import backup
+from irods_config.catalog import Catalog
+from irods_config.icommands import SetupError
+
+HEARTBEAT = b"\x00\x00\x00\x33<MsgHeader_PI><type>HEARTBEAT</type></MsgHeader_PI>"
+
+
+def try_out(made: Path, scratch: Catalog) -> int:
+    """Restores into an empty database and compares every table; the number of rows. SetupError where anything differs."""
+    manifest = backup.Manifest.read(made)
+    if scratch.contents():
+        raise SetupError(
+            f"{scratch.database}: is not empty; as PostgreSQL's administrator: dropdb and createdb -O {scratch.user} {scratch.database}"
+        )
+    _restore(made, scratch, [])
+    return _compare(manifest, scratch)
+
+
+def restore(made: Path, catalog: Catalog) -> int:
+    """Replaces the catalog, all of it or nothing, and compares every table; the number of rows.
+
+    The server must not run. SetupError where the backup is damaged, is of another database, or where anything differs.
+    """
+    manifest = backup.Manifest.read(made)
+    if manifest.database != catalog.database:
+        raise SetupError(f"{made}: is of the database {manifest.database}, not of {catalog.database}")
+    _restore(made, catalog, ["--clean", "--if-exists"])
+    rows = _compare(manifest, catalog)
+    # A rule that ran while the backup was made is marked as running, and no delay server would ever take it again.
+    unlock = "UPDATE r_rule_exec SET lock_host = '', lock_host_pid = '', lock_ts = ''"
+    catalog.run("psql", "--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1", "--command", unlock)
+    return rows
+
+
+def extract_configuration(made: Path, target: Path) -> None:
+    """The configuration as it was, into a new folder: what of it is wanted again is the administrator's choice."""
+    target.mkdir(mode=0o700)
+    with tarfile.open(made / backup.ETC) as tar:
+        tar.extractall(target, filter="data")
+
+
+def is_running(port: int) -> bool:
+    """Whether an iRODS server answers on this host."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(HEARTBEAT)
+            return connection.recv(256) == b"HEARTBEAT"
+    except OSError:
+        return False
+
+
+def _restore(made: Path, catalog: Catalog, options: Sequence[str]) -> None:
+    one = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password"]
+    catalog.run("pg_restore", *one, *options, f"--dbname={catalog.database}", str(made / backup.DUMP))
+
+
+def _compare(manifest: backup.Manifest, catalog: Catalog) -> int:
+    if differences := manifest.differences(catalog.contents()):
+        raise SetupError(f"{catalog.database}: differs from the backup: {'; '.join(differences)}")
+    return sum(rows for rows, _ in manifest.tables.values())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Status 0 only where every table is what was backed up."""
+    parser = argparse.ArgumentParser(prog="mrdata-restore", description=__doc__)
+    parser.add_argument("backup", type=Path, help="one backup: <folder>/<time>")
+    parser.add_argument("--try", dest="scratch", metavar="DATABASE", help="only try it, in this empty database of the same PostgreSQL")
+    parser.add_argument("--keep-nothing", action="store_true", help="where the catalog is so broken that it cannot be backed up first")
+    parser.add_argument("--configuration", type=Path, metavar="DIR", help="also write the configuration as it was into this new folder")
+    parser.add_argument("--etc", type=Path, default=Path("/etc/irods"))
+    parser.add_argument("--port", type=int, default=1247, help="of the server, which must not run")
+    parser.add_argument("--current", type=Path, default=Path("/opt/mrdata/current"))
+    given = parser.parse_args(arguments)
+    try:
+        catalog = Catalog.of(given.etc / "server_config.json")
+        if given.configuration:
+            extract_configuration(given.backup, given.configuration)
+        if given.scratch:
+            print(f"{given.scratch}: {try_out(given.backup, catalog.named(given.scratch))} rows, all as in the backup")
+            return 0
+        if is_running(given.port):
+            raise SetupError("stop the iRODS server first: what it writes now would be lost, or would mix with what is restored")
+        backup.Manifest.read(given.backup)
+        if not given.keep_nothing:
+            kept = backup.backup(catalog, given.backup.parent / "before-restore", given.etc, given.current)
+            print(f"what was there before is in {kept}", flush=True)
+        rows = restore(given.backup, catalog)
+    except (SetupError, OSError, tarfile.TarError) as error:
+        print(f"mrdata-restore: {error}", file=sys.stderr)
+        return 1
+    print(f"{catalog.database}: {rows} rows, all as in the backup")
+    print("start the server, then run: mrdata-setup-zone --check, and the rule mrdata_verify")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
