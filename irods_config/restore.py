@@ -43,13 +43,6 @@ def restore(made: Path, catalog: Catalog) -> int:
     return rows
 
 
-def extract_configuration(made: Path, target: Path) -> None:
-    """The configuration as it was, into a new folder: what of it is wanted again is the administrator's choice."""
-    target.mkdir(mode=0o700)
-    with tarfile.open(made / backup.ETC) as tar:
-        tar.extractall(target, filter="data")
-
-
 def is_running(port: int) -> bool:
     """Whether an iRODS server answers on this host."""
     try:
@@ -77,15 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("backup", type=Path, help="one backup: <folder>/<time>")
     parser.add_argument("--try", dest="scratch", metavar="DATABASE", help="only try it, in this empty database of the same PostgreSQL")
     parser.add_argument("--keep-nothing", action="store_true", help="where the catalog is so broken that it cannot be backed up first")
-    parser.add_argument("--configuration", type=Path, metavar="DIR", help="also write the configuration as it was into this new folder")
     parser.add_argument("--etc", type=Path, default=Path("/etc/irods"))
     parser.add_argument("--port", type=int, default=1247, help="of the server, which must not run")
     parser.add_argument("--current", type=Path, default=Path("/opt/mrdata/current"))
     given = parser.parse_args(arguments)
     try:
         catalog = Catalog.of(given.etc / "server_config.json")
-        if given.configuration:
-            extract_configuration(given.backup, given.configuration)
         if given.scratch:
             print(f"{given.scratch}: {try_out(given.backup, catalog.named(given.scratch))} rows, all as in the backup")
             return 0
