@@ -1,4 +1,4 @@
-"""Opens the zone that the command line works on."""
+"""Opens the zone that the command line works on: an embedded zone's folder, or the server of the iRODS environment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Protocol
 
 from microservices.settings import load_settings
 from policy.settings import Settings
-from policy.zone import Zone
+from policy.zone import Zone, ZoneError
+
+SETTINGS = "/etc/irods/mrdata.yaml"
+"""The site's settings beside a server; MRDATA_SETTINGS names another file."""
 
 
 class NoZone(Exception):
@@ -24,23 +27,38 @@ class Client(Zone, Protocol):
     def close(self) -> None: ...
 
 
-def zone_folder() -> Path:
-    """The embedded zone's folder that MRDATA_ZONE names."""
+def zone_folder() -> Path | None:
+    """The embedded zone's folder that MRDATA_ZONE names; None where the iRODS environment leads to a server."""
     folder = os.environ.get("MRDATA_ZONE", "")
-    if not folder:
-        raise NoZone("MRDATA_ZONE is not set: let it name an embedded zone's folder (`mrdata zone create DIR` makes one)")
-    if not (Path(folder) / "mrdata.yaml").is_file():
-        raise NoZone(f"MRDATA_ZONE={folder}: there is no zone in this folder; `mrdata zone create {folder}` makes one")
-    return Path(folder)
+    if folder:
+        if not (Path(folder) / "mrdata.yaml").is_file():
+            raise NoZone(f"MRDATA_ZONE={folder}: there is no zone in this folder; `mrdata zone create {folder}` makes one")
+        return Path(folder)
+    environment = os.environ.get("IRODS_ENVIRONMENT_FILE") or str(Path.home() / ".irods/irods_environment.json")
+    if not Path(environment).is_file():
+        raise NoZone(
+            f"MRDATA_ZONE is not set and {environment} is not there: let MRDATA_ZONE name an embedded zone's folder "
+            "(`mrdata zone create DIR` makes one), or run iinit for a server"
+        )
+    return None
 
 
 def settings() -> Settings:
     """The settings of that zone."""
-    return load_settings(zone_folder() / "mrdata.yaml")
+    folder = zone_folder()
+    return load_settings(folder / "mrdata.yaml" if folder else os.environ.get("MRDATA_SETTINGS") or SETTINGS)
 
 
 def connect(user: str) -> Client:
-    """A connection of this user."""
-    from embedded.client import EmbeddedZone
+    """A connection of this user; to a server, of the user of the iRODS environment."""
+    folder = zone_folder()
+    if folder:
+        from embedded.client import EmbeddedZone
 
-    return EmbeddedZone(zone_folder(), user)
+        return EmbeddedZone(folder, user)
+    try:
+        from microservices.client import IrodsZone
+        from microservices.client_session import open_session
+    except ImportError as error:
+        raise ZoneError(f"python-irodsclient is not installed here: {error}") from error
+    return IrodsZone(open_session())

@@ -19,25 +19,28 @@ from landing.scanner import Scanner
 from policy import layout
 from policy.zone import Condition
 from tests import files
+from tests.zone.names import PAIN, T3, T94
 
 ROOT = Path(__file__).parents[2]
 SCAN = """
 import sys, threading
-from pathlib import Path
-from embedded.client import EmbeddedZone
 from landing import scanner
 from landing.progress import progress_to
-from microservices.settings import load_settings
+from mrdata.connect import connect, settings
 
-class Zone(EmbeddedZone):
-    def register(self, file, path, resource):
+def announced():
+    zone = connect("mrdata")
+    register = zone.register
+
+    def announce(file, path, resource):
         print(file, flush=True)
-        return super().register(file, path, resource)
+        return register(file, path, resource)
 
-folder = Path(sys.argv[1])
-settings = load_settings(folder / "mrdata.yaml")
-work = scanner.run_once if sys.argv[3] == "once" else lambda *given, **named: scanner.watch(*given, threading.Event(), **named)
-work(settings, lambda: Zone(folder, "mrdata"), progress_to(), workers=int(sys.argv[2]))
+    zone.register = announce
+    return zone
+
+work = scanner.run_once if sys.argv[2] == "once" else lambda *given, **named: scanner.watch(*given, threading.Event(), **named)
+work(settings(), announced, progress_to(), workers=int(sys.argv[1]))
 """
 """A scanner process that prints each file before it registers it."""
 
@@ -68,7 +71,7 @@ def registrations(site) -> Counter[str]:
 def undescribed(site) -> list[str]:
     """Archived objects without LandingPath."""
     zone = site.connect("mrdata")
-    below = Condition("COLL_NAME", "like", layout.studies(site.settings) + "/%")
+    below = Condition("COLL_NAME", "like", layout.study(site.settings, PAIN) + "/%")
     has = set(zone.query(["COLL_NAME", "DATA_NAME"], below, Condition("META_DATA_ATTR_NAME", "=", "LandingPath")))
     objects = {(collection, name) for collection, name in zone.query(["COLL_NAME", "DATA_NAME"], below) if name != "experiment.yaml"}
     return sorted(f"{collection}/{name}" for collection, name in objects - has if "/experiments/" in collection)
@@ -77,12 +80,12 @@ def undescribed(site) -> list[str]:
 def test_a_session_lands(site, landing):
     experiment = site.register()
     for number in range(1, 30):
-        put(landing, f"94T/dicom/a/{number}.dcm", files.dicom(experiment, instance=number))
-    put(landing, "94T/twix/meas.dat", files.twix(experiment))
-    put(landing, f"94T/expdata/{experiment}/log.txt", b"trigger\n")
+        put(landing, f"{T94}/dicom/a/{number}.dcm", files.dicom(experiment, instance=number))
+    put(landing, f"{T94}/twix/meas.dat", files.twix(experiment))
+    put(landing, f"{T94}/expdata/{experiment}/log.txt", b"trigger\n")
     summary = scan(site)
     assert (summary.registered, summary.ok, dict(summary.waiting)) == (31, True, {})
-    archive = site.paths(f"studies/pain/experiments/{experiment}")
+    archive = site.paths(f"studies/{PAIN}/experiments/{experiment}")
     assert Counter(path.split("/")[4] for path in archive if path.count("/") > 4) == {"DICOM": 29, "TWIX": 1, "EXP_DATA": 1}
     again = scan(site)
     assert (again.registered, again.already_registered) == (0, 31)
@@ -111,7 +114,7 @@ NAMES = [
 
 @pytest.mark.parametrize("more", [0, 20])
 def test_odd_names(site, landing, more):
-    paths = [f"3T/expdata/it's 100%_\\d/{name}" for name in [*NAMES, *map(str, range(more))]]
+    paths = [f"{T3}/expdata/it's 100%_\\d/{name}" for name in [*NAMES, *map(str, range(more))]]
     for path in paths:
         put(landing, path, path.encode())
     assert scan(site).registered == len(paths)
@@ -123,10 +126,12 @@ def test_what_is_archived_is_not_registered_again(site, landing):
     """The archive has its own replica, and that in the landing zone is trimmed."""
     experiment = site.register()
     for number in range(1, 25):
-        put(landing, f"94T/dicom/a/{number}.dcm", files.dicom(experiment, instance=number))
+        put(landing, f"{T94}/dicom/a/{number}.dcm", files.dicom(experiment, instance=number))
     scan(site)
     zone = site.connect("mrdata")
-    for collection, name in zone.query(["COLL_NAME", "DATA_NAME"]):
+    for collection, name in zone.query(
+        ["COLL_NAME", "DATA_NAME"], Condition("COLL_NAME", "like", layout.study(site.settings, PAIN) + "/%")
+    ):
         path = f"{collection}/{name}"
         if "/DICOM/" in path:
             zone.replicate(path, "archiveResc")
@@ -139,11 +144,13 @@ def test_what_is_archived_is_not_registered_again(site, landing):
 def test_what_was_not_described_when_the_scanner_was_killed(site, landing):
     """Between the registration at its place and its description."""
     experiment = site.register()
-    put(landing, "94T/dicom/a/1.dcm", files.dicom(experiment))
-    put(landing, "94T/dicom/a/2.dcm", files.dicom(experiment, instance=2))
+    put(landing, f"{T94}/dicom/a/1.dcm", files.dicom(experiment))
+    put(landing, f"{T94}/dicom/a/2.dcm", files.dicom(experiment, instance=2))
     scan(site)
     zone = site.connect("mrdata")
-    (where,) = [f"{c}/{n}" for c, n, file in zone.query(["COLL_NAME", "DATA_NAME", "DATA_PATH"]) if file.endswith("/1.dcm")]
+    (where,) = [
+        f"{c}/{n}" for c, n, file in zone.query(["COLL_NAME", "DATA_NAME", "DATA_PATH"]) if file == f"{landing}/{T94}/dicom/a/1.dcm"
+    ]
     assert where.startswith(layout.studies(site.settings))
     before = zone.metadata(where)
     zone.annotate(where, remove=before)
@@ -158,15 +165,15 @@ def test_killed_again_and_again(site, landing, workers, seed):
     experiment = site.register()
     expected = []
     for number in range(1, 121):
-        expected.append(f"94T/dicom/{number % 2}/{number}.dcm")
+        expected.append(f"{T94}/dicom/{number % 2}/{number}.dcm")
         put(landing, expected[-1], files.dicom(experiment, series=number % 2 + 1, instance=number))
     for number in range(20):
-        expected.append(f"94T/expdata/{experiment}/{number}")
+        expected.append(f"{T94}/expdata/{experiment}/{number}")
         put(landing, expected[-1], str(number).encode())
     stages = set()
     for _ in range(10):
         with subprocess.Popen(
-            [sys.executable, "-c", SCAN, str(site.folder), str(workers), "once"], cwd=ROOT, stdout=subprocess.PIPE
+            [sys.executable, "-c", SCAN, str(workers), "once"], cwd=ROOT, env=site.environment(), stdout=subprocess.PIPE
         ) as process:
             for _ in range(chance.randint(1, 5)):
                 process.stdout.readline()
@@ -185,11 +192,11 @@ def test_killed_again_and_again(site, landing, workers, seed):
 
 
 def test_a_scanner_gives_way_to_the_first(site, landing):
-    put(landing, "94T/expdata/a", b"x")
-    command = [sys.executable, "-c", SCAN, str(site.folder), "1", "watch"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as first:
+    put(landing, f"{T94}/expdata/a", b"x")
+    command, where = [sys.executable, "-c", SCAN, "1", "watch"], {"cwd": ROOT, "env": site.environment()}
+    with subprocess.Popen(command, **where, stdout=subprocess.PIPE) as first:
         first.stdout.readline()
-        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+        second = subprocess.run(command, **where, capture_output=True, text=True, timeout=30, check=False)
         first.kill()
     assert second.returncode != 0
     assert f"another scanner is at work (process {first.pid} on {os.uname().nodename})" in second.stderr
@@ -197,6 +204,6 @@ def test_a_scanner_gives_way_to_the_first(site, landing):
 
 
 def test_the_summary_is_json(site, landing):
-    (landing / "94T/dicom/link").symlink_to("/etc/passwd")
+    (landing / f"{T94}/dicom/link").symlink_to("/etc/passwd")
     assert json.loads(json.dumps(scan(site).as_dict()))["refused"] == {"symbolic link": 1}
     assert registrations(site) == {}

@@ -5,16 +5,17 @@ import yaml
 
 from policy.experiment_id import parse
 from policy.zone import Access
+from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T3, T94
 
 
 def test_an_experiment_has_its_collections_record_and_avus(site):
     new = site.register(url="https://example.org/e/1", description="7T pilot, resting state")
     assert parse(new) == new
-    path = f"studies/pain/experiments/{new}"
+    path = f"studies/{PAIN}/experiments/{new}"
     avus = site.avus(path)
     registered = avus.pop("Registered")
     assert avus == {
-        "ExperimentID": new, "StudyID": "pain", "Pseudonym": "P1", "Owner": "alice", "Scanner": "94T", "ScanType": "pilot",
+        "ExperimentID": new, "StudyID": PAIN, "Pseudonym": "P1", "Owner": ALICE, "Scanner": T94, "ScanType": "pilot",
         "ExperimentURL": "https://example.org/e/1", "Description": "7T pilot, resting state", "State": "registered",
     }  # fmt: skip
     record = yaml.safe_load(site.connect().read(f"{site.settings.home}/{path}/experiment.yaml", 0, 10_000))
@@ -25,41 +26,41 @@ def test_an_experiment_has_its_collections_record_and_avus(site):
 
 def test_the_study_reads_and_nobody_else(site):
     new = site.register()
-    path = f"{site.settings.home}/studies/pain/experiments/{new}"
-    assert site.connect("alice").stat(f"{path}/experiment.yaml") is not None
-    assert site.connect("bob").stat(f"{path}/experiment.yaml") is None
-    assert site.connect("bob").stat(path) is None
-    assert site.connect().permissions(path) == {"mrdata": Access.OWN, "study_pain": Access.READ}
+    path = f"{site.settings.home}/studies/{PAIN}/experiments/{new}"
+    assert site.connect(ALICE).stat(f"{path}/experiment.yaml") is not None
+    assert site.connect(BOB).stat(f"{path}/experiment.yaml") is None
+    assert site.connect(BOB).stat(path) is None
+    assert site.connect().permissions(path) == {"mrdata": Access.OWN, f"study_{PAIN}": Access.READ}
 
 
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({"study": "nowhere"}, "no study"), ({"study": "../pain"}, "must not contain"), ({"pseudonym": "P9"}, "no subject"),
-        ({"study": "sleep", "owner": "bob", "pseudonym": "P2"}, "no subject"),
-        ({"owner": "bob"}, "no member"), ({"owner": "nobody"}, "no member"),
-        ({"scanner": "7T"}, "is not one of 94T, 3T"), ({"scan_type": "x"}, "is not one of"), ({"url": "javascript:x"}, "url"),
+        ({"study": "nowhere"}, "no study"), ({"study": f"../{PAIN}"}, "must not contain"), ({"pseudonym": "P9"}, "no subject"),
+        ({"study": SLEEP, "owner": BOB, "pseudonym": "P2"}, "no subject"),
+        ({"owner": BOB}, "no member"), ({"owner": "nobody"}, "no member"),
+        ({"scanner": "7T"}, f"is not one of {T94}, {T3}"), ({"scan_type": "x"}, "is not one of"), ({"url": "javascript:x"}, "url"),
         ({"description": "Mr. Smith, born 3.4.1980"}, "looks like personal data"), ({"owner": ""}, "owner: missing"),
         ({"extra": "1"}, "unknown entry"), ({"description": "a\x00b"}, "control characters"),
     ],
 )  # fmt: skip
 def test_a_wrong_request_is_refused_with_a_reason(site, changes, part):
-    request = {"study": "pain", "pseudonym": "P1", "owner": "alice", "scanner": "94T", "scan_type": "pilot", **changes}
+    request = {"study": PAIN, "pseudonym": "P1", "owner": ALICE, "scanner": T94, "scan_type": "pilot", **changes}
     assert part in site.ask("register", request)["error"]
     assert site.paths("studies") == []
 
 
 def test_an_inactive_study_accepts_no_experiment(site):
-    site.rule("study", {"study": "pain", "members": ["alice"], "active": False})
-    request = {"study": "pain", "pseudonym": "P1", "owner": "alice", "scanner": "94T", "scan_type": "pilot"}
+    site.rule("study", {"study": PAIN, "members": [ALICE], "active": False})
+    request = {"study": PAIN, "pseudonym": "P1", "owner": ALICE, "scanner": T94, "scan_type": "pilot"}
     assert "inactive" in site.ask("register", request)["error"]
 
 
 def test_subjects_are_never_removed_and_members_follow_the_file(site):
-    site.rule("study", {"study": "pain", "members": ["bob"], "subjects": ["P3"]})
-    site.register(pseudonym="P1", owner="bob")
-    site.register(pseudonym="P3", owner="bob")
-    assert site.connect("alice").stat(f"{site.settings.home}/studies/pain") is None
+    site.rule("study", {"study": PAIN, "members": [BOB], "subjects": ["P3"]})
+    site.register(pseudonym="P1", owner=BOB)
+    site.register(pseudonym="P3", owner=BOB)
+    assert site.connect(ALICE).stat(f"{site.settings.home}/studies/{PAIN}") is None
 
 
 @pytest.mark.parametrize(
@@ -78,4 +79,4 @@ def test_ordinary_users_cannot_call_administrators_rules(site, rule):
     from policy.zone import NotPermitted
 
     with pytest.raises(NotPermitted):
-        site.ask(rule, {}, user="alice")
+        site.ask(rule, {}, user=ALICE)

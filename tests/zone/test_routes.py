@@ -2,18 +2,18 @@
 
 import pytest
 
-from embedded import routes
 from policy import ingest
 from policy.layout import landing
 from tests.files import dicom
-from tests.zone.ways import AT_ONCE, BY_SWEEP, LARGE
+from tests.zone.names import ALICE, PAIN, T94
+from tests.zone.ways import ADMINISTRATORS, AT_ONCE, BY_SWEEP, LARGE
 
 MIB = 1 << 20
 
 
 def archived(site, new):
     """Paths of the experiment's images, each with its AVUs; fails where one is described twice or not at all."""
-    found = site.paths(f"studies/pain/experiments/{new}/DICOM")
+    found = site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")
     for path in found:
         assert set(site.avus(path)) == {"SOPInstanceUID", "LandingPath"}
         assert "|" not in site.avus(path)["LandingPath"]
@@ -23,8 +23,8 @@ def archived(site, new):
 @pytest.mark.parametrize("way", AT_ONCE)
 def test_is_placed_at_once(site, way):
     new = site.register()
-    AT_ONCE[way](site, f"{landing(site.settings)}/94T/dicom/MR.1", dicom(new, sop="1.2.3"))
-    assert archived(site, new) == [f"studies/pain/experiments/{new}/DICOM/1_gre/1_1.2.3.dcm"]
+    AT_ONCE[way](site, f"{landing(site.settings)}/{T94}/dicom/MR.1", dicom(new, sop="1.2.3"))
+    assert archived(site, new) == [f"studies/{PAIN}/experiments/{new}/DICOM/1_gre/1_1.2.3.dcm"]
     assert site.sweep() == {}
     assert site.verify()["archived"] == 1
 
@@ -32,17 +32,17 @@ def test_is_placed_at_once(site, way):
 @pytest.mark.parametrize("way", BY_SWEEP)
 def test_is_placed_by_the_sweep(site, way):
     new = site.register()
-    BY_SWEEP[way](site, f"{landing(site.settings)}/94T/dicom/MR.1", dicom(new, sop="1.2.3"))
+    BY_SWEEP[way](site, f"{landing(site.settings)}/{T94}/dicom/MR.1", dicom(new, sop="1.2.3"))
     assert archived(site, new) == []
     assert site.sweep() == {"archived": 1}
-    assert archived(site, new) == [f"studies/pain/experiments/{new}/DICOM/1_gre/1_1.2.3.dcm"]
+    assert archived(site, new) == [f"studies/{PAIN}/experiments/{new}/DICOM/1_gre/1_1.2.3.dcm"]
     assert site.sweep() == {}
 
 
 @pytest.mark.parametrize("way", LARGE)
 def test_large_files(site, way):
     new = site.register()
-    LARGE[way](site, f"{landing(site.settings)}/94T/dicom/MR.1", dicom(new, sop="1.2.3", pixels=b"\1\2" * (17 * MIB)))
+    LARGE[way](site, f"{landing(site.settings)}/{T94}/dicom/MR.1", dicom(new, sop="1.2.3", pixels=b"\1\2" * (17 * MIB)))
     site.sweep()
     (path,) = archived(site, new)
     assert site.connect().stat(f"{site.settings.home}/{path}").size > 32 * MIB
@@ -50,26 +50,18 @@ def test_large_files(site, way):
 
 
 def test_touch_makes_an_empty_object_that_is_not_recognised(site):
-    routes.itouch(site.agent(), f"{landing(site.settings)}/94T/dicom/new")
+    site.clients.itouch(f"{landing(site.settings)}/{T94}/dicom/new")
     assert site.sweep() == {"quarantined": 1}
     assert site.verify()["quarantined"] == {"not-recognised": 1}
 
 
 @pytest.mark.parametrize("way", {**AT_ONCE, **BY_SWEEP})
 @pytest.mark.parametrize("broken", ["decide", "settings"])
-def test_a_policy_that_fails_never_reaches_the_client(site, way, broken, monkeypatch):
+def test_a_policy_that_fails_never_reaches_the_client(site, way, broken):
     new = site.register()
-    settings = site.folder / "mrdata.yaml"
-    text = settings.read_text()
-    with monkeypatch.context() as failing:
-        if broken == "decide":
-            for module in ("birth", "sweep"):
-                failing.setattr(f"policy.{module}.decide", lambda *a: 1 / 0)
-        else:
-            settings.write_text("zone: [")
-            site.reconnect()
-        {**AT_ONCE, **BY_SWEEP}[way](site, f"{landing(site.settings)}/94T/dicom/MR.1", dicom(new, sop="1.2.3"))
-        settings.write_text(text)
+    with site.broken_settings() if broken == "settings" else site.broken("policy.birth.decide", "policy.sweep.decide"):
+        site.reconnect()
+        {**AT_ONCE, **BY_SWEEP}[way](site, f"{landing(site.settings)}/{T94}/dicom/MR.1", dicom(new, sop="1.2.3"))
     assert archived(site, new) == []
     assert len(site.paths("landing")) == 1
     site.reconnect()
@@ -79,11 +71,11 @@ def test_a_policy_that_fails_never_reaches_the_client(site, way, broken, monkeyp
 
 @pytest.mark.parametrize("way", AT_ONCE)
 def test_ordinary_users_files_wait_for_the_sweep(site, way):
-    if way == "ireg":
+    if way in ADMINISTRATORS:
         pytest.skip("only administrators register files in place")
     new = site.register()
-    with site.acting_as("alice"):
-        AT_ONCE[way](site, f"{landing(site.settings)}/94T/dicom/MR.1", dicom(new, sop="1.2.3"))
+    with site.acting_as(ALICE):
+        AT_ONCE[way](site, f"{landing(site.settings)}/{T94}/dicom/MR.1", dicom(new, sop="1.2.3"))
     assert archived(site, new) == []
     assert site.sweep() == {"archived": 1}
     assert len(archived(site, new)) == 1
@@ -112,37 +104,39 @@ class Counted:
         monkeypatch.setattr(callback, "_dispatch", dispatch)
 
 
+@pytest.mark.embedded
 def test_a_registration_costs_a_constant_number_of_catalog_calls(site, monkeypatch):
     new = site.register()
     for number in (1, 2):
-        site.land(f"94T/dicom/{number}", dicom(new, instance=number))
+        site.land(f"{T94}/dicom/{number}", dicom(new, instance=number))
     counted = Counted(monkeypatch)
     for number in range(3, 8):
         counted.calls.clear()
-        site.land(f"94T/dicom/{number}", dicom(new, instance=number))
+        site.land(f"{T94}/dicom/{number}", dicom(new, instance=number))
         assert sorted(counted.calls) == [
-            "msiExecGenQuery", "msiExecGenQuery", "msiExecGenQuery", "msiMakeGenQuery", "msiMakeGenQuery", "msiMakeGenQuery",
-            "msiModAVUMetadata", "msiModAVUMetadata",
+            "msiExecGenQuery", "msiExecGenQuery", "msiMakeGenQuery", "msiMakeGenQuery", "msiModAVUMetadata", "msiModAVUMetadata",
         ]  # fmt: skip
 
 
+@pytest.mark.embedded
 def test_the_sweep_asks_as_much_whether_little_or_much_is_archived(site, monkeypatch):
     new = site.register()
-    site.land("94T/dicom/0", dicom(new, instance=0))
+    site.land(f"{T94}/dicom/0", dicom(new, instance=0))
     counted = Counted(monkeypatch)
 
     def calls_of_one(number):
-        site.upload(f"94T/dicom/{number}", dicom(new, instance=number))
+        site.upload(f"{T94}/dicom/{number}", dicom(new, instance=number))
         counted.calls.clear()
         assert site.sweep() == {"archived": 1}
         return len(counted.calls)
 
     first = calls_of_one(1)
     for number in range(10, 40):
-        site.land(f"94T/dicom/{number}", dicom(new, instance=number))
+        site.land(f"{T94}/dicom/{number}", dicom(new, instance=number))
     assert calls_of_one(2) == first
 
 
+@pytest.mark.embedded
 def test_outside_landing_a_policy_enforcement_point_does_nothing(site, monkeypatch):
     counted = Counted(monkeypatch)
     site.reconnect()

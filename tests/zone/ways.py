@@ -1,66 +1,50 @@
-"""Every way into the landing collections, as clients go it: (site, path below landing, content) -> None, as the service account."""
+"""Every way into the landing collections, as clients go it: (site, path below landing, content) -> None, as the acting user."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 
-from embedded import routes
-from policy.layout import landing
+from tests.zone.site import Site
 
-Way = Callable[[object, str, bytes], None]
-_numbers = itertools.count(1)
+Way = Callable[[Site, str, bytes], None]
 
 
-def _aside(site, content: bytes) -> str:
+def _aside(site: Site, content: bytes) -> str:
     """An object outside landing."""
-    path = f"{site.home}/aside{next(_numbers)}"
-    routes.iput(site.agent(), path, content)
+    path = site.aside()
+    site.clients.iput(path, content)
     return path
 
 
-def _iput(site, path, content):
-    routes.iput(site.agent(), path, content)
-
-
-def _bulk(site, path, content):
+def _bulk(site: Site, path: str, content: bytes) -> None:
     collection, _, name = path.rpartition("/")
-    routes.iput_bulk(site.agent(), collection, [(name, content)])
+    site.clients.iput_bulk(collection, "bulk", {name: content})
 
 
-def _prc(site, path, content):
-    routes.prc_put(site.agent(), path, content)
-
-
-def _istream(site, path, content):
-    routes.istream(site.agent(), path, content)
-
-
-def _ireg(site, path, content):
-    file = site.folder / "landing" / path.removeprefix(landing(site.settings) + "/")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
-    routes.ireg(site.agent(), file, path, site.settings.landing.resource)
-
-
-def _imv(site, path, content):
-    routes.imv(site.agent(), _aside(site, content), path)
-
-
-def _imv_collection(site, path, content):
+def _imv_collection(site: Site, path: str, content: bytes) -> None:
     collection, _, name = path.rpartition("/")
-    source = f"{site.home}/collection{next(_numbers)}"
-    routes.imkdir(site.agent(), source)
-    routes.iput(site.agent(), f"{source}/{name}", content)
-    routes.imv(site.agent(), source, f"{collection}/moved")
+    source = site.aside()
+    site.clients.imkdir(source)
+    site.clients.iput(f"{source}/{name}", content)
+    site.clients.imv(source, f"{collection}/moved")
 
 
-def _icp(site, path, content):
-    routes.icp(site.agent(), _aside(site, content), path)
-
-
-AT_ONCE: dict[str, Way] = {"iput": _iput, "iput -b": _bulk, "ireg": _ireg, "imv": _imv, "icp": _icp}
+AT_ONCE: dict[str, Way] = {
+    "iput": lambda site, path, content: site.clients.iput(path, content),
+    "iput -b": _bulk,
+    "irsync": lambda site, path, content: site.clients.irsync(path, content),
+    "ireg": lambda site, path, content: site.clients.ireg(path, content),
+    "PRC register": lambda site, path, content: site.clients.prc_register(path, content),
+    "imv": lambda site, path, content: site.clients.imv(_aside(site, content), path),
+    "icp": lambda site, path, content: site.clients.icp(_aside(site, content), path),
+}
 """Placed by the policy enforcement points when the service account goes them."""
-BY_SWEEP: dict[str, Way] = {"PRC put": _prc, "istream": _istream, "imv of a collection": _imv_collection}
+BY_SWEEP: dict[str, Way] = {
+    "PRC put": lambda site, path, content: site.clients.prc_put(path, content),
+    "istream": lambda site, path, content: site.clients.istream(path, content),
+    "imv of a collection": _imv_collection,
+}
 """Placed by the sweep: these close an object that a client may still be working on, or fire for the collection only."""
-LARGE: dict[str, Way] = {"iput": _iput, "PRC put": _prc, "istream": _istream, "ireg": _ireg}
+ADMINISTRATORS = ("ireg", "PRC register")
+"""Only administrators register files in place."""
+LARGE: dict[str, Way] = {way: {**AT_ONCE, **BY_SWEEP}[way] for way in ("iput", "PRC put", "istream", "ireg", "irsync")}

@@ -1,0 +1,27 @@
+"""`pytest --irods`: tests/zone against the server that the iRODS environment names, instead of embedded zones."""
+
+from __future__ import annotations
+
+import os
+import uuid
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--irods", action="store_true", help="run tests/zone on the server of the iRODS environment (docs/conformance.md)")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "embedded: looks into the embedded zone itself, which has no like on a server")
+    if config.getoption("--irods"):
+        if config.getoption("numprocesses", None):
+            raise pytest.UsageError("--irods: one process only: the tests share the server's settings and its sweep")
+        os.environ["MRDATA_TEST_SUFFIX"] = "x" + uuid.uuid4().hex[:5]
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--irods"):
+        for item in items:
+            if item.get_closest_marker("embedded") or item.path.name.startswith("test_embedded"):
+                item.add_marker(pytest.mark.skip(reason="looks into the embedded zone itself"))

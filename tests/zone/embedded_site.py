@@ -1,0 +1,109 @@
+"""A site on an embedded zone of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from embedded import routes
+from embedded.client import EmbeddedZone
+from microservices.settings import load_settings
+from mrdata.new_zone import create, make_users
+from policy.layout import landing
+from tests.zone.names import USERS
+from tests.zone.site import SCANNERS, SITE, Site
+
+
+class EmbeddedSite(Site):
+    """Made in `folder`; `site` are further settings."""
+
+    def __init__(self, folder: Path, site: dict) -> None:
+        super().__init__()
+        create(folder, scanners=SCANNERS, site={**SITE, **site})
+        self.folder = folder
+        self.settings = load_settings(self.settings_file)
+        self._open = ExitStack()
+        self._connections: dict[str, EmbeddedZone] = {}
+        make_users(self.settings, *USERS)
+        self.open()
+
+    @property
+    def settings_file(self) -> Path:
+        return self.folder / "mrdata.yaml"
+
+    def connect(self, user: str = "mrdata") -> EmbeddedZone:
+        if user not in self._connections:
+            self._connections[user] = self._open.enter_context(self.new_connection(user))
+        return self._connections[user]
+
+    def new_connection(self, user: str = "mrdata") -> EmbeddedZone:
+        return EmbeddedZone(self.folder, user)
+
+    def agent(self):
+        """The agent of the acting user's connection."""
+        return self.connect(self._acting).agent
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "MRDATA_ZONE": str(self.folder)}
+
+    def reconnect(self) -> None:
+        self._open.close()
+        self._connections.clear()
+
+    def close(self) -> None:
+        self._open.close()
+
+    @property
+    def clients(self) -> EmbeddedClients:
+        return EmbeddedClients(self, self.connect(self._acting).agent)
+
+    @contextmanager
+    def broken(self, *functions: str) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as failing:
+            for function in functions:
+                failing.setattr(function, lambda *a: 1 / 0)
+            yield
+
+
+class EmbeddedClients:
+    """The ways in as `embedded.routes` goes them."""
+
+    def __init__(self, site: EmbeddedSite, agent) -> None:
+        self._site, self._agent = site, agent
+
+    def iput(self, path: str, content: bytes) -> None:
+        routes.iput(self._agent, path, content)
+
+    irsync = iput
+
+    def iput_bulk(self, collection: str, folder: str, files: dict[str, bytes]) -> None:
+        routes.imkdir(self._agent, f"{collection}/{folder}")
+        routes.iput_bulk(self._agent, f"{collection}/{folder}", list(files.items()))
+
+    def prc_put(self, path: str, content: bytes) -> None:
+        routes.prc_put(self._agent, path, content)
+
+    def istream(self, path: str, content: bytes) -> None:
+        routes.istream(self._agent, path, content)
+
+    def itouch(self, path: str) -> None:
+        routes.itouch(self._agent, path)
+
+    def ireg(self, path: str, content: bytes) -> None:
+        file = self._site.landing_file(path.removeprefix(landing(self._site.settings) + "/"), content)
+        routes.ireg(self._agent, file, path, self._site.settings.landing.resource)
+
+    prc_register = ireg
+
+    def imv(self, source: str, destination: str) -> None:
+        routes.imv(self._agent, source, destination)
+
+    def icp(self, source: str, destination: str) -> None:
+        routes.icp(self._agent, source, destination)
+
+    def imkdir(self, path: str) -> None:
+        routes.imkdir(self._agent, path)

@@ -1,0 +1,176 @@
+"""A site on a real server: its own studies, scanners and settings for one test; afterwards they are gone."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from microservices.client import IrodsZone
+from policy import layout
+from policy.settings import settings_from
+from policy.zone import Condition
+from tests.zone.names import PAIN, SLEEP, SUFFIX
+from tests.zone.server import SERVICE, Account, Server, erase, replace
+from tests.zone.site import SCANNERS, SITE, Site
+
+BREAK = """
+
+# The tests' own: what they want to fail.
+_whole_agent = _agent
+
+
+def _agent():
+    agent = _whole_agent()
+    import importlib
+
+    for name in {functions!r}:
+        module, _, function = name.rpartition(".")
+        setattr(importlib.import_module(module), function, lambda *a: 1 / 0)
+    return agent
+"""
+
+
+class ServerSite(Site):
+    """`site` are settings that go before the server's."""
+
+    def __init__(self, server: Server, site: dict) -> None:
+        super().__init__()
+        self.server = server
+        self.folder = Path(tempfile.mkdtemp(prefix="site", dir=server.folder))
+        self.folder.chmod(0o755)
+        self._settings_before = self.settings_file.read_bytes()
+        settings = yaml.safe_load(self._settings_before)
+        settings["scanners"] = SCANNERS
+        for key, value in {**SITE, "landing": {**SITE["landing"], "folder": str(self.folder / "landing")}, **site}.items():
+            settings[key] = {**settings.get(key, {}), **value} if isinstance(value, dict) else value
+        replace(self.settings_file, yaml.safe_dump(settings, sort_keys=False).encode())
+        self.settings = settings_from(settings)
+        for scanner in SCANNERS:
+            for branch in layout.Branch:
+                (self.folder / "landing" / scanner / branch).mkdir(parents=True)
+        self._connections: dict[str, IrodsZone] = {}
+        self.rule("prepare")
+        self.open()
+
+    @property
+    def settings_file(self) -> Path:
+        return self.server.settings_file
+
+    def connect(self, user: str = SERVICE) -> IrodsZone:
+        if user not in self._connections:
+            self._connections[user] = self.new_connection(user)
+        return self._connections[user]
+
+    def new_connection(self, user: str = SERVICE) -> IrodsZone:
+        return self.server.accounts[user].connect()
+
+    def environment(self) -> dict[str, str]:
+        return {**self.server.service.variables, "MRDATA_SETTINGS": str(self.settings_file)}
+
+    def reconnect(self) -> None:
+        for zone in self._connections.values():
+            zone.close()
+        self._connections.clear()
+
+    @contextmanager
+    def broken(self, *functions: str) -> Iterator[None]:
+        core = self.server.core
+        whole, link = core.read_bytes(), os.readlink(core) if core.is_symlink() else None
+        here = f"__file__ = {os.path.realpath(core)!r}\n"  # core.py finds its release by it
+        replace(core, here.encode() + whole + BREAK.format(functions=functions).encode())
+        self.reconnect()
+        try:
+            yield
+        finally:
+            replace(core, whole, link)
+            self.reconnect()
+
+    @property
+    def clients(self) -> ServerClients:
+        return ServerClients(self, self.server.accounts[self._acting])
+
+    def close(self) -> None:
+        """Removes what the test made."""
+        self.reconnect()
+        replace(self.settings_file, self._settings_before)
+        with self.new_connection() as zone:
+            for path in self._own(zone):
+                erase(zone, path)
+            for study in (PAIN, SLEEP):
+                if zone.members(layout.study_group(study)) is not None:
+                    self.server.service.run("iadmin", "rmgroup", layout.study_group(study))
+
+    def _own(self, zone: IrodsZone) -> list[str]:
+        """The topmost collections and objects of this test session in the service account's home and trash: all have its suffix."""
+        tops = []
+        for home in (self.settings.home, f"/{self.settings.zone}/trash/home/{SERVICE}"):
+            named = zone.query(["COLL_PARENT_NAME", "COLL_NAME"], Condition("COLL_NAME", "like", f"{home}/%{SUFFIX}%"))
+            tops += [path for parent, path in named if SUFFIX not in parent]
+            for where in (Condition("COLL_NAME", "=", home), Condition("COLL_NAME", "like", f"{home}/%")):
+                rows = zone.query(["COLL_NAME", "DATA_NAME"], where, Condition("DATA_NAME", "like", f"%{SUFFIX}%"))
+                tops += ["/".join(row) for row in rows if SUFFIX not in row[0]]
+        return tops
+
+
+class ServerClients:
+    """The ways in with real clients: iCommands and python-irodsclient."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, site: ServerSite, account: Account) -> None:
+        self._site, self._account = site, account
+
+    def _file(self, content: bytes) -> str:
+        file = self._site.folder / f"file{next(self._numbers)}"
+        file.write_bytes(content)
+        return str(file)
+
+    def iput(self, path: str, content: bytes) -> None:
+        self._account.run("iput", self._file(content), path)
+
+    def irsync(self, path: str, content: bytes) -> None:
+        self._account.run("irsync", self._file(content), f"i:{path}")
+
+    def iput_bulk(self, collection: str, folder: str, files: dict[str, bytes]) -> None:
+        """`iput -b` takes a folder."""
+        local = self._site.folder / f"bulk{next(self._numbers)}" / folder
+        local.mkdir(parents=True)
+        for name, content in files.items():
+            (local / name).write_bytes(content)
+        self._account.run("iput", "-b", "-r", str(local), collection)
+
+    def prc_put(self, path: str, content: bytes) -> None:
+        with self._account.connect() as zone:
+            zone.session.data_objects.put(self._file(content), path)
+
+    def istream(self, path: str, content: bytes) -> None:
+        self._account.run("istream", "write", path, text=content)
+
+    def itouch(self, path: str) -> None:
+        self._account.run("itouch", path)
+
+    def _landing_file(self, path: str, content: bytes) -> str:
+        return str(self._site.landing_file(path.removeprefix(layout.landing(self._site.settings) + "/"), content))
+
+    def ireg(self, path: str, content: bytes) -> None:
+        self._account.run("ireg", "-R", self._site.settings.landing.resource, self._landing_file(path, content), path)
+
+    def prc_register(self, path: str, content: bytes) -> None:
+        with self._account.connect() as zone:
+            resource = self._site.settings.landing.resource
+            zone.session.data_objects.register(self._landing_file(path, content), path, destRescName=resource)
+
+    def imv(self, source: str, destination: str) -> None:
+        self._account.run("imv", source, destination)
+
+    def icp(self, source: str, destination: str) -> None:
+        self._account.run("icp", source, destination)
+
+    def imkdir(self, path: str) -> None:
+        self._account.run("imkdir", path)
