@@ -148,7 +148,7 @@ def test_what_the_dockerfiles_copy_is_there_and_in_the_context(file):
         for source in sources.split():
             assert (folder / source).exists(), f"{file}: {source}"
             assert folder != ROOT or f"!{source.split('/')[0]}" in let_in, f".dockerignore keeps {source} out"
-    for script in re.findall(r"/opt/mrdata-docker/([\w.-]+)", text):
+    for script in re.findall(r"/opt/mrdata-docker/([\w.-]+)", text + (ROOT / "compose.yaml").read_text()):
         assert list((ROOT / "docker").glob(f"*/{script}")), f"{file}: {script}"
 
 
