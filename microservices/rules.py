@@ -42,6 +42,12 @@ def _administrators(context: Context) -> bool:
     return context.zone.whoami().is_admin
 
 
+def _service(context: Context) -> bool:
+    """only the service account may, which owns the archive (another administrator: clientUserName=mrdata)"""
+    user = context.zone.whoami()
+    return user.is_admin and user.name == context.settings.account
+
+
 def _stewards(context: Context) -> bool:
     """only data stewards and administrators may"""
     user = context.zone.whoami()
@@ -119,17 +125,17 @@ def _health(context: Context, request: Request) -> object:
 
 
 RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
-    "prepare": (_administrators, _prepare),
-    "study": (_administrators, _study),
-    "register": (_administrators, _register),
-    "sweep": (_administrators, _sweep),
-    "sweep_every": (_administrators, _sweep_every),
-    "archive": (_administrators, _archive),
-    "archive_every": (_administrators, _archive_every),
-    "retry": (_administrators, _retry),
+    "prepare": (_service, _prepare),
+    "study": (_service, _study),
+    "register": (_service, _register),
+    "sweep": (_service, _sweep),
+    "sweep_every": (_service, _sweep_every),
+    "archive": (_service, _archive),
+    "archive_every": (_service, _archive_every),
+    "retry": (_service, _retry),
     "describe": (_administrators, _describe),
     "quarantine_list": (_stewards, _quarantine_list),
-    "experiment_reassign": (_administrators, _reassign),
-    "verify": (_administrators, _verify),
+    "experiment_reassign": (_service, _reassign),
+    "verify": (_service, _verify),
     "health": (_administrators, _health),
 }
