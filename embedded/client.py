@@ -15,20 +15,16 @@ from embedded.catalog import OWN, READ, WRITE
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
 from embedded.types import DataObjInp
-from policy.zone import AVU, Access, Condition, Exists, NotFound, NotPermitted, Stat, User, ZoneError
+from microservices import codes, query, rename
+from policy.zone import AVU, Access, Condition, NotFound, Stat, User, ZoneError
 
-_KINDS: dict[int, type[ZoneError]] = {
-    **dict.fromkeys((-310000, -358000, -808000, -814000, -817000, -164000), NotFound),
-    **dict.fromkeys((-809000, -312000, -833000, -834000), Exists),
-    **dict.fromkeys((-818000, -830000, -13000, -129000), NotPermitted),
-}
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
 def zone_error(error: IrodsError) -> ZoneError:
     """The zone protocol's exception for a code of iRODS."""
-    return _KINDS.get(error.code, ZoneError)(str(error), error.code)
+    return codes.kind(error.code)(str(error), error.code)
 
 
 def _translated(verb: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -77,7 +73,10 @@ class EmbeddedZone:
 
     @_translated
     def query(self, columns: Sequence[str], *conditions: Condition) -> list[tuple[str, ...]]:
-        """The distinct rows; the conditions are joined by `and`."""
+        """The distinct rows; see `microservices.query`."""
+        return query.distinct(self._rows, columns, conditions)
+
+    def _rows(self, columns: Sequence[str], conditions: Sequence[Condition]) -> list[tuple[str, ...]]:
         where = " and ".join(f"{condition.column} {condition.operator} {quoted(condition.value)}" for condition in conditions)
         parsed = genquery1.parse(f"select {', '.join(columns)}" + (f" where {where}" if where else ""))
         session = self.agent.session
@@ -117,14 +116,21 @@ class EmbeddedZone:
     def make_collection(self, path: str) -> None:
         routes.imkdir(self.agent, path, parents=True)
 
-    @_translated
     def move(self, source: str, destination: str) -> None:
+        """See `microservices.rename`: a rename of iRODS stumbles over a name that is taken in the old collection."""
+        rename.move(self.stat, lambda source, destination, _: self._rename(source, destination), source, destination)
+
+    @_translated
+    def _rename(self, source: str, destination: str) -> None:
         routes.imv(self.agent, source, destination)
 
     @_translated
     def remove(self, path: str) -> None:
-        """Moves a data object to the trash."""
-        routes.irm(self.agent, path)
+        """Moves a data object or a collection to the trash."""
+        found = self.stat(path)
+        if found is None:
+            raise IrodsError("OBJ_PATH_DOES_NOT_EXIST", path)
+        (routes.irm_collection if found.is_collection else routes.irm)(self.agent, path)
 
     def _is_collection(self, path: str) -> bool:
         return self.agent.session.collection_id(path) is not None
@@ -159,7 +165,8 @@ class EmbeddedZone:
 
     @_translated
     def permit(self, path: str, name: str, access: Access, *, recursive: bool = False) -> None:
-        routes.ichmod(self.agent, access.value, name, path, recursive=recursive)
+        level = f"admin:{access}" if self.whoami().is_admin else access.value
+        routes.ichmod(self.agent, level, name, path, recursive=recursive)
 
     @_translated
     def inherit(self, path: str) -> None:
@@ -191,7 +198,8 @@ class EmbeddedZone:
 
     @_translated
     def replicate(self, path: str, resource: str) -> None:
-        routes.irepl(self.agent, path, resource)
+        routes.ichksum(self.agent, path)
+        routes.irepl(self.agent, path, resource, verify=True)
 
     @_translated
     def trim(self, path: str, resource: str) -> None:

@@ -214,7 +214,7 @@ class Disk:
             if self._clock - status.st_ctime_ns > self._stale_ns:
                 self._problem(path, Reason.TEMPORARY)
             return False
-        reason = unfit(name)
+        reason = unfit(path)
         if stat.S_ISLNK(status.st_mode):
             reason = Reason.SYMLINK
         elif not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     SPECIAL = "neither a file nor a folder"
     NOT_UTF8 = "name is not UTF-8"
     CONTROL = "control character in the name"
+    QUOTE = "a quote together with || or && in the path"
     TOO_LONG = "path too long"
     TEMPORARY = "temporary name that stays"
     UNREADABLE = "cannot be read"
@@ -37,6 +38,7 @@ ADVICE: dict[Reason, str] = {
     Reason.SPECIAL: "sockets, pipes and devices are not archived; remove it",
     Reason.NOT_UTF8: "rename it with UTF-8 characters",
     Reason.CONTROL: "rename it without control characters (line feed, tab, ...)",
+    Reason.QUOTE: "iRODS can neither read nor remove an object of such a name; rename it without the quote",
     Reason.TOO_LONG: f"iRODS holds paths of at most {LONGEST_PATH} bytes; shorten the folders' names",
     Reason.TEMPORARY: "a copy may have been broken off: copy it again, or rename it if it is complete (no leading dot, no .tmp, .part, ~)",
     Reason.UNREADABLE: "let this account read it",
@@ -57,11 +59,18 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") or name.lower().endswith(_TEMPORARY_ENDINGS)
 
 
-def unfit(name: str) -> Reason | None:
-    """Why iRODS cannot hold such a name; None when it can."""
-    if _NOT_UTF8.search(name):
+def unfit(path: str) -> Reason | None:
+    """Why iRODS cannot hold such a path; None when it can.
+
+    >>> unfit("it's 100% || b"), unfit("it's 100%")
+    (<Reason.QUOTE: 'a quote together with || or && in the path'>, None)
+    """
+    if _NOT_UTF8.search(path):
         return Reason.NOT_UTF8
-    return Reason.CONTROL if _CONTROL.search(name) else None
+    if _CONTROL.search(path):
+        return Reason.CONTROL
+    # The catalog takes what stands between the quotes of its own condition for an operator (general_query.cpp).
+    return Reason.QUOTE if "'" in path and ("||" in path or "&&" in path) else None
 
 
 def told(error: OSError) -> str:

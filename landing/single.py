@@ -75,7 +75,7 @@ class Single:
         relative = file.removeprefix(f"{real}/" if file.startswith(f"{real}/") else f"{self._folder}/")
         collection = layout.landing(self._settings)
         parts = relative.split("/")
-        reason = next((reason for part in parts if (reason := unfit(part))), None)
+        reason = unfit(relative)
         if any(is_temporary(part) for part in parts):
             reason = Reason.TEMPORARY
         elif layout.landed(self._settings, f"{collection}/{relative}") is None or not self._is_scanner(parts[0]):

@@ -18,7 +18,7 @@ from irods.models import DataObject
 from irods.session import iRODSSession
 
 from microservices import client_query, client_rule, codes, query
-from microservices.catalog import Catalog
+from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
 from policy.zone import AVU, Access, Condition, Exists, NotFound, User, ZoneError
 
@@ -61,17 +61,20 @@ class IrodsZone(Catalog):
 
     def read(self, path: str, offset: int, length: int) -> bytes:
         """Opens, seeks, reads and closes."""
+        demand(path)
         with _errors("read", path), self.session.data_objects.open(path, "r") as file:
             file.seek(offset)
             return bytes(file.read(length))
 
     def write(self, path: str, content: bytes) -> None:
         """Creates or replaces a small data object."""
+        demand(path)
         with _errors("write", path), self.session.data_objects.open(path, "w") as file:
             file.write(content)
 
     def put(self, file: str, path: str) -> None:
         """Uploads a local file, a large one by several streams at once; Exists where there is an object or a collection already."""
+        demand(path)
         if self.stat(path) is not None:
             raise Exists(f"cannot upload {file}: {path} exists")
         with _errors(f"upload {file} to", path):
@@ -79,6 +82,7 @@ class IrodsZone(Catalog):
 
     def make_collection(self, path: str) -> None:
         """With its parents."""
+        demand(path)
         try:
             with _errors("make the collection", path):
                 self.session.collections.create(path)
@@ -87,12 +91,10 @@ class IrodsZone(Catalog):
             if found is None or not found.is_collection:
                 raise
 
-    def move(self, source: str, destination: str) -> None:
-        """A rename in the catalog. Not the library's own, which moves into a collection that is there."""
-        found = self.stat(source)
-        if found is None:
-            raise NotFound(f"{source} is not there")
-        kind = _RENAME_COLLECTION if found.is_collection else _RENAME_OBJECT
+    def rename(self, source: str, destination: str, is_collection: bool) -> None:
+        """Not the library's own, which moves into a collection that is there."""
+        demand(source, destination)
+        kind = _RENAME_COLLECTION if is_collection else _RENAME_OBJECT
         ends = [FileOpenRequest(**_RENAME, objPath=path, oprType=kind, KeyValPair_PI=StringStringMap()) for path in (source, destination)]
         request = ObjCopyRequest(srcDataObjInp_PI=ends[0], destDataObjInp_PI=ends[1])
         with _errors("move", f"{source} to {destination}"), self.session.pool.get_connection() as connection:
@@ -101,6 +103,7 @@ class IrodsZone(Catalog):
 
     def remove(self, path: str) -> None:
         """To the trash."""
+        demand(path)
         found = self.stat(path)
         if found is None:
             raise NotFound(f"{path} is not there")
@@ -112,6 +115,7 @@ class IrodsZone(Catalog):
 
     def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
         """All or nothing."""
+        demand(path)
         operations = [AVUOperation(operation="add", avu=_meta(avu)) for avu in add]
         operations += [AVUOperation(operation="remove", avu=_meta(avu)) for avu in remove]
         if operations:
@@ -121,6 +125,7 @@ class IrodsZone(Catalog):
 
     def permit(self, path: str, name: str, access: Access, *, recursive: bool = False) -> None:
         """As administrator where the user is one."""
+        demand(path)
         with _errors(f"give {name} {access} on", path):
             self.session.acls.set(iRODSAccess(access.value, path, name), recursive=recursive, admin=self.whoami().is_admin)
 
@@ -143,6 +148,7 @@ class IrodsZone(Catalog):
 
     def checksum(self, path: str, *, verify: bool = False) -> str:
         """The kept checksum, computed where there is none; `verify` compares the bytes of all good replicas with it."""
+        demand(path)
         with _errors("checksum", path):
             kept = str(self.session.data_objects.chksum(path))
             if verify:
@@ -158,17 +164,20 @@ class IrodsZone(Catalog):
 
     def replicate(self, path: str, resource: str) -> None:
         """The checksum, computed where there is none, goes along and is compared."""
+        demand(path)
         with _errors("replicate", path):
             self.session.data_objects.chksum(path)
             self.session.data_objects.replicate(path, resource=resource, **{kw.VERIFY_CHKSUM_KW: ""})
 
     def trim(self, path: str, resource: str) -> None:
         """Leaves at least one replica."""
+        demand(path)
         with _errors("trim", path):
             self.session.data_objects.trim(path, **{kw.RESC_NAME_KW: resource, kw.COPIES_KW: "1"})
 
     def register(self, file: str, path: str, resource: str) -> str:
         """Where the object then is tells its file, which only one object has: a policy may have changed the path."""
+        demand(path)
         with _errors(f"register {file} as", path):
             self.session.data_objects.register(file, path, **{kw.DEST_RESC_NAME_KW: resource})
         found = [f"{collection}/{name}" for collection, name in self.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_PATH", "=", file))]
@@ -208,6 +217,11 @@ def _errors(action: str, subject: str) -> Iterator[None]:
     except iRODSException as error:
         code = int(error.code)
         raise codes.kind(code)(f"cannot {action} {subject}: {type(error).__name__} ({code})", code) from error
+    except KeyError as error:  # a code that the library does not know: exception.py looks it up in a table
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        if not code:
+            raise
+        raise codes.kind(code)(f"cannot {action} {subject}: iRODS error {code}", code) from error
     except NetworkException as error:
         raise ZoneError(f"cannot {action} {subject}: {error}") from error
     except PycommandsException as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from policy.zone import Exists, NotFound, NotPermitted, ZoneError
 
 NOT_FOUND = {-310000, -358000, -808000, -814000, -817000, -164000, -171000}
-EXISTS = {-312000, -809000, -833000, -834000}
-NOT_PERMITTED = {-818000, -13000, -350000, -830000}
+EXISTS = {-312000, -339000, -809000, -833000, -834000}
+NOT_PERMITTED = {-818000, -13000, -129000, -350000, -830000}
 AVU_EXISTS = (-809000,)
 AVU_MISSING = (-819000, -808000, -817000)
+INVALID_ARGUMENT = -816000
 _KINDS: list[tuple[set[int], type[ZoneError]]] = [(NOT_FOUND, NotFound), (EXISTS, Exists), (NOT_PERMITTED, NotPermitted)]
 
 

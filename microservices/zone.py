@@ -6,6 +6,7 @@ plugin's python_rules/*.r for examples of each. Nothing here may outlive the rul
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -13,13 +14,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from microservices import codes, query
-from microservices.catalog import Catalog
+from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
 from policy.settings import Settings
-from policy.zone import AVU, Access, Condition, NotFound, User, ZoneError
+from policy.zone import AVU, Access, Condition, Exists, NotFound, User, ZoneError
 
 _CODE = re.compile(r"\[iRods__Error__Code:(-?\d+)\]")
 _REMOTE_ADMIN = 4
+_ATOMIC = {"add": "add", "rm": "remove"}
 
 
 class ServerZone(Catalog):
@@ -48,8 +50,8 @@ class ServerZone(Catalog):
 
     def read(self, path: str, offset: int, length: int) -> bytes:
         """Opens, seeks, reads and closes: callers read large pieces."""
-        if "++++" in path:
-            raise ZoneError(f"{path}: `++++` separates arguments in iRODS and cannot be in a name that a rule reads; rename it")
+        _demand_one_argument(path)
+        demand(path)
         with _errors("read", path):
             opened = self._call("msiDataObjOpen", f"objPath={path}++++openFlags=O_RDONLY", 0)[1]
             try:
@@ -64,6 +66,7 @@ class ServerZone(Catalog):
 
     def write(self, path: str, content: bytes) -> None:
         """Text only, as UTF-8: what MrData writes itself are YAML and JSON."""
+        demand(path)
         with _errors("write", path):
             opened = self._call("msiDataObjCreate", path, "forceFlag=", 0)[2]
             try:
@@ -73,19 +76,24 @@ class ServerZone(Catalog):
 
     def make_collection(self, path: str) -> None:
         """With its parents."""
-        with _errors("make the collection", path, ignore=codes.EXISTS):
-            self._call("msiCollCreate", path, "1", 0)
+        demand(path)
+        try:
+            with _errors("make the collection", path):
+                self._call("msiCollCreate", path, "1", 0)
+        except Exists:
+            found = self.stat(path)
+            if found is None or not found.is_collection:
+                raise
 
-    def move(self, source: str, destination: str) -> None:
-        """A rename in the catalog."""
-        found = self.stat(source)
-        if found is None:
-            raise NotFound(f"{source} is not there")
+    def rename(self, source: str, destination: str, is_collection: bool) -> None:
+        """In the catalog, and in the vault."""
+        demand(source, destination)
         with _errors("move", f"{source} to {destination}"):
-            self._call("msiDataObjRename", source, destination, "1" if found.is_collection else "0", 0)
+            self._call("msiDataObjRename", source, destination, "1" if is_collection else "0", 0)
 
     def remove(self, path: str) -> None:
         """To the trash."""
+        demand(path)
         found = self.stat(path)
         if found is None:
             raise NotFound(f"{path} is not there")
@@ -93,6 +101,7 @@ class ServerZone(Catalog):
             if found.is_collection:
                 self._call("msiRmColl", path, "", 0)
             else:
+                _demand_one_argument(path)
                 self._call("msiDataObjUnlink", f"objPath={path}", 0)
 
     def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
@@ -117,10 +126,17 @@ class ServerZone(Catalog):
 
     def _modify(self, option: str, path: str, operation: str, avu: AVU, done_already: Collection[int]) -> None:
         with _errors("annotate", path, ignore=done_already):
+            if "null" in (avu.attribute, avu.value, avu.unit):  # which stands for nothing in msiModAVUMetadata
+                kind = "data_object" if option == "-d" else "collection"
+                change = {"operation": _ATOMIC[operation], "attribute": avu.attribute, "value": avu.value, "units": avu.unit}
+                request = {"entity_name": path, "entity_type": kind, "operations": [change]}
+                self._call("msi_atomic_apply_metadata_operations", json.dumps(request), "")
+                return
             self._call("msiModAVUMetadata", option, path, operation, avu.attribute, avu.value, avu.unit)
 
     def permit(self, path: str, name: str, access: Access, *, recursive: bool = False) -> None:
         """As administrator where the user is one, so that the service account reaches what others put into landing."""
+        demand(path)
         level = f"admin:{access}" if self.whoami().is_admin else str(access)
         with _errors(f"give {name} {access} on", path):
             self._call("msiSetACL", "recursive" if recursive else "default", level, name, path)
@@ -144,6 +160,7 @@ class ServerZone(Catalog):
 
     def checksum(self, path: str, *, verify: bool = False) -> str:
         """The kept checksum, computed where there is none; `verify` compares the bytes of all good replicas with it."""
+        demand(path)
         with _errors("checksum", path):
             kept = str(self._call("msiDataObjChksum", path, "", "")[2])
             if verify:
@@ -151,17 +168,24 @@ class ServerZone(Catalog):
         return kept
 
     def replicate(self, path: str, resource: str) -> None:
-        """One thread: worker threads would wait for the interpreter that this rule holds, for ever (plugin issue 54)."""
+        """The checksum, computed where there is none, goes along and is compared.
+
+        One thread: worker threads would wait for the interpreter that this rule holds, for ever (plugin issue 54).
+        """
+        demand(path)
         with _errors("replicate", path):
+            self._call("msiDataObjChksum", path, "", "")
             self._call("msiDataObjRepl", path, f"destRescName={resource}++++numThreads=1++++verifyChksum=", 0)
 
     def trim(self, path: str, resource: str) -> None:
         """Leaves at least one replica."""
+        demand(path)
         with _errors("trim", path):
             self._call("msiDataObjTrim", path, resource, "null", "1", "null", 0)
 
     def register(self, file: str, path: str, resource: str) -> str:
         """From inside the server no policy enforcement point fires: the path stays."""
+        demand(path)
         with _errors("register", path):
             self._call("msiPhyPathReg", path, resource, file, "null", 0)
         return path
@@ -191,6 +215,11 @@ class ServerZone(Catalog):
         done = subprocess.run([*self._settings.iadmin, *arguments], capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
             raise ZoneError(f"iadmin {' '.join(arguments)}: {(done.stderr or done.stdout).strip()}")
+
+
+def _demand_one_argument(path: str) -> None:
+    if "++++" in path:
+        raise ZoneError(f"{path}: `++++` separates arguments in iRODS: rules can neither read nor remove such an object; rename it")
 
 
 def _types() -> Any:  # noqa: ANN401 - a module that only the server has

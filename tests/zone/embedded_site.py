@@ -12,10 +12,11 @@ import pytest
 from embedded import routes
 from embedded.client import EmbeddedZone
 from microservices.settings import load_settings
+from microservices.zone import ServerZone
 from mrdata.new_zone import create, make_users
 from policy.layout import landing
 from tests.zone.names import USERS
-from tests.zone.site import SCANNERS, SITE, Site
+from tests.zone.site import SCANNERS, SITE, Inside, Site
 
 
 class EmbeddedSite(Site):
@@ -46,6 +47,26 @@ class EmbeddedSite(Site):
     def agent(self):
         """The agent of the acting user's connection."""
         return self.connect(self._acting).agent
+
+    def inside(self) -> Inside:
+        def call(verb, arguments, named):
+            answers, faults = [], []
+
+            def rule(rule_args, callback, rei):
+                try:
+                    answers.append(getattr(ServerZone(callback, rei, self.settings), verb)(*arguments, **named))
+                except Exception as error:  # noqa: BLE001 - raised again below
+                    faults.append(error)
+
+            self.connect().agent.run(rule, verb, [])
+            if faults:
+                raise faults[0]
+            return answers[0]
+
+        return Inside(call)
+
+    def unschedule(self, text: str) -> None:
+        """The zone goes with the test, and nothing runs its delay rules."""
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "MRDATA_ZONE": str(self.folder)}

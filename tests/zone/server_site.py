@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import itertools
 import os
+import pickle
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from irods.rule import Rule
 
+from microservices import delay
 from microservices.client import IrodsZone
 from policy import layout
 from policy.settings import settings_from
 from policy.zone import Condition
 from tests.zone.names import PAIN, SLEEP, SUFFIX
 from tests.zone.server import SERVICE, Account, Server, erase, replace
-from tests.zone.site import SCANNERS, SITE, Site
+from tests.zone.site import SCANNERS, SITE, Inside, Site
 
 BREAK = """
 
@@ -34,6 +39,24 @@ def _agent():
         setattr(importlib.import_module(module), function, lambda *a: 1 / 0)
     return agent
 """
+
+INSIDE = """
+def main(rule_args, callback, rei):
+    import base64
+    import pickle
+
+    import core
+
+    zone = core._agent().context(callback, rei).zone
+    verb, arguments, named = pickle.loads(base64.b64decode(irods_rule_vars["*given"]))
+    try:
+        answered = getattr(zone, verb)(*arguments, **named), None
+    except Exception as error:
+        error.__cause__ = error.__context__ = None
+        answered = None, error
+    callback.writeString("stdout", base64.b64encode(pickle.dumps(answered)).decode())
+"""
+"""Runs one verb in the server, of the library that is installed there."""
 
 
 class ServerSite(Site):
@@ -69,6 +92,23 @@ class ServerSite(Site):
 
     def new_connection(self, user: str = SERVICE) -> IrodsZone:
         return self.server.accounts[user].connect()
+
+    def inside(self) -> Inside:
+        def call(verb, arguments, named):
+            given = base64.b64encode(pickle.dumps((verb, arguments, named))).decode()
+            text, inputs = io.StringIO(INSIDE), {"*given": given}
+            rule = Rule(self.connect().session, text, params=inputs, output="ruleExecOut", instance_name=delay.PYTHON)
+            printed = rule.execute(session_cleanup=False).MsParam_PI[0].inOutStruct.stdoutBuf.buf
+            answer, fault = pickle.loads(base64.b64decode(printed.rstrip(b"\0")))
+            if fault is not None:
+                raise fault
+            return answer
+
+        return Inside(call)
+
+    def unschedule(self, text: str) -> None:
+        for (number,) in self.connect().query(["RULE_EXEC_ID"], Condition("RULE_EXEC_NAME", "like", text)):
+            self.server.service.run("iqdel", number)
 
     def environment(self) -> dict[str, str]:
         return {**self.server.service.variables, "MRDATA_SETTINGS": str(self.settings_file)}

@@ -12,6 +12,7 @@ from pathlib import Path
 from mrdata.connect import Client
 from policy.layout import landing
 from policy.settings import Settings
+from policy.zone import Zone
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T3, T94
 
 SCANNERS = [T94, T3]
@@ -19,6 +20,16 @@ SITE = {
     "sweep": {"every_seconds": 1, "quiet_seconds": 0, "tries": 2, "retry_seconds": 0},
     "landing": {"quiet_seconds": 0.05, "look_seconds": 0.02, "incomplete_seconds": 0.2},
 }
+
+
+class Inside:
+    """A zone whose verbs are called elsewhere: `call(verb, arguments, named)`."""
+
+    def __init__(self, call) -> None:
+        self._call = call
+
+    def __getattr__(self, verb: str):
+        return lambda *arguments, **named: self._call(verb, arguments, named)
 
 
 class Site(ABC):
@@ -46,6 +57,14 @@ class Site(ABC):
     @abstractmethod
     def new_connection(self, user: str = "mrdata") -> Client:
         """One more connection, which the caller closes."""
+
+    @abstractmethod
+    def inside(self) -> Zone:
+        """The zone as rules see it, inside the server, as the service account: each verb runs in a rule of its own."""
+
+    @abstractmethod
+    def unschedule(self, text: str) -> None:
+        """Removes the delay rules whose text is like this."""
 
     @abstractmethod
     def environment(self) -> dict[str, str]:

@@ -80,7 +80,7 @@ def test_expanded_data_keep_their_tree(site):
         "same",
         "-dash",
         "a=b++++c",
-        "o'y || && \\x41 _%",
+        "o'y \\x41 _%",
         "a || b",
         "\\",
     ]
