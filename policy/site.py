@@ -15,6 +15,8 @@ def prepare(context: Context) -> None:
         zone.group(settings.stewards, [])
     for path in (layout.landing(settings), layout.studies(settings), layout.quarantine(settings)):
         zone.make_collection(path)
+    # Everybody may enter, so that WebDAV can list; each study is readable for its members alone.
+    zone.permit(layout.studies(settings), "public", Access.READ)
     zone.permit(layout.quarantine(settings), settings.stewards, Access.READ)
     zone.inherit(layout.quarantine(settings))
     for scanner in settings.scanners:

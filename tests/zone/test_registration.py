@@ -33,6 +33,16 @@ def test_the_study_reads_and_nobody_else(site):
     assert site.connect().permissions(path) == {"mrdata": Access.OWN, f"study_{PAIN}": Access.READ}
 
 
+def test_everybody_may_enter_the_studies_and_sees_his_own(site):
+    from mrdata.listing import entries
+
+    site.register()
+    studies = f"{site.settings.home}/studies"
+    for user, own in ((ALICE, PAIN), (BOB, SLEEP)):
+        assert f"{studies}/{own}" in [e.path for e in entries(site.connect(user), studies)]
+        assert not any(other in e.path for e in entries(site.connect(user), studies, recursive=True) for other in {PAIN, SLEEP} - {own})
+
+
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
