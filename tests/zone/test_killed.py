@@ -20,7 +20,7 @@ with EmbeddedZone(sys.argv[1], "mrdata") as zone:
     while True:
         zone.rule("mrdata_sweep", "{}")
 """
-OBJECTS = 120
+OBJECTS = 80
 
 
 @pytest.mark.parametrize("seed", range(2))
