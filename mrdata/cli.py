@@ -181,14 +181,20 @@ def find(conditions: tuple[str, ...], user: str, as_json: bool) -> None:
 @click.argument("path")
 @click.argument("target", default=".", type=click.Path(path_type=Path))
 @USER
-def get(path: str, target: Path, user: str) -> None:
+@JSON
+def get(path: str, target: Path, user: str, as_json: bool) -> None:
     """Downloads an object, or a collection with all below it, into TARGET; nothing is overwritten."""
     with opened(user) as zone:
         try:
+            files = []
             for file in listing.download(zone, path, target):
-                click.echo(file)
+                files.append(str(file))
+                if not as_json:
+                    click.echo(file)
         except FileExistsError as error:
             fail(f"{error.filename}: is there already, and nothing is overwritten; give another TARGET")
+    if as_json:
+        show(files, True)
 
 
 @cli.command()
