@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from microservices.catalog import unfindable
+
 LONGEST_PATH = 1087
 """Bytes of a logical or physical path: MAX_NAME_LEN of rodsDef.h, without its closing zero."""
 
@@ -23,7 +25,7 @@ class Reason(StrEnum):
     SPECIAL = "neither a file nor a folder"
     NOT_UTF8 = "name is not UTF-8"
     CONTROL = "control character in the name"
-    QUOTE = "a quote together with || or && in the path"
+    UNFINDABLE = "a path that iRODS cannot look up"
     TOO_LONG = "path too long"
     TEMPORARY = "temporary name that stays"
     UNREADABLE = "cannot be read"
@@ -38,7 +40,7 @@ ADVICE: dict[Reason, str] = {
     Reason.SPECIAL: "sockets, pipes and devices are not archived; remove it",
     Reason.NOT_UTF8: "rename it with UTF-8 characters",
     Reason.CONTROL: "rename it without control characters (line feed, tab, ...)",
-    Reason.QUOTE: "iRODS can neither read nor remove an object of such a name; rename it without the quote",
+    Reason.UNFINDABLE: "iRODS can neither read nor remove it; rename it: no quote together with || or &&, no \\x with two digits",
     Reason.TOO_LONG: f"iRODS holds paths of at most {LONGEST_PATH} bytes; shorten the folders' names",
     Reason.TEMPORARY: "a copy may have been broken off: copy it again, or rename it if it is complete (no leading dot, no .tmp, .part, ~)",
     Reason.UNREADABLE: "let this account read it",
@@ -63,14 +65,13 @@ def unfit(path: str) -> Reason | None:
     """Why iRODS cannot hold such a path; None when it can.
 
     >>> unfit("it's 100% || b"), unfit("it's 100%")
-    (<Reason.QUOTE: 'a quote together with || or && in the path'>, None)
+    (<Reason.UNFINDABLE: 'a path that iRODS cannot look up'>, None)
     """
     if _NOT_UTF8.search(path):
         return Reason.NOT_UTF8
     if _CONTROL.search(path):
         return Reason.CONTROL
-    # The catalog takes what stands between the quotes of its own condition for an operator (general_query.cpp).
-    return Reason.QUOTE if "'" in path and ("||" in path or "&&" in path) else None
+    return Reason.UNFINDABLE if unfindable(path) else None
 
 
 def told(error: OSError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from microservices.rename import move
 from policy.zone import AVU, Access, Condition, NotFound, Stat, ZoneError
 
 _ACCESS = {"own": Access.OWN, "write": Access.WRITE, "modify object": Access.WRITE, "modify_object": Access.WRITE}
+_ESCAPE = re.compile(r"\\x[0-9A-Fa-f]{2}")
 _READ = {"read", "read object", "read_object"}
 
 
@@ -83,15 +85,20 @@ def data_object(path: str) -> list[Condition]:
     return [Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)]
 
 
-def demand(*paths: str) -> None:
-    """ZoneError for a path that iRODS itself cannot look up.
+def unfindable(path: str) -> bool:
+    """Whether iRODS itself cannot look up the path, which its own conditions hold.
 
-    Its own conditions hold the path, and the catalog stumbles where a quote meets `||` or `&&` (see `microservices.query`);
-    after that it answers the next question of the connection wrongly.
+    The catalog stumbles where a quote meets `||` or `&&` (see `microservices.query`), and then answers the next question of the
+    connection wrongly; in the server's own GenQuery1 texts, \\xHH stands for another character (lib/genquery1/dsl/lexer.l).
     """
+    return ("'" in path and ("||" in path or "&&" in path)) or _ESCAPE.search(path) is not None
+
+
+def demand(*paths: str) -> None:
+    """ZoneError for a path that iRODS itself cannot look up."""
     for path in paths:
-        if "'" in path and ("||" in path or "&&" in path):
-            raise ZoneError(f"{path}: iRODS finds no name that holds a quote together with || or &&; rename it", codes.INVALID_ARGUMENT)
+        if unfindable(path):
+            raise ZoneError(f"{path}: iRODS finds no name that holds a quote with || or &&, or \\xHH; rename it", codes.INVALID_ARGUMENT)
 
 
 def access(level: str) -> Access:

@@ -58,6 +58,8 @@ class ServerZone(Catalog):
                 if offset:
                     self._call("msiDataObjLseek", opened, str(offset), "SEEK_SET", 0)
                 buffer = self._call("msiDataObjRead", opened, str(length), _types().BytesBuf())[2]
+                if buffer is None:  # nothing left to read
+                    return b""
                 data = bytes(b & 0xFF for b in buffer.get_bytes())[: buffer.len]
                 buffer.clear_buffer()
                 return data
@@ -127,7 +129,7 @@ class ServerZone(Catalog):
     def _modify(self, option: str, path: str, operation: str, avu: AVU, done_already: Collection[int]) -> None:
         with _errors("annotate", path, ignore=done_already):
             if "null" in (avu.attribute, avu.value, avu.unit):  # which stands for nothing in msiModAVUMetadata
-                kind = "data_object" if option == "-d" else "collection"
+                kind = "data_object" if self.entity(path)[0] == "DATA" else "collection"
                 change = {"operation": _ATOMIC[operation], "attribute": avu.attribute, "value": avu.value, "units": avu.unit}
                 request = {"entity_name": path, "entity_type": kind, "operations": [change]}
                 self._call("msi_atomic_apply_metadata_operations", json.dumps(request), "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from policy.zone import AVU, Access, Condition, Exists, NotFound, NotPermitted, 
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T94
 
 NAMES = [
-    "plain", "o'y", "''", '"quoted"', "100%", "a_b", "back\\slash", "\\", "\\x41", "trailing\\", "blanks  in it", " first", "last ",
+    "plain", "o'y", "''", '"quoted"', "100%", "a_b", "back\\slash", "\\", "trailing\\", "blanks  in it", " first", "last ",
     "umlaut \u00e4\u00df", "caf\u00e9", "cafe\u0301", "\u65e5\u672c\u8a9e", "\U0001f9e0",
     "a || b", "a && b", "-rf", "=", "a=b",
     "<a>&amp;", "`id`", "$HOME", "*?[x]", "#", ";", "{0}", "%s", "null", "x" * 200, "a+++b",
@@ -32,7 +33,7 @@ def zone(request, site):
 @pytest.fixture
 def home(site):
     """An empty collection."""
-    path = f"{site.settings.home}/contract{PAIN}"
+    path = f"{site.settings.home}/contract{PAIN}{uuid.uuid4().hex[:8]}"  # an old name's folders stay in the vault
     site.connect().make_collection(path)
     return path
 
@@ -92,9 +93,9 @@ def test_a_name_with_the_separator_of_irods(zone, site, home):
     assert zone.stat(path) is None
 
 
-@pytest.mark.parametrize("name", ["o'y || && \\x41 _%", "'||'"])
+@pytest.mark.parametrize("name", ["o'y || && _%", "'||'", "\\x41"])
 def test_a_name_that_irods_stumbles_over(zone, site, home, name):
-    """A quote together with || or &&: a verb works or fails, and never lets the next one go wrong."""
+    """A quote together with || or &&, or \\xHH: a verb works or fails, and never lets the next one go wrong."""
     path = f"{home}/{name}"
     zone.write(f"{home}/other", b"other")
     file = site.landing_file(f"{T94}/expdata/{name}", b"content")
