@@ -7,6 +7,9 @@ import uuid
 
 import pytest
 
+_EMBEDDED = ("test_embedded", "test_cli", "test_demo", "test_killed")
+"""Tests that make embedded zones, or kill the processes of one."""
+
 
 def pytest_addoption(parser):
     parser.addoption("--irods", action="store_true", help="run tests/zone on the server of the iRODS environment (docs/conformance.md)")
@@ -23,5 +26,5 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--irods"):
         for item in items:
-            if item.get_closest_marker("embedded") or item.path.name.startswith("test_embedded"):
+            if item.get_closest_marker("embedded") or item.path.name.startswith(_EMBEDDED):
                 item.add_marker(pytest.mark.skip(reason="looks into the embedded zone itself"))

@@ -1,14 +1,18 @@
-"""Runs a rule file as irule does: its INPUT line gives the parameters, `main` runs in the rule engine, stdout comes back."""
+"""Runs a rule file: on a server with irule, on the embedded zone as irule does: its INPUT line gives the parameters, `main` runs in the rule engine, stdout comes back."""
 
 import ast
 import re
 from pathlib import Path
+
+from tests.zone.embedded_site import EmbeddedSite
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
 
 
 def irule(site, name: str, **given: str) -> str:
     """What the rule file `rules/<name>.r` writes to stdout, as the service account."""
+    if not isinstance(site, EmbeddedSite):
+        return site.irule(RULES / f"{name}.r", **given)
     text = (RULES / f"{name}.r").read_text(encoding="utf-8")
     code, _, tail = text.partition("\nINPUT ")
     line, _, output = tail.partition("\nOUTPUT ")

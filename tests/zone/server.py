@@ -24,7 +24,7 @@ from irods.exception import CAT_COLLECTION_NOT_EMPTY
 from microservices.client import IrodsZone
 from microservices.client_session import environment_file, open_session
 from policy.settings import Settings
-from policy.zone import Condition
+from policy.zone import Access, Condition
 from tests.zone.names import SUFFIX, USERS
 
 SERVICE = Settings.account
@@ -108,7 +108,9 @@ class Server:
             for user in USERS:
                 with self.service.connect() as zone:
                     for top in (f"/{zone.name}/home/{user}", f"/{zone.name}/trash/home/{user}"):
-                        empty(zone, top)
+                        if zone.stat(top) is not None:
+                            zone.permit(top, SERVICE, Access.OWN, recursive=True)
+                            empty(zone, top)
                 self.service.run("iadmin", "rmuser", user)
 
     def _account(self, user: str) -> Account:
@@ -163,8 +165,6 @@ def erase(zone: IrodsZone, path: str) -> None:
     found = zone.stat(path)
     if found is None:
         return
-    from policy.zone import Access
-
     zone.permit(path, SERVICE, Access.OWN, recursive=found.is_collection)
     if found.is_collection:
         try:

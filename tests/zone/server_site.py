@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import json
 import os
 import pickle
 import tempfile
@@ -105,6 +106,11 @@ class ServerSite(Site):
             return answer
 
         return Inside(call)
+
+    def irule(self, file: Path, **given: str) -> str:
+        """What a rule file prints, run by irule."""
+        parameters = [f"*{key}={json.dumps(value)}" for key, value in given.items()]
+        return self.server.service.run("irule", "-r", delay.PYTHON, "-F", str(file), *parameters)
 
     def unschedule(self, text: str) -> None:
         for (number,) in self.connect().query(["RULE_EXEC_ID"], Condition("RULE_EXEC_NAME", "like", text)):

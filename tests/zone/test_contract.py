@@ -509,10 +509,14 @@ def test_ordinary_users_change_only_what_they_may(site, home):
 
 def test_a_user_keeps_files_of_her_own(site):
     alice, bob = site.connect(ALICE), site.connect(BOB)
-    path = f"/{site.settings.zone}/home/{ALICE}/mine"
+    shared = f"/{site.settings.zone}/home/{ALICE}/shared"
+    path = f"{shared}/mine"
+    alice.make_collection(shared)
     alice.write(path, b"mine")
     assert bob.stat(path) is None
+    alice.permit(shared, BOB, Access.READ)
     alice.permit(path, BOB, Access.WRITE)
     bob.write(path, b"ours")
     assert alice.read(path, 0, 9) == b"ours"
     alice.remove(path)
+    alice.remove(shared)

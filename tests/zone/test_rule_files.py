@@ -2,6 +2,7 @@
 
 from tests.files import dicom
 from tests.zone.irule import irule
+from tests.zone.names import PAIN, T94
 
 
 def test_a_session_is_listed_and_refiled(site):
@@ -9,7 +10,7 @@ def test_a_session_is_listed_and_refiled(site):
     new = site.register()
     wrong = ("2" if new[0] != "2" else "3") + new[1:]
     for number in (1, 2):
-        site.land(f"94T/dicom/{number}", dicom(wrong, instance=number))
+        site.land(f"{T94}/dicom/{number}", dicom(wrong, instance=number))
     site.sweep()
     listed = irule(site, "quarantine_list")
     assert f"typed at the scanner: {wrong}" in listed
@@ -20,7 +21,7 @@ def test_a_session_is_listed_and_refiled(site):
     assert len(site.paths("quarantine")) == 2
     assert "2 of 2 objects were re-filed." in irule(site, "experiment_reassign", source=session, to=new, commit="yes")
     assert site.paths("quarantine") == []
-    assert len(site.paths(f"studies/pain/experiments/{new}/DICOM")) == 2
+    assert len(site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")) == 2
 
 
 def test_a_wrong_id_is_answered_with_the_reason(site):
