@@ -1,4 +1,4 @@
-"""Runs a rule file: on a server with irule, on the embedded zone as irule does: its INPUT line gives the parameters, `main` runs in the rule engine, stdout comes back."""
+"""Runs a rule file as irule does, or with irule on a server: its INPUT line gives the parameters, `main` runs, stdout comes back."""
 
 import ast
 import re
