@@ -89,7 +89,7 @@ def _measure(settings: Settings, scanner: str, folder: Path, new: str, scratch: 
     rates["the same, two clients"] = FILES / _timed(lambda: _two(settings, two))
 
     uploader = _images(scratch / "uploader", new, FILES // 4, 3 * FILES)
-    rates["client-side uploader: put, query, 10 AVUs"] = len(uploader) / _timed(lambda: _upload(plain, uploader))
+    rates[f"client-side uploader (the first {FILES // 4}): put, query, 10 AVUs"] = len(uploader) / _timed(lambda: _upload(plain, uploader))
     base = rates[PLAIN]
     table = [(f"{FILES} DICOM files of 25 KB: {way}", f"{rate:.0f} objects/s", f"{rate / base:.2f}") for way, rate in rates.items()]
     delays.sort()
