@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from embedded import routes
+from embedded import delay, routes
 from embedded.client import EmbeddedZone
 from microservices.settings import load_settings
 from microservices.zone import ServerZone
@@ -64,6 +65,17 @@ class EmbeddedSite(Site):
             return answers[0]
 
         return Inside(call)
+
+    @contextmanager
+    def delay_server(self) -> Iterator[None]:
+        end = threading.Event()
+        server = threading.Thread(target=delay.serve, args=(self.folder, end))
+        server.start()
+        try:
+            yield
+        finally:
+            end.set()
+            server.join()
 
     def unschedule(self, text: str) -> None:
         """The zone goes with the test, and nothing runs its delay rules."""

@@ -1,4 +1,4 @@
-"""Runs a rule file as irule does, or with irule on a server: its INPUT line gives the parameters, `main` runs, stdout comes back."""
+"""Runs a rule file as irule does: INPUT gives the parameters, `main` runs in the rule engine, stdout comes back. On a server: irule."""
 
 import ast
 import re

@@ -107,6 +107,14 @@ class ServerSite(Site):
 
         return Inside(call)
 
+    @contextmanager
+    def delay_server(self) -> Iterator[None]:
+        self.rule("sweep_every")
+        try:
+            yield
+        finally:
+            self.unschedule("%mrdata_sweep(%")
+
     def irule(self, file: Path, **given: str) -> str:
         """What a rule file prints, run by irule."""
         parameters = [f"*{key}={json.dumps(value)}" for key, value in given.items()]

@@ -63,6 +63,10 @@ class Site(ABC):
         """The zone as rules see it, inside the server, as the service account: each verb runs in a rule of its own."""
 
     @abstractmethod
+    def delay_server(self):
+        """Within the block, the sweep comes by itself."""
+
+    @abstractmethod
     def unschedule(self, text: str) -> None:
         """Removes the delay rules whose text is like this."""
 

@@ -1,5 +1,7 @@
 """Every way into landing: the object is caught exactly once, and a policy that fails never reaches the client and loses nothing."""
 
+import time
+
 import pytest
 
 from policy import ingest
@@ -78,6 +80,17 @@ def test_ordinary_users_files_wait_for_the_sweep(site, way):
         AT_ONCE[way](site, f"{landing(site.settings)}/{T94}/dicom/MR.1", dicom(new, sop="1.2.3"))
     assert archived(site, new) == []
     assert site.sweep() == {"archived": 1}
+    assert len(archived(site, new)) == 1
+
+
+@pytest.mark.parametrize("way", BY_SWEEP)
+def test_the_sweep_comes_by_itself(site, way):
+    new = site.register()
+    with site.delay_server(), site.acting_as(ALICE):
+        BY_SWEEP[way](site, f"{landing(site.settings)}/{T94}/dicom/MR.1", dicom(new, sop="1.2.3"))
+        end = time.monotonic() + 30
+        while not archived(site, new) and time.monotonic() < end:
+            time.sleep(0.2)
     assert len(archived(site, new)) == 1
 
 
