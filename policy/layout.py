@@ -4,6 +4,7 @@
     <home>/studies/<StudyID>/experiments/<ExperimentID>/<DataType>/<path>    what is archived
     <home>/studies/<StudyID>/subjects/<pseudonym>
     <home>/quarantine/<scanner>/<session>/<path>                             what nobody could place
+    <home>/reviews/<name>                                                    what waits for a data steward's word
 
 `<home>` is the home collection of the service account (`Settings.home`).
 """
@@ -73,6 +74,11 @@ def studies(settings: Settings) -> str:
 def quarantine(settings: Settings) -> str:
     """The collection that only data stewards can read."""
     return f"{settings.home}/quarantine"
+
+
+def reviews(settings: Settings) -> str:
+    """The collection of what waits for a data steward's word, which only data stewards can read."""
+    return f"{settings.home}/reviews"
 
 
 def study(settings: Settings, study_id: str) -> str:
