@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, get_origin, get_type_hints
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 
 class SettingsError(ValueError):
@@ -57,6 +57,32 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """An address that gets events. `secret_file` is read on the server that delivers, and is nobody's but the service account's."""
+
+    url: str = ""
+    secret_file: str = ""
+    """Its content, without blanks around it, signs the body: HMAC-SHA256."""
+    kinds: list[str] = field(default_factory=list)
+    """Kinds of events; none means all."""
+    studies: list[str] = field(default_factory=list)
+    """StudyIDs; none means all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The delay rule that delivers events to hooks."""
+
+    hooks: dict[str, Hook] = field(default_factory=dict)
+    every_seconds: int = 10
+    timeout_seconds: float = 10.0
+    """A hook that does not answer for so long has not taken the event."""
+    retry_seconds: int = 30
+    """Wait before the second try; it doubles at each further one."""
+    longest_wait_seconds: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a site."""
 
@@ -77,6 +103,7 @@ class Settings:
     sweep: Sweep = field(default_factory=Sweep)
     archive: Archive = field(default_factory=Archive)
     guard: Guard = field(default_factory=Guard)
+    events: Events = field(default_factory=Events)
 
     @property
     def home(self) -> str:
@@ -93,7 +120,18 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
                 re.compile(pattern)
             except re.error as error:
                 raise SettingsError(f"guard.allow.{attribute}: {pattern!r} is no regular expression: {error}") from error
+    for name, hook in settings.events.hooks.items():
+        _check_hook(name, hook)
     return settings
+
+
+def _check_hook(name: str, hook: Hook) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        raise SettingsError(f"events.hooks: {name!r} must be up to 64 letters, digits, `_` or `-`")
+    if not re.fullmatch(r"https?://[^/\s]+\S*", hook.url):
+        raise SettingsError(f"events.hooks.{name}.url: expected an address that begins with https:// or http://, found {hook.url!r}")
+    if not hook.secret_file:
+        raise SettingsError(f"events.hooks.{name}.secret_file: missing; name a file that holds the secret which signs what is sent")
 
 
 def _build(cls: Any, mapping: object, prefix: str) -> Any:  # noqa: ANN401 - any of the dataclasses above
@@ -114,6 +152,8 @@ def _value(hint: Any, value: object, key: str) -> Any:  # noqa: ANN401 - of the 
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     origin = get_origin(hint) or hint
+    if origin is dict and hasattr(get_args(hint)[1], "__dataclass_fields__") and isinstance(value, dict):
+        return {name: _build(get_args(hint)[1], item, f"{key}.{name}.") for name, item in value.items()}
     if not isinstance(value, origin) or (origin is int and isinstance(value, bool)):
         raise SettingsError(f"{key}: expected {getattr(hint, '__name__', hint)}, found {value!r}")
     items = list(value) if isinstance(value, list) else [item for v in value.values() for item in v] if isinstance(value, dict) else []
