@@ -1,6 +1,6 @@
 """Events: what workflows wait for, as JSON objects in the outbox, one collection for each experiment.
 
-    <home>/outbox/<StudyID>/<ExperimentID>/<number>_<kind>_<event id>.json
+    <home>/outbox/<StudyID>/<ExperimentID>/<number>_<time>_<kind>_<event id>.json
 
 Who may read a study may read its events. `number` gives the order in an experiment; events of one number happened at the same time.
 Before an event is written, its collection gets an AVU for each hook that wants it, so that whoever is killed in between leaves
@@ -9,6 +9,7 @@ either nothing to deliver or something that will be delivered. `policy.delivery`
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import json
 import time
@@ -55,7 +56,8 @@ class Event:
     @property
     def name(self) -> str:
         """The name of its object; names sort by number."""
-        return f"{self.number:06d}_{self.kind}_{self.id}.json"
+        compact = self.time.replace("-", "").replace(":", "")
+        return f"{self.number:06d}_{compact}_{self.kind}_{self.id}.json"
 
     def text(self) -> str:
         """What the object holds, and hooks get."""
@@ -87,7 +89,7 @@ def emit(
     kind, base = Kind(kind), _prepared(context, found)
     own = hashlib.sha256(f"{found.id} {kind} {once}".encode()).hexdigest()[:32] if once else uuid.uuid4().hex
     there = names(context, base)
-    if any(_id(name) == own for name in there):
+    if any(id_of(name) == own for name in there):
         return None
     event = Event(
         id=own,
@@ -135,8 +137,14 @@ def content(context: Context, path: str) -> bytes:
     return context.zone.read(path, 0, 1 << 20)
 
 
-def _id(name: str) -> str:
+def id_of(name: str) -> str:
+    """The event's id, which its object's name holds."""
     return name.removesuffix(".json").rpartition("_")[2]
+
+
+def time_of(name: str) -> float:
+    """When it was announced (seconds since 1970), which its object's name holds."""
+    return calendar.timegm(time.strptime(name.split("_")[1], "%Y%m%dT%H%M%SZ"))
 
 
 def _prepared(context: Context, experiment: Experiment) -> str:
