@@ -2,6 +2,7 @@
 
     <home>/landing/<scanner>/{dicom,twix,expdata}/<path>                     what arrives
     <home>/studies/<StudyID>/experiments/<ExperimentID>/<DataType>/<path>    what is archived
+    <home>/studies/<StudyID>/experiments/<ExperimentID>/PRODUCTS/<series>/     what was made of a series; can be made again
     <home>/studies/<StudyID>/subjects/<pseudonym>
     <home>/quarantine/<scanner>/<session>/<path>                             what nobody could place
     <home>/reviews/<name>                                                    what waits for a data steward's word
@@ -19,6 +20,8 @@ from enum import StrEnum
 from policy.settings import Settings
 
 RECORD = "experiment.yaml"
+PRODUCTS = "PRODUCTS"
+"""The collection of an experiment's products. No data type: nothing lands in it, and nothing in it is re-filed."""
 
 
 class Branch(StrEnum):
@@ -120,6 +123,12 @@ def is_record(settings: Settings, path: str) -> bool:
     """Whether the path is the YAML record that registration writes into an experiment's collection."""
     below = path.removeprefix(studies(settings) + "/").split("/")
     return experiment_of(settings, path) is not None and len(below) == 4 and below[3] == RECORD
+
+
+def is_product(settings: Settings, path: str) -> bool:
+    """Whether the path is an experiment's collection of products, or below it."""
+    below = path.removeprefix(studies(settings) + "/").split("/")
+    return experiment_of(settings, path) is not None and len(below) > 3 and below[3] == PRODUCTS
 
 
 def parent(path: str) -> str:

@@ -83,6 +83,48 @@ class Events:
 
 
 @dataclass(frozen=True, slots=True)
+class Forms:
+    """The web pages."""
+
+    prefix: str = ""
+    """The path below which a web server in front shows them (`/mrdata`); empty: at the top."""
+    proxy: str = ""
+    """Address of the web server in front, whose word on the client's address and on HTTPS is believed; `*`: whoever connects."""
+    authentication: str = "native"
+    """How iRODS checks passwords: `native` or `pam_password`."""
+    idle_minutes: int = 60
+    """A session without a request ends after so long; pages that refresh themselves do not count."""
+    longest_hours: int = 12
+    """Every session ends after so long."""
+    webdav: str = ""
+    """Address of the studies' collection over WebDAV (`https://host/dav`); empty: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """What `mrdata products` makes of a series: a tar with an index, NIfTI with BIDS sidecars."""
+
+    quiet_seconds: float = 600.0
+    """A series without a gap is complete when its newest image arrived so long ago."""
+    incomplete_seconds: float = 86400.0
+    """A series with a gap in its instance numbers is called incomplete when its newest image arrived so long ago."""
+    look_seconds: float = 60.0
+    """Pause between two looks at the archive."""
+    timeout_seconds: float = 3600.0
+    """A conversion that takes longer has failed."""
+    scratch: str = ""
+    """Folder of the worker's host for a series that is being worked on; empty: the system's. It holds about three times a series."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bids:
+    """The export of a study as a BIDS dataset."""
+
+    rules: dict[str, list[str]] = field(default_factory=dict)
+    """Data type and name (`anat/T1w`, `func/task-{task}_bold`) -> expressions for a series' description; they go before the built-in ones."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a site."""
 
@@ -103,6 +145,8 @@ class Settings:
     sweep: Sweep = field(default_factory=Sweep)
     archive: Archive = field(default_factory=Archive)
     guard: Guard = field(default_factory=Guard)
+    products: Products = field(default_factory=Products)
+    bids: Bids = field(default_factory=Bids)
     events: Events = field(default_factory=Events)
 
     @property
