@@ -42,6 +42,7 @@ def as_dict(found: Report) -> dict[str, Any]:
         "quarantined": found.quarantined,
         "landing": found.landing,
         "set_aside": found.set_aside,
+        "products": found.products,
         "waiting": found.waiting,
         "undescribed": found.undescribed,
         "lost": found.lost,
@@ -58,6 +59,7 @@ def text(found: dict[str, Any]) -> str:
         f"in quarantine   {quarantined}" + (f"  ({reasons})" if reasons else ""),
         f"in landing      {found['landing']}",
         f"set aside       {found['set_aside']}  (identical copies; one is archived)",
+        f"products        {found['products']}  (made of archived images)",
         f"not registered  {len(found['waiting'])}",
         f"lost            {len(found['lost'])}",
     ]

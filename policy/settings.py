@@ -121,7 +121,7 @@ class Bids:
     """The export of a study as a BIDS dataset."""
 
     rules: dict[str, list[str]] = field(default_factory=dict)
-    """Data type and name (`anat/T1w`, `func/task-{task}_bold`) -> expressions for a series' description; they go before the built-in ones."""
+    """Data type and name (`anat/T1w`, `func/task-{task}_bold`) -> expressions for a series' description; tried before the built-in ones."""
 
 
 @dataclass(frozen=True, slots=True)

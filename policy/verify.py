@@ -19,9 +19,9 @@ class Report:
     quarantined: dict[str, int] = field(default_factory=dict)
     landing: int = 0
     set_aside: int = 0
-    """Identical copies in the trash, and products that were replaced; one copy is in the archive."""
+    """Identical copies in the trash; one copy is in the archive."""
     products: int = 0
-    """Objects that were made of archived ones, and never landed."""
+    """Objects that were made of archived ones, and never landed; those that were replaced are in the trash."""
     waiting: list[str] = field(default_factory=list)
     """Files of the landing zone that are not registered yet."""
     undescribed: list[str] = field(default_factory=list)
@@ -111,10 +111,10 @@ def _reasons(context: Context) -> list[str]:
 def _count(context: Context, report: Report, path: str, landing_paths: list[str]) -> None:
     if path.startswith(layout.landing(context.settings) + "/"):
         report.landing += 1
+    elif layout.is_product(context.settings, path.replace(_trash(context), context.settings.home, 1)):
+        report.products += 1
     elif path.startswith(_trash(context) + "/"):
         report.set_aside += 1
-    elif layout.is_product(context.settings, path):
-        report.products += 1
     elif path.startswith(layout.studies(context.settings) + "/"):
         report.archived += 1
         if not landing_paths:
