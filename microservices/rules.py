@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from policy import archive, birth, quarantine, reassign, register, schedule, site, study, sweep, verify
+from policy import archive, birth, delivery, quarantine, reassign, register, schedule, site, study, sweep, verify
 from policy.context import Context, Refused
 from policy.zone import Condition, ZoneError
 
@@ -114,6 +114,25 @@ def _verify(context: Context, request: Request) -> object:
     return asdict(verify.verify(context, request.get("files"), checksums=bool(request.get("checksums", True))))
 
 
+def _events(context: Context, request: Request) -> object:
+    from microservices import hooks
+
+    return dict(delivery.deliver(context, hooks.post))
+
+
+def _events_every(context: Context, request: Request) -> object:
+    seconds = int(request.get("seconds", context.settings.events.every_seconds))
+    return schedule.every(context, "mrdata_events", seconds)
+
+
+def _events_waiting(context: Context, request: Request) -> object:
+    return {"waiting": [{"experiment": w.experiment, **asdict(w)} for w in delivery.waiting(context)]}
+
+
+def _event_skip(context: Context, request: Request) -> object:
+    return {"skipped": delivery.skip(context, request["hook"], request["experiment"])}
+
+
 def _health(context: Context, request: Request) -> object:
     """Imports what the policies import later, so that a broken installation shows now."""
     import pydicom
@@ -137,5 +156,9 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "quarantine_list": (_stewards, _quarantine_list),
     "experiment_reassign": (_service, _reassign),
     "verify": (_service, _verify),
+    "events": (_service, _events),
+    "events_every": (_service, _events_every),
+    "events_waiting": (_service, _events_waiting),
+    "event_skip": (_service, _event_skip),
     "health": (_administrators, _health),
 }
