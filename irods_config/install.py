@@ -17,6 +17,7 @@ import argparse
 import fcntl
 import hashlib
 import importlib.metadata
+import json
 import os
 import re
 import shutil
@@ -29,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irods_config import check_release, files
-from irods_config.icommands import ICommands, SetupError, of_service_account
+from irods_config.icommands import PYTHON_ENGINE, ICommands, SetupError, of_service_account
 
 OURS = ("policy", "microservices", "rulebase")
 SOURCE = Path(__file__).resolve().parent.parent
@@ -47,6 +48,7 @@ class Place:
     settings: Path = Path("/etc/irods/mrdata.yaml")
     python: Path = Path("/usr/bin/python3")
     """The Python whose library the rule engine was built with: the distribution's."""
+    config: Path = Path("/etc/irods/server_config.json")
 
     @property
     def current(self) -> Path:
@@ -57,6 +59,14 @@ class Place:
     def previous(self) -> Path:
         """The link to the release before."""
         return self.root / "previous"
+
+    def has_python_engine(self) -> bool:
+        """Whether the server is configured to run Python rules at all. SetupError for a configuration that cannot be read."""
+        try:
+            engines = json.loads(self.config.read_text(encoding="utf-8"))["plugin_configuration"]["rule_engines"]
+        except (OSError, json.JSONDecodeError, KeyError) as error:
+            raise SetupError(f"{self.config}: {error}") from error
+        return any(engine["instance_name"] == PYTHON_ENGINE for engine in engines)
 
     def is_installed(self) -> bool:
         """Whether the server's core.py is that of the current release."""
@@ -100,11 +110,15 @@ def prove(place: Place, release: Path, server: ICommands | None) -> str:
     if done.returncode != 0:
         raise SetupError(f"{release}: does not work and was refused:\n{done.stderr.strip()}")
     seen = ", ".join(done.stdout.split("\n")[:-1])
-    return seen + (", " + _prove_inside(place, release, server) if server else ", not tried inside a server: none answers")
+    if server is None:
+        return f"{seen}, not tried inside a server: none answers"
+    if not place.has_python_engine():
+        return f"{seen}, not tried inside the server: it has no Python rule engine yet"
+    return f"{seen}, {prove_inside(place, release, server)}"
 
 
-def _prove_inside(place: Place, release: Path, server: ICommands) -> str:
-    """The same imports inside an agent: some hang only there. The agent is one of its own, whatever becomes of it."""
+def prove_inside(place: Place, release: Path, server: ICommands) -> str:
+    """The same imports inside an agent: some hang only there. The agent is one of its own, whatever becomes of it. SetupError."""
     text = Path(check_release.__file__).read_text(encoding="utf-8")
     body = f"""
 names = {{"__name__": "check_release"}}

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from irods_config.icommands import SetupError, of_service_account
-from irods_config.install import Place
-from irods_config.steps import FILES, ZONE, Site, Step, reload
+from irods_config.install import Place, prove_inside
+from irods_config.site import Site, Step
+from irods_config.steps import FILES, ZONE
+from irods_config.steps.configuration import reload
 from policy.settings import SettingsError
 from policy.zone import ZoneError
 
@@ -38,6 +40,8 @@ def setup(site: Site, restart: Sequence[str] = ()) -> None:
             subprocess.run(restart, check=True, timeout=300)
         else:
             reload(site)
+        # Before the first configuration there was no Python engine in which the rulebase could have been tried.
+        prove_inside(site.place, site.place.current.resolve(), site.icommands)
         site.reload_due.unlink(missing_ok=True)
     for step in ZONE:
         _carry_out(site, step)

@@ -1,0 +1,24 @@
+"""The steps that make a server an MrData zone, one module for each. Each tells what differs, and makes it so; twice is once."""
+
+from __future__ import annotations
+
+from irods_config.steps import (
+    accounts,
+    catalog_indexes,
+    certificates,
+    client,
+    collections,
+    configuration,
+    delay_rules,
+    health,
+    native_rules,
+    resources,
+    rulebase,
+    settings,
+)
+
+FILES = [settings.STEP, certificates.STEP, rulebase.STEP, native_rules.STEP, configuration.STEP, client.STEP]
+"""In this order: Python comes first in the configuration, so its core.py has to work before."""
+
+ZONE = [catalog_indexes.STEP, resources.STEP, accounts.STEP, collections.STEP, delay_rules.STEP, health.STEP]
+"""What needs the server, with the new configuration."""

@@ -1,0 +1,60 @@
+"""Indexes of the catalog for `like '/zone/home/mrdata/landing/%'`.
+
+PostgreSQL takes an ordinary index for a `like` with a fixed beginning only where the database's collation is C; in every other
+database it reads the whole table, at each sweep and each look of the scanner (PostgreSQL, Operator Classes: the *_pattern_ops).
+"""
+
+from __future__ import annotations
+
+from irods_config.catalog import Catalog
+from irods_config.site import Site, Step
+
+COLUMNS = {
+    ("r_coll_main", "coll_name"): "what lies below a collection",
+    ("r_data_main", "data_path"): "which files of a landing folder are registered",
+    ("r_meta_main", "meta_attr_value"): "which files of a landing folder are archived",
+}
+"""Columns that MrData asks by their beginning, and for what."""
+
+_SERVING = """
+SELECT t.relname || '.' || a.attname
+  FROM pg_index i
+  JOIN pg_class t ON t.oid = i.indrelid
+  JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = i.indkey[0]
+  JOIN pg_opclass o ON o.oid = i.indclass[0]
+  LEFT JOIN pg_collation l ON l.oid = i.indcollation[0]
+ WHERE i.indisvalid AND i.indpred IS NULL AND pg_table_is_visible(t.oid)
+   AND (o.opcname IN ('text_pattern_ops', 'varchar_pattern_ops')
+        OR l.collname IN ('C', 'POSIX')
+        OR l.collname = 'default' AND EXISTS (
+           SELECT 1 FROM pg_database d WHERE d.datname = current_database() AND d.datcollate IN ('C', 'POSIX')
+              AND coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'c'))
+"""
+"""Columns with an index that serves. Before version 15 every database's collation was the C library's."""
+
+
+def differences(site: Site) -> list[str]:
+    """Columns without an index that serves."""
+    found = set(_psql(site, _SERVING).split())
+    missing = {column: use for column, use in COLUMNS.items() if ".".join(column) not in found}
+    return [f"{table}.{column}: no index for `like` with a fixed beginning ({use})" for (table, column), use in missing.items()]
+
+
+def make(site: Site) -> None:
+    """Makes them while the server goes on working. SetupError when a transaction of somebody else lasts longer than a minute."""
+    found = set(_psql(site, _SERVING).split())
+    for table, column in COLUMNS:
+        if f"{table}.{column}" not in found:
+            index = f"mrdata_{table}_{column}"
+            # An index that was broken off is there, and is used for nothing.
+            _psql(site, f"DROP INDEX IF EXISTS {index}")
+            _psql(site, f"CREATE INDEX CONCURRENTLY {index} ON {table} ({column} varchar_pattern_ops)")
+
+
+def _psql(site: Site, command: str) -> str:
+    catalog = Catalog.of(site.config_file)
+    options = ("--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
+    return catalog.run("psql", *options, "--command=SET lock_timeout = '60s'", f"--command={command}")
+
+
+STEP = Step("indexes of the catalog", differences, make)

@@ -1,0 +1,32 @@
+"""mrdata.yaml: written once, checked ever after."""
+
+from __future__ import annotations
+
+from irods_config import files, templates
+from irods_config.icommands import SetupError
+from irods_config.site import ARCHIVE_RESOURCE, LANDING_RESOURCE, Site, Step
+
+
+def differences(site: Site) -> list[str]:
+    """No file, or one that names another zone or resources that set-up does not make."""
+    file = site.place.settings
+    if not file.exists():
+        return [f"{file}: is not there"]
+    zone = site.config()["zone_name"]
+    settings = site.settings()
+    faults = [] if settings.zone == zone else [f"{file}: zone is {settings.zone}, the server's is {zone}"]
+    ours = (LANDING_RESOURCE, ARCHIVE_RESOURCE)
+    used = {"landing.resource": settings.landing.resource, "archive.resource": settings.archive.resource}
+    others = {key: resource for key, resource in used.items() if resource not in ours}
+    return faults + [f"{file}: {key} is {resource}, not one of {', '.join(ours)}" for key, resource in others.items()]
+
+
+def write(site: Site) -> None:
+    """The first mrdata.yaml. SetupError where there is one: it is the administrator's."""
+    if site.place.settings.exists():
+        raise SetupError(f"{site.place.settings}: is yours and never overwritten; mend it by hand")
+    text = templates.settings(site.config()["zone_name"], site.scanners, site.landing_folder, LANDING_RESOURCE)
+    files.write(site.place.settings, text, 0o644)
+
+
+STEP = Step("settings", differences, write)
