@@ -47,6 +47,8 @@ class Memory:
     """Quarantine collections that this agent has made and described."""
     born: dict[str, list[AVU]] = field(default_factory=dict)
     """Path -> the AVUs of an object that is about to be registered there."""
+    audit_end: tuple[int, str] | None = None
+    """Number and hash of the audit log's last entry, when this agent wrote there last."""
 
 
 @dataclass(frozen=True, slots=True)

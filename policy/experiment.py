@@ -10,7 +10,7 @@ from policy.zone import AVU
 
 
 class State(StrEnum):
-    """What an experiment's AVU `State` says. Files are accepted while it is open: registered or acquiring."""
+    """What an experiment's AVU `State` says; `policy.state` has the table of what may follow what. Files are accepted until finalized."""
 
     REGISTERED = "registered"
     ACQUIRING = "acquiring"
@@ -19,7 +19,8 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-OPEN = (State.REGISTERED, State.ACQUIRING)
+OPEN = (State.REGISTERED, State.ACQUIRING, State.FINISHED)
+"""A file that comes for a finished experiment is placed, and the experiment is acquiring again: raw data may come at night."""
 
 _ATTRIBUTES = {
     "StudyID": "study",

@@ -79,6 +79,21 @@ def quarantine(settings: Settings) -> str:
     return f"{settings.home}/quarantine"
 
 
+def audit(settings: Settings) -> str:
+    """The collection of the audit log, which data stewards may read."""
+    return f"{settings.home}/audit"
+
+
+def withdrawn(settings: Settings) -> str:
+    """The collection of what was withdrawn: the records by which it can be restored, and withdrawn copies. Nobody else may read it."""
+    return f"{settings.home}/withdrawn"
+
+
+def receipts(settings: Settings) -> str:
+    """The collection of the receipts of what was erased, which data stewards may read."""
+    return f"{settings.home}/receipts"
+
+
 def reviews(settings: Settings) -> str:
     """The collection of what waits for a data steward's word, which only data stewards can read."""
     return f"{settings.home}/reviews"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policy import layout
+from policy import audit, layout
 from policy.context import Context
 from policy.layout import Branch
 from policy.zone import Access, Condition
@@ -19,6 +19,7 @@ def prepare(context: Context) -> None:
     zone.permit(layout.studies(settings), "public", Access.READ)
     zone.permit(layout.quarantine(settings), settings.stewards, Access.READ)
     zone.inherit(layout.quarantine(settings))
+    audit.prepare(context)
     for scanner in settings.scanners:
         for branch in Branch:
             path = f"{layout.landing(settings)}/{scanner}/{branch}"

@@ -55,7 +55,12 @@ def test_a_name_that_is_no_registered_id_is_quarantined(name, reason):
     assert "SIMPSON" not in verdict.detail
 
 
-@pytest.mark.parametrize("state", [State.FINISHED, State.FINALIZED, State.WITHDRAWN])
+@pytest.mark.parametrize("state", [State.REGISTERED, State.ACQUIRING, State.FINISHED])
+def test_raw_data_may_come_when_an_experiment_is_finished(state):
+    assert isinstance(judge(IMAGE, book=Book(replace(EXPERIMENT, state=state))), Placement)
+
+
+@pytest.mark.parametrize("state", [State.FINALIZED, State.WITHDRAWN])
 def test_a_closed_experiment_takes_nothing(state):
     assert judge(IMAGE, book=Book(replace(EXPERIMENT, state=state))).reason is Reason.CLOSED
 

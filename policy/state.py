@@ -1,0 +1,67 @@
+"""The states of an experiment: one table says which may follow which, one function changes them.
+
+    registered -> acquiring     its first object
+    acquiring -> finished       nothing came for a set time, or somebody's word
+    finished -> acquiring       something came after all
+    finished -> finalized       a set time later, or the owner's word; its objects are read-only then
+    finalized -> finished       reopened by a data steward, for what came late
+    any -> withdrawn            and back to where it was
+
+A change is in the audit log before it is in the experiment's AVUs: where somebody was killed in between, the log tells what was meant.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from policy import audit
+from policy.context import Context, Refused
+from policy.experiment import Experiment, State
+from policy.zone import AVU
+
+SINCE = "StateSince"
+"""AVU of the experiment's collection: when its state was changed last; UTC, ISO 8601."""
+ACT = "state changed"
+
+FOLLOWS: dict[State, frozenset[State]] = {
+    State.REGISTERED: frozenset({State.ACQUIRING, State.FINISHED, State.WITHDRAWN}),
+    State.ACQUIRING: frozenset({State.FINISHED, State.WITHDRAWN}),
+    State.FINISHED: frozenset({State.ACQUIRING, State.FINALIZED, State.WITHDRAWN}),
+    State.FINALIZED: frozenset({State.FINISHED, State.WITHDRAWN}),
+    State.WITHDRAWN: frozenset({State.REGISTERED, State.ACQUIRING, State.FINISHED, State.FINALIZED}),
+}
+
+
+def change(context: Context, experiment: Experiment, to: State, by: str = "", **details: str) -> Experiment:
+    """Changes the state, by somebody's word or (without `by`) by policy; the experiment as it is then.
+
+    An experiment that is in this state already stays as it is. Refused where the state may not follow.
+    """
+    now = current(context, experiment)
+    if now is not to:
+        if to not in FOLLOWS[now]:
+            raise Refused(f"{experiment.id} is {now} and cannot become {to}; it can become {', '.join(sorted(FOLLOWS[now]))}")
+        audit.record(context, ACT, experiment=experiment.id, study=experiment.study, by=by, before=now, after=to, **details)
+        put(context, experiment.path, to)
+    changed = replace(experiment, state=to)
+    context.memory.experiments.pop(experiment.id, None)
+    return changed
+
+
+def current(context: Context, experiment: Experiment) -> State:
+    """The state as the catalog has it now. Where a change was interrupted, the one that the audit log tells, put in order here."""
+    held = [avu.value for avu in context.zone.metadata(experiment.path) if avu.attribute == "State"]
+    if len(held) != 1:
+        told = [State(entry.details["after"]) for entry in audit.history(context, experiment.id) if entry.act == ACT]
+        put(context, experiment.path, told[-1] if told else State.REGISTERED)
+        return told[-1] if told else State.REGISTERED
+    return State(held[0])
+
+
+def put(context: Context, path: str, state: State) -> None:
+    """Writes the AVUs of a state, whatever was there."""
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
+    new = [AVU("State", state), AVU(SINCE, when)]
+    old = [avu for avu in context.zone.metadata(path) if avu.attribute in ("State", SINCE)]
+    context.zone.annotate(path, add=[avu for avu in new if avu not in old], remove=[avu for avu in old if avu not in new])
