@@ -9,7 +9,7 @@ from types import TracebackType
 import irods.keywords as kw
 from irods.access import iRODSAccess
 from irods.api_number import api_number
-from irods.exception import NetworkException, PycommandsException, iRODSException
+from irods.exception import DoesNotExist, NetworkException, PycommandsException, iRODSException
 from irods.manager.data_object_manager import Server_Checksum_Warning
 from irods.message import FileOpenRequest, ObjCopyRequest, RErrorStack, StringStringMap, iRODSMessage
 from irods.meta import AVUOperation, iRODSMeta
@@ -20,7 +20,7 @@ from irods.session import iRODSSession
 from microservices import client_query, client_rule, codes, query
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
-from policy.zone import AVU, Access, Condition, Exists, NotFound, User, ZoneError
+from policy.zone import AVU, Access, Condition, Exists, NotFound, NotPermitted, User, ZoneError
 
 _RENAME_OBJECT, _RENAME_COLLECTION = 11, 12
 """objInp.h: oprType of a rename."""
@@ -92,6 +92,8 @@ class IrodsZone(Catalog):
             found = self.stat(path)
             if found is None or not found.is_collection:
                 raise
+        except NotFound as error:  # the library looks at what it made: then it was there
+            raise NotPermitted(f"cannot make the collection {path}: it is there, but {self.whoami().name} may not see it") from error
 
     def rename(self, source: str, destination: str, is_collection: bool) -> None:
         """Not the library's own, which moves into a collection that is there."""
@@ -226,5 +228,7 @@ def _errors(action: str, subject: str) -> Iterator[None]:
         raise codes.kind(code)(f"cannot {action} {subject}: iRODS error {code}", code) from error
     except NetworkException as error:
         raise ZoneError(f"cannot {action} {subject}: {error}") from error
+    except DoesNotExist as error:
+        raise NotFound(f"cannot {action} {subject}: {type(error).__name__} {error}") from error
     except PycommandsException as error:
         raise ZoneError(f"cannot {action} {subject}: {type(error).__name__} {error}") from error

@@ -1,8 +1,8 @@
 """On a real server, in one run, side by side: `python -m tests.bench server`, as the landing host's account on the server's host.
 
 The iRODS environment leads to the service account (mrdata), mrdata.yaml stands beside the server, and the account may write
-into the landing zone. Four ways for the same images: plain `iput -r`; registered into landing with every policy, by one and by
-two clients; and a client-side uploader (put, query, ten AVUs a file, one by one), which needs no policy.
+into the landing zone. The same images by: plain `iput -r`; registered into landing with every policy, by one and by two clients;
+automated-ingest as it comes; and a client-side uploader (put, query, ten AVUs a file, one by one). The last two need no policy.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from mrdata.connect import settings as site_settings
 from policy.layout import landing
 from policy.settings import Settings
 from policy.zone import Condition
+from tests.bench import automated_ingest
 from tests.files import dicom
 
 FILES = 2000
@@ -43,7 +44,7 @@ def rows() -> list[tuple[str, str, str]]:
     with zone() as admin, tempfile.TemporaryDirectory() as scratch:
         plain = f"{settings.home}/{folder.name}"
         admin.make_collection(plain)
-        new = _experiment(admin, settings, scanner)
+        new = new_experiment(admin, settings, scanner)
         try:
             return _measure(settings, scanner, folder, new, Path(scratch), plain)
         finally:
@@ -55,7 +56,8 @@ def zone() -> IrodsZone:
     return IrodsZone(open_session())
 
 
-def _experiment(admin: IrodsZone, settings: Settings, scanner: str) -> str:
+def new_experiment(admin: IrodsZone, settings: Settings, scanner: str) -> str:
+    """An experiment of the benchmarks' own study."""
     for rule, request in (
         ("mrdata_study", {"study": STUDY, "members": [admin.whoami().name], "subjects": ["P1"]}),
         ("mrdata_register", {"study": STUDY, "pseudonym": "P1", "owner": admin.whoami().name, "scanner": scanner, "scan_type": "phantom"}),
@@ -66,7 +68,8 @@ def _experiment(admin: IrodsZone, settings: Settings, scanner: str) -> str:
     return str(reply["experiment_id"])
 
 
-def _images(folder: Path, new: str, count: int, first: int = 0) -> list[Path]:
+def images(folder: Path, new: str, count: int, first: int = 0) -> list[Path]:
+    """Images of 25 KB in 20 series, taken in turns."""
     folder.mkdir(parents=True)
     files = []
     for number in range(first, first + count):
@@ -78,17 +81,27 @@ def _images(folder: Path, new: str, count: int, first: int = 0) -> list[Path]:
 
 def _measure(settings: Settings, scanner: str, folder: Path, new: str, scratch: Path, plain: str) -> list[tuple[str, str, str]]:
     rates: dict[str, float] = {}
-    _images(scratch / "iput", new, FILES)
+    images(scratch / "iput", new, FILES)
     whole_folder = ["iput", "-r", str(scratch / "iput"), plain]
     rates[PLAIN] = FILES / _timed(lambda: subprocess.run(whole_folder, check=True))
 
     delays: list[float] = []
-    one = _images(folder / "one", new, FILES, FILES)
+    one = images(folder / "one", new, FILES, FILES)
     rates["registered into landing, every policy, one client"] = FILES / _timed(lambda: _register(settings, one, delays))
-    two = _images(folder / "two", new, FILES, 2 * FILES)
+    two = images(folder / "two", new, FILES, 2 * FILES)
     rates["the same, two clients"] = FILES / _timed(lambda: _two(settings, two))
 
-    uploader = _images(scratch / "uploader", new, FILES // 4, 3 * FILES)
+    if lacks := automated_ingest.missing():
+        print(f"automated-ingest is not measured: {lacks} is not there")
+    else:
+        images(folder / "sync", new, FILES, 4 * FILES)
+        took = automated_ingest.register(folder / "sync", f"{plain}/sync", settings.landing.resource, scratch)
+        with zone() as admin:
+            there = len(admin.query(["DATA_ID"], Condition("COLL_NAME", "like", f"{plain}/sync%")))
+        assert there == FILES, f"automated-ingest registered {there} of {FILES}"
+        rates["automated-ingest, REGISTER_SYNC into a plain collection, no policy, two workers"] = FILES / took
+
+    uploader = images(scratch / "uploader", new, FILES // 4, 3 * FILES)
     rates[f"client-side uploader (the first {FILES // 4}): put, query, 10 AVUs"] = len(uploader) / _timed(lambda: _upload(plain, uploader))
     base = rates[PLAIN]
     table = [(f"{FILES} DICOM files of 25 KB: {way}", f"{rate:.0f} objects/s", f"{rate / base:.2f}") for way, rate in rates.items()]

@@ -71,8 +71,9 @@ class ServerSite(Site):
         self._settings_before = self.settings_file.read_bytes()
         settings = yaml.safe_load(self._settings_before)
         settings["scanners"] = SCANNERS
-        for key, value in {**SITE, "landing": {**SITE["landing"], "folder": str(self.folder / "landing")}, **site}.items():
-            settings[key] = {**settings.get(key, {}), **value} if isinstance(value, dict) else value
+        for given in (SITE, {"landing": {"folder": str(self.folder / "landing")}}, site):
+            for key, value in given.items():
+                settings[key] = {**settings.get(key, {}), **value} if isinstance(value, dict) else value
         replace(self.settings_file, yaml.safe_dump(settings, sort_keys=False).encode())
         self.settings = settings_from(settings)
         for scanner in SCANNERS:

@@ -16,6 +16,8 @@ from policy.zone import Zone
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T3, T94
 
 SCANNERS = [T94, T3]
+_ASIDE = itertools.count(1)
+"""A server's users keep their homes through a test session."""
 SITE = {
     "sweep": {"every_seconds": 1, "quiet_seconds": 0, "tries": 2, "retry_seconds": 0},
     "landing": {"quiet_seconds": 0.05, "look_seconds": 0.02, "incomplete_seconds": 0.2},
@@ -123,7 +125,7 @@ class Site(ABC):
 
     def aside(self) -> str:
         """A new path outside landing, in the acting user's home."""
-        return f"{self.home}/aside{PAIN}{next(self._numbers)}"
+        return f"{self.home}/aside{PAIN}{next(_ASIDE)}"
 
     def ask(self, rule: str, request: dict | None = None, user: str = "mrdata") -> dict:
         """The rule's answer, whatever it is."""
