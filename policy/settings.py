@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
+from policy import castellum_settings
+from policy.castellum_settings import Castellum
+
 
 class SettingsError(ValueError):
     """`mrdata.yaml` holds something that MrData does not understand; the message names the key and what it expects."""
@@ -145,6 +148,7 @@ class Settings:
     sweep: Sweep = field(default_factory=Sweep)
     archive: Archive = field(default_factory=Archive)
     guard: Guard = field(default_factory=Guard)
+    castellum: Castellum = field(default_factory=Castellum)
     products: Products = field(default_factory=Products)
     bids: Bids = field(default_factory=Bids)
     events: Events = field(default_factory=Events)
@@ -158,12 +162,15 @@ class Settings:
 def settings_from(mapping: Mapping[str, Any]) -> Settings:
     """Settings from what YAML holds; SettingsError for unknown keys, wrong types and expressions that do not compile."""
     settings: Settings = _build(Settings, mapping, "")
-    for attribute, patterns in settings.guard.allow.items():
+    castellum_settings.check(settings.castellum, SettingsError)
+    allowed = {f"guard.allow.{a}": p for a, p in settings.guard.allow.items()}
+    allowed |= {f"castellum.attributes.{a}": p for a, p in settings.castellum.attributes.items()}
+    for key, patterns in allowed.items():
         for pattern in patterns:
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise SettingsError(f"guard.allow.{attribute}: {pattern!r} is no regular expression: {error}") from error
+                raise SettingsError(f"{key}: {pattern!r} is no regular expression: {error}") from error
     for name, hook in settings.events.hooks.items():
         _check_hook(name, hook)
     return settings
@@ -200,7 +207,14 @@ def _value(hint: Any, value: object, key: str) -> Any:  # noqa: ANN401 - of the 
         return {name: _build(get_args(hint)[1], item, f"{key}.{name}.") for name, item in value.items()}
     if not isinstance(value, origin) or (origin is int and isinstance(value, bool)):
         raise SettingsError(f"{key}: expected {getattr(hint, '__name__', hint)}, found {value!r}")
-    items = list(value) if isinstance(value, list) else [item for v in value.values() for item in v] if isinstance(value, dict) else []
+    items = value if isinstance(value, list) else _texts(hint, value) if isinstance(value, dict) else []
     if not all(isinstance(item, str) for item in items):
         raise SettingsError(f"{key}: expected texts (put them in quotes), found {value!r}")
     return value
+
+
+def _texts(hint: Any, value: dict[object, Any]) -> list[object]:  # noqa: ANN401 - a dict's type
+    """All that must be texts in a mapping; what is no list where there must be one stands for itself, and is none."""
+    if get_args(hint)[1] is str:
+        return [*value, *value.values()]
+    return [item for v in value.values() for item in (v if isinstance(v, list) else [None])] + list(value)
