@@ -14,9 +14,10 @@ from embedded.callback import _call as call
 from embedded.catalog import OWN, READ, WRITE
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
+from embedded.genquery2 import compile_query
 from embedded.types import DataObjInp
-from microservices import codes, query, rename
-from policy.zone import AVU, Access, Condition, NotFound, Stat, User, ZoneError
+from microservices import codes, genquery2, query, rename
+from policy.zone import AVU, Access, Among, Condition, NotFound, Stat, User, ZoneError
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -86,6 +87,20 @@ class EmbeddedZone:
             return session.catalog.rows(statement.sql, statement.parameters(parsed.literals, session.account.id))
 
         return self.agent.api("gen_query", [None, None], ask, [])
+
+    @_translated
+    def select(
+        self, columns: Sequence[str], *conditions: Condition | Among, order: str = "", descending: bool = False, limit: int = 10_000
+    ) -> list[tuple[str, ...]]:
+        """See `microservices.genquery2`."""
+        session = self.agent.session
+        text = genquery2.text(columns, conditions, order, descending, limit)
+
+        def ask() -> list[tuple[str, ...]]:
+            statement, literals = compile_query(text, restricted=not session.account.is_admin)
+            return session.catalog.rows(statement.sql, statement.parameters(literals, session.account.id))
+
+        return self.agent.api("genquery2", [None, None], ask, [])
 
     @_translated
     def stat(self, path: str) -> Stat | None:

@@ -11,16 +11,17 @@ from irods.access import iRODSAccess
 from irods.api_number import api_number
 from irods.exception import DoesNotExist, NetworkException, PycommandsException, iRODSException
 from irods.manager.data_object_manager import Server_Checksum_Warning
+from irods.genquery2 import GenQuery2
 from irods.message import FileOpenRequest, ObjCopyRequest, RErrorStack, StringStringMap, iRODSMessage
 from irods.meta import AVUOperation, iRODSMeta
 from irods.models import Collection as CollectionModel
 from irods.models import DataObject
 from irods.session import iRODSSession
 
-from microservices import client_query, client_rule, codes, query
+from microservices import client_query, client_rule, codes, genquery2, query
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
-from policy.zone import AVU, Access, Condition, Exists, NotFound, NotPermitted, User, ZoneError
+from policy.zone import AVU, Access, Among, Condition, Exists, NotFound, NotPermitted, User, ZoneError
 
 _RENAME_OBJECT, _RENAME_COLLECTION = 11, 12
 """objInp.h: oprType of a rename."""
@@ -59,6 +60,14 @@ class IrodsZone(Catalog):
         """GenQuery1: see `microservices.query`."""
         with _errors("query", ", ".join(columns)):
             return query.distinct(lambda asked, where: client_query.rows(self.session, asked, where), columns, conditions)
+
+    def select(
+        self, columns: Sequence[str], *conditions: Condition | Among, order: str = "", descending: bool = False, limit: int = 10_000
+    ) -> list[tuple[str, ...]]:
+        """GenQuery2: see `microservices.genquery2`."""
+        text = genquery2.text(columns, conditions, order, descending, limit)
+        with _errors("select", ", ".join(columns)):
+            return [tuple(row) for row in GenQuery2(self.session).execute(text)]
 
     def read(self, path: str, offset: int, length: int) -> bytes:
         """Opens, seeks, reads and closes."""

@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from microservices import codes, query
+from microservices import codes, genquery2, query
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
 from policy.settings import Settings
-from policy.zone import AVU, Access, Condition, Exists, NotFound, User, ZoneError
+from policy.zone import AVU, Access, Among, Condition, Exists, NotFound, User, ZoneError
 
 _CODE = re.compile(r"\[iRods__Error__Code:(-?\d+)\]")
 _REMOTE_ADMIN = 4
@@ -47,6 +47,28 @@ class ServerZone(Catalog):
         """GenQuery1: see `microservices.query`."""
         with _errors("query", ", ".join(columns)):
             return query.run(self._callback, columns, conditions)
+
+    def select(
+        self, columns: Sequence[str], *conditions: Condition | Among, order: str = "", descending: bool = False, limit: int = 10_000
+    ) -> list[tuple[str, ...]]:
+        """GenQuery2: see `microservices.genquery2`."""
+        text = genquery2.text(columns, conditions, order, descending, limit)
+        with _errors("select", ", ".join(columns)):
+            handle = self._call("msi_genquery2_execute", "", text)[0]
+            try:
+                return list(self._selected(handle, len(columns)))
+            finally:
+                self._call("msi_genquery2_free", handle)
+
+    def _selected(self, handle: str, columns: int) -> Iterator[tuple[str, ...]]:
+        while True:
+            try:
+                self._call("msi_genquery2_next_row", handle)
+            except RuntimeError as error:
+                if (found := _CODE.search(str(error))) and int(found[1]) == codes.END_OF_RESULTSET:
+                    return
+                raise
+            yield tuple(str(self._call("msi_genquery2_column", handle, str(i), "")[2]) for i in range(columns))
 
     def read(self, path: str, offset: int, length: int) -> bytes:
         """Opens, seeks, reads and closes: callers read large pieces."""

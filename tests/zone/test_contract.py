@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from policy.zone import AVU, Access, Condition, Exists, NotFound, NotPermitted, User, ZoneError
+from policy.zone import AVU, Access, Among, Condition, Exists, NotFound, NotPermitted, User, ZoneError
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T94
 
 NAMES = [
@@ -520,3 +520,29 @@ def test_a_user_keeps_files_of_her_own(site):
     assert alice.read(path, 0, 9) == b"ours"
     alice.remove(path)
     alice.remove(shared)
+
+
+def test_select_counts_orders_and_limits(zone, site, home):
+    """What people's pages ask: counts of objects (not of replicas), one row for each collection, ordered, at most so many."""
+    for name in ("a", "b'c"):
+        zone.make_collection(f"{home}/{name}")
+        zone.annotate(f"{home}/{name}", add=[AVU("a", name)])
+    for name in ("1", "2", "3"):
+        zone.write(f"{home}/a/{name}", b"x")
+    zone.replicate(f"{home}/a/1", "archiveResc")
+    below = Condition("COLL_NAME", "like", f"{home}/%")
+    assert zone.select(["COLL_NAME", "count(DATA_ID)", "min(DATA_NAME)"], below) == [(f"{home}/a", "3", "1")]
+    both = (Condition("META_COLL_ATTR_NAME", "=", "a"), Among("META_COLL_ATTR_VALUE", ("a", "b'c")), below)
+    asked = ["COLL_NAME", "META_COLL_ATTR_VALUE"]
+    found = zone.select(asked, *both, order="META_COLL_ATTR_VALUE", descending=True)
+    assert found == [(f"{home}/b'c", "b'c"), (f"{home}/a", "a")]
+    assert zone.select(asked, *both, order="META_COLL_ATTR_VALUE", limit=1) == [(f"{home}/a", "a")]
+    with pytest.raises(ValueError, match="no GenQuery column"):
+        zone.select(["COLL_NAME where"], below)
+
+
+def test_select_shows_only_what_one_may_read(site, home):
+    with site.new_connection() as service:
+        service.make_collection(f"{home}/own")
+    assert site.connect(ALICE).select(["COLL_NAME"], Condition("COLL_NAME", "=", f"{home}/own")) == []
+    assert site.connect().select(["COLL_NAME"], Condition("COLL_NAME", "=", f"{home}/own")) == [(f"{home}/own",)]
