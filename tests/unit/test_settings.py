@@ -32,11 +32,15 @@ def test_nested_values(tmp_path):
         ("zone: z\nlanding: {quiet: 3}", "landing.quiet: unknown"), ("zone: z\nsweep: {tries: many}", "sweep.tries: expected int"),
         ("zone: z\nsweep: {tries: true}", "sweep.tries"), ("zone: z\nscanners: [94]", "scanners: expected texts"),
         ("zone: z\nguard: {allow: {A: ['(']}}", "guard.allow.A"), ("zone: [", "mrdata.yaml"),
-        ("zone: z\nguard: {allow: {A: '19000101'}}", "guard.allow: expected texts"), ("zone: z\ncastellum: {lists: {pain: 17}}", "castellum.lists"),
+        ("zone: z\nguard: {allow: {A: '19000101'}}", "guard.allow: expected texts"),
+        ("zone: z\ncastellum: {lists: {pain: 17}}", "castellum.lists"),
         ("zone: z\ncastellum: {source: ftp}", "castellum.source"), ("zone: z\ncastellum: {source: folder}", "castellum.folder: missing"),
         ("zone: z\ncastellum: {source: http, url: 'http://castellum.example', token_file: t}", "must begin with https://"),
         ("zone: z\ncastellum: {source: http, url: 'https://c.example'}", "castellum.token_file: missing"),
-        ("zone: z\ncastellum: {source: http, url: 'https://c.example', token_file: t, attributes_path: '/{x}/'}", "castellum.attributes_path"),
+        (
+            "zone: z\ncastellum: {source: http, url: 'https://c.example', token_file: t, attributes_path: '/{x}/'}",
+            "castellum.attributes_path",
+        ),
         ("zone: z\ncastellum: {attributes: {handedness: ['(']}}", "castellum.attributes.handedness"),
     ],
 )  # fmt: skip
