@@ -15,7 +15,9 @@ COPY policy policy
 COPY microservices microservices
 COPY rulebase rulebase
 COPY landing landing
+COPY products products
 COPY embedded embedded
+COPY forms forms
 COPY mrdata mrdata
 COPY irods_config irods_config
 COPY docker/constraints.txt docker/constraints.txt

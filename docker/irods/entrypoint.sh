@@ -10,7 +10,6 @@ umask 022
 : "${MRDATA_HOST:?the name under which clients reach this server}"
 : "${MRDATA_CATALOG:=catalog}"
 : "${MRDATA_ZONE_NAME:=mrdata}"
-export MRDATA_HOST MRDATA_CATALOG MRDATA_ZONE_NAME
 
 here=$(cd "$(dirname "$0")" && pwd)
 python=/opt/mrdata-venv/bin/python
@@ -51,13 +50,13 @@ certificates() { # secrets are mounted readable by all; iRODS wants its key for 
 }
 
 set_up_catalog() {
-    local answers
+    local answers=/run/irods/answers.json
     say "first start: setting up the catalog on $MRDATA_CATALOG"
     install -d -m 750 /srv/mrdata/vault/demo
-    answers=$(mktemp)
-    "$python" "$here/answers.py" >"$answers"
+    "$python" -m irods_config.answers "$answers" --zone "$MRDATA_ZONE_NAME" --host "$MRDATA_HOST" --secrets /run/secrets \
+        --catalog-host "$MRDATA_CATALOG" --vault /srv/mrdata/vault/demo
     /usr/bin/python3 "$home/scripts/setup_irods.py" -v --json_configuration_file="$answers"
-    rm -f "$answers"
+    rm "$answers"
     keep
 }
 
