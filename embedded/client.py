@@ -204,11 +204,11 @@ class EmbeddedZone:
                 users.remove_member(session.catalog, name, user)
 
     @_translated
-    def checksum(self, path: str, *, verify: bool = False) -> str:
+    def checksum(self, path: str, *, verify: bool = False, replica: str = "") -> str:
         """Computed once and kept; `verify` reads the bytes again."""
-        kept = routes.ichksum(self.agent, path)
+        kept = routes.ichksum(self.agent, path, number=replica)
         if verify:
-            routes.ichksum(self.agent, path, verify=True)
+            routes.ichksum(self.agent, path, verify=True, number=replica)
         return kept
 
     @_translated

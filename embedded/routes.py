@@ -279,12 +279,15 @@ def imeta_atomic(agent: Agent, name: str, kind: str, operations: Sequence[metada
     )
 
 
-def ichksum(agent: Agent, path: str, *, force: bool = False, verify: bool = False) -> str:
-    """DATA_OBJ_CHKSUM."""
-    inp = DataObjInp(path, {key: "" for key, on in (("forceChksum", force), ("verifyChksum", verify)) if on})
-    return agent.api(
-        "data_obj_chksum", [inp, None], lambda: replication.checksum(agent.session, str(inp.objPath), force=force, verify=verify), ""
-    )
+def ichksum(agent: Agent, path: str, *, force: bool = False, verify: bool = False, number: str = "") -> str:
+    """DATA_OBJ_CHKSUM; `number` tells one replica."""
+    options = {key: "" for key, on in (("forceChksum", force), ("verifyChksum", verify)) if on}
+    inp = DataObjInp(path, options | ({"replNum": number} if number else {}))
+
+    def compute() -> str:
+        return replication.checksum(agent.session, str(inp.objPath), force=force, verify=verify, number=number)
+
+    return agent.api("data_obj_chksum", [inp, None], compute, "")
 
 
 def irepl(agent: Agent, path: str, resource: str, *, verify: bool = False) -> None:

@@ -21,7 +21,7 @@ from irods.session import iRODSSession
 from microservices import client_query, client_rule, codes, genquery2, query
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
-from policy.zone import AVU, Access, Among, Condition, Exists, NotFound, NotPermitted, User, ZoneError
+from policy.zone import AVU, Access, Among, Condition, Damaged, Exists, NotFound, NotPermitted, User, ZoneError
 
 _RENAME_OBJECT, _RENAME_COLLECTION = 11, 12
 """objInp.h: oprType of a rename."""
@@ -159,21 +159,22 @@ class IrodsZone(Catalog):
             for user in sorted(has - wanted):
                 self.session.groups.removemember(name, user, group_admin=False)
 
-    def checksum(self, path: str, *, verify: bool = False) -> str:
+    def checksum(self, path: str, *, verify: bool = False, replica: str = "") -> str:
         """The kept checksum, computed where there is none; `verify` compares the bytes of all good replicas with it."""
         demand(path)
+        which = {kw.REPL_NUM_KW: replica} if replica else {}
         with _errors("checksum", path):
-            kept = str(self.session.data_objects.chksum(path))
+            kept = str(self.session.data_objects.chksum(path, **which))
             if verify:
-                self._verify(path)
+                self._verify(path, which)
         return kept
 
-    def _verify(self, path: str) -> None:
+    def _verify(self, path: str, which: dict[str, str]) -> None:
         try:
-            self.session.data_objects.chksum(path, **{kw.VERIFY_CHKSUM_KW: "", "r_error": RErrorStack()})
+            self.session.data_objects.chksum(path, **{kw.VERIFY_CHKSUM_KW: "", "r_error": RErrorStack(), **which})
         except Server_Checksum_Warning as warning:
             faults = "; ".join(str(fault.get("message", fault)) for fault in warning.response)
-            raise ZoneError(f"cannot verify {path}: {faults}", _CHECKSUM_MISMATCH) from warning
+            raise Damaged(f"cannot verify {path}: {faults}", _CHECKSUM_MISMATCH) from warning
 
     def replicate(self, path: str, resource: str) -> None:
         """The checksum, computed where there is none, goes along and is compared."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policy.zone import Exists, NotFound, NotPermitted, ZoneError
+from policy.zone import Damaged, Exists, NotFound, NotPermitted, ZoneError
 
 NOT_FOUND = {-310000, -358000, -808000, -814000, -817000, -164000, -171000}
 EXISTS = {-312000, -339000, -809000, -833000, -834000}
@@ -11,7 +11,8 @@ AVU_EXISTS = (-809000,)
 AVU_MISSING = (-819000, -808000, -817000)
 INVALID_ARGUMENT = -816000
 END_OF_RESULTSET = -408000
-_KINDS: list[tuple[set[int], type[ZoneError]]] = [(NOT_FOUND, NotFound), (EXISTS, Exists), (NOT_PERMITTED, NotPermitted)]
+DAMAGED = {-407000, -314000}
+_KINDS: list[tuple[set[int], type[ZoneError]]] = [(NOT_FOUND, NotFound), (EXISTS, Exists), (NOT_PERMITTED, NotPermitted), (DAMAGED, Damaged)]
 
 
 def family(code: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from policy.zone import Among, Condition
 
 _COLUMN = re.compile(r"[A-Z][A-Z0-9_]*")
-_AGGREGATE = re.compile(r"(count|min|max)\(([A-Z][A-Z0-9_]*)\)")
+_AGGREGATE = re.compile(r"(count|min|max|sum)\(([A-Z][A-Z0-9_]*)\)")
 
 
 def text(columns: Sequence[str], conditions: Sequence[Condition | Among], order: str, descending: bool, limit: int) -> str:

@@ -182,13 +182,14 @@ class ServerZone(Catalog):
         for user in sorted(has - wanted):
             self._iadmin("rfg", name, user)
 
-    def checksum(self, path: str, *, verify: bool = False) -> str:
+    def checksum(self, path: str, *, verify: bool = False, replica: str = "") -> str:
         """The kept checksum, computed where there is none; `verify` compares the bytes of all good replicas with it."""
         demand(path)
+        which = f"replNum={int(replica)}" if replica else ""
         with _errors("checksum", path):
-            kept = str(self._call("msiDataObjChksum", path, "", "")[2])
+            kept = str(self._call("msiDataObjChksum", path, which, "")[2])
             if verify:
-                self._call("msiDataObjChksum", path, "verifyChksum=", "")
+                self._call("msiDataObjChksum", path, f"{which}++++verifyChksum=" if which else "verifyChksum=", "")
         return kept
 
     def replicate(self, path: str, resource: str) -> None:

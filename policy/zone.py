@@ -33,6 +33,10 @@ class NotPermitted(ZoneError):
     """The user who asks may not do this."""
 
 
+class Damaged(ZoneError):
+    """The bytes of a replica are not those that its checksum and size tell of, or cannot be read."""
+
+
 class Access(StrEnum):
     """Permission levels of iRODS that MrData uses, as ichmod names them."""
 
@@ -112,7 +116,7 @@ class Zone(Protocol):
     ) -> list[tuple[str, ...]]:
         """At most `limit` distinct rows in an order, and counts: dearer than `query` (it opens a catalog connection), for people's pages.
 
-        Columns are those of GenQuery2. One may be `count(DATA_ID)` (objects, not replicas), `min(...)` or `max(...)`, over the rows
+        Columns are those of GenQuery2. One may be `count(DATA_ID)` (objects, not replicas), `sum(...)`, `min(...)` or `max(...)`, over the rows
         that are equal in the other columns.
         """
 
@@ -151,8 +155,11 @@ class Zone(Protocol):
     def group(self, name: str, members: Iterable[str]) -> None:
         """Makes the group if there is none, and makes `members` its members, exactly."""
 
-    def checksum(self, path: str, *, verify: bool = False) -> str:
-        """Computes (once) and keeps the checksum; `verify` reads the bytes again and raises ZoneError where they differ."""
+    def checksum(self, path: str, *, verify: bool = False, replica: str = "") -> str:
+        """Computes (once) and keeps the checksum; `verify` reads the bytes again and raises Damaged where they differ.
+
+        Of all good replicas, or of the one with the number `replica` alone.
+        """
 
     def replicate(self, path: str, resource: str) -> None: ...
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from policy.zone import AVU, Access, Among, Condition, Exists, NotFound, NotPermitted, User, ZoneError
+from policy.zone import AVU, Access, Among, Condition, Damaged, Exists, NotFound, NotPermitted, User, ZoneError
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T94
 
 NAMES = [
@@ -365,10 +365,31 @@ def test_checksum_and_changed_bytes(zone, site, home):
     assert zone.checksum(path) == zone.checksum(path, verify=True) == zone.stat(path).checksum == sha2(b"right")
     file.write_bytes(b"wrong")
     assert zone.checksum(path) == sha2(b"right")
-    with pytest.raises(ZoneError):
+    with pytest.raises(Damaged):
         zone.checksum(path, verify=True)
     with pytest.raises(NotFound):
         zone.checksum(f"{home}/none")
+
+
+def test_a_replica_is_verified_by_its_number(zone, site, home):
+    file = site.landing_file(f"{T94}/expdata/two", b"right")
+    path = site.connect().register(str(file), f"{home}/two", site.settings.landing.resource)
+    site.connect().replicate(path, "archiveResc")
+    rows = zone.query(["DATA_RESC_NAME", "DATA_REPL_NUM"], Condition("COLL_NAME", "=", home), Condition("DATA_NAME", "=", "two"))
+    numbers = dict(rows)
+    for number in numbers.values():
+        assert zone.checksum(path, verify=True, replica=number) == sha2(b"right")
+    file.write_bytes(b"wrong")
+    with pytest.raises(Damaged):
+        zone.checksum(path, verify=True)
+    with pytest.raises(Damaged):
+        zone.checksum(path, verify=True, replica=numbers[site.settings.landing.resource])
+    assert zone.checksum(path, verify=True, replica=numbers["archiveResc"]) == sha2(b"right")
+    file.unlink()
+    with pytest.raises(Damaged):
+        zone.checksum(path, verify=True, replica=numbers[site.settings.landing.resource])
+    site.connect().trim(path, site.settings.landing.resource)
+    assert zone.checksum(path, verify=True) == sha2(b"right")
 
 
 def test_replicate_and_trim(zone, site, home):
