@@ -21,13 +21,18 @@ def archive(context: Context) -> Counter[str]:
     return Counter(archive_object(context, path) for path in outside(context))
 
 
+def resources(context: Context) -> list[str]:
+    """Where everything that is archived has a replica; the first is the archive resource."""
+    return [context.settings.archive.resource, *context.settings.archive.copies]
+
+
 def outside(context: Context) -> Iterator[str]:
     """Objects of the studies with a good, quiet replica that is not on the archive resource. Costs nothing for what is archived."""
     quiet_since = f"{int(context.now() - context.settings.sweep.quiet_seconds):011d}"
     rows = context.zone.query(
         ["COLL_NAME", "DATA_NAME"],
         Condition("COLL_NAME", "like", layout.studies(context.settings) + "/%"),
-        Condition("DATA_RESC_NAME", "!=", context.settings.archive.resource),
+        *(Condition("DATA_RESC_NAME", "!=", resource) for resource in resources(context)),
         Condition("DATA_REPL_STATUS", "=", GOOD),
         Condition("DATA_MODIFY_TIME", "<=", quiet_since),
     )
@@ -37,14 +42,15 @@ def outside(context: Context) -> Iterator[str]:
 
 def archive_object(context: Context, path: str) -> str:
     """Replicates, compares, trims one object: `archived`, `failed` (logged, and tried again at the next run) or `gone`."""
-    zone, resource = context.zone, context.settings.archive.resource
+    zone = context.zone
     try:
         checksum = zone.checksum(path)
-        if (GOOD, checksum) not in _replicas(context, path, resource):
-            zone.replicate(path, resource)
-        if (GOOD, checksum) not in _replicas(context, path, resource):
-            raise ZoneError(f"the replica on {resource} is not good, or its checksum is not {checksum}")
-        for source in _resources(context, path) - {resource}:
+        for resource in resources(context):
+            if (GOOD, checksum) not in _replicas(context, path, resource):
+                zone.replicate(path, resource)
+            if (GOOD, checksum) not in _replicas(context, path, resource):
+                raise ZoneError(f"the replica on {resource} is not good, or its checksum is not {checksum}")
+        for source in _resources(context, path) - set(resources(context)):
             zone.trim(path, source)
     except NotFound as error:
         if zone.stat(path) is None:

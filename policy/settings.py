@@ -46,6 +46,8 @@ class Archive:
     """The delay rule that moves what is placed to the archive resource."""
 
     resource: str = "archiveResc"
+    copies: list[str] = field(default_factory=list)
+    """Further resources, elsewhere: each has a replica of everything too, from which a damaged one is repaired."""
     every_seconds: int = 60
 
 
@@ -128,6 +130,26 @@ class Bids:
 
 
 @dataclass(frozen=True, slots=True)
+class Fixity:
+    """The delay rule that reads what is archived again and compares checksums, the oldest first."""
+
+    every_seconds: int = 600
+    bytes_per_day: int = 1_000_000_000_000
+    """So much is read in a day at most, all replicas counted."""
+    run_seconds: float = 300.0
+    """A run ends after so long, with the object that it is at."""
+    rest_days: int = 30
+    """What was verified is left alone for so long, however little there is."""
+    oldest_days: int = 365
+    """Nothing should be unverified for longer; where the forecast says that it will be, the data stewards are told."""
+    drill_days: int = 30
+    """Every so often, some objects are read back as a user would."""
+    drill_objects: int = 20
+    drill_largest_bytes: int = 50_000_000
+    """Larger ones are read back by `mrdata drill`, from outside: inside the server, Python reads slowly."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a site."""
 
@@ -152,6 +174,7 @@ class Settings:
     products: Products = field(default_factory=Products)
     bids: Bids = field(default_factory=Bids)
     events: Events = field(default_factory=Events)
+    fixity: Fixity = field(default_factory=Fixity)
 
     @property
     def home(self) -> str:
