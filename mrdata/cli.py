@@ -17,6 +17,7 @@ from landing.lock import LandingError
 from microservices.rules import RULES
 from mrdata import listing
 from mrdata.connect import Client, NoZone, connect, settings
+from mrdata.products_cli import member, products
 from policy.settings import SettingsError
 from policy.zone import ZoneError
 
@@ -236,6 +237,10 @@ def demo(once: bool, folder: Path, as_json: bool) -> None:
     from mrdata.demo import run
 
     sys.exit(run(folder, once=once, as_json=as_json))
+
+
+cli.add_command(products)
+cli.add_command(member)
 
 
 def main() -> None:

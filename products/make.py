@@ -1,0 +1,175 @@
+"""Makes the products of one complete series: a tar with its index, NIfTI with BIDS sidecars.
+
+The images are fetched and compared with the archive's checksums. What is made stands in a collection of its own until all of it is
+uploaded, verified and described; a rename then puts it in its place. Whoever is killed in between leaves a collection named
+`<series>.unfinished`, which the next try removes, and never half a product. Nothing is erased: what is replaced goes to the trash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import tempfile
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+from policy import event, experiment_id, products
+from policy.context import Context
+from policy.products import DERIVED_FROM, INPUTS, INPUTS_CHECKSUM, MADE_BY, ProductState, Series
+from policy.zone import AVU, NotFound, Zone, ZoneError
+from products import nifti, tar
+
+UNFINISHED = ".unfinished"
+
+
+class Client(Zone, Protocol):
+    """A zone from outside, which takes files."""
+
+    def put(self, file: str, path: str) -> None:
+        """Uploads a local file; Exists where there is something already."""
+
+    def close(self) -> None: ...
+
+
+class Changed(Exception):
+    """The series changed while its products were made; they are made again later."""
+
+
+@dataclass(slots=True)
+class _Made:
+    """Files in the scratch folder, each with who made it; and what could not be made."""
+
+    files: dict[Path, str] = field(default_factory=dict)
+    problem: str = ""
+
+
+def make(context: Context, zone: Client, series: Series) -> ProductState:
+    """Makes the products of the series as it is now and notes the state; DONE or FAILED, as noted on the series.
+
+    Changed where an image came or went meanwhile; ZoneError and OSError where the zone or the disk fail: then nothing is noted.
+    """
+    series = _with_checksums(context, series)
+    if _stands(context, series):
+        return _finish(context, series)
+    scratch = context.settings.products.scratch or None
+    with tempfile.TemporaryDirectory(prefix="mrdata-products-", dir=scratch) as folder:
+        made = _build(context, series, Path(folder))
+        staged = series.products + UNFINISHED
+        if zone.stat(staged):
+            zone.remove(staged)
+        zone.make_collection(staged)
+        for file, maker in made.files.items():
+            _upload(zone, file, f"{staged}/{file.name}", _provenance(series, maker))
+    state = ProductState.FAILED if made.problem else ProductState.DONE
+    products.note(context, staged, state, made.problem)
+    zone.annotate(staged, add=_provenance(series, nifti.version()))
+    if products.load(context, series.path).inputs_checksum != series.inputs_checksum:
+        raise Changed(f"{series.path} changed while its products were made")
+    if zone.stat(series.products):
+        zone.remove(series.products)
+    zone.move(staged, series.products)
+    return _finish(context, series)
+
+
+def _with_checksums(context: Context, series: Series) -> Series:
+    """The series once every image has a checksum in the catalog, by which it is recognised."""
+    lacking = [image.name for image in series.images if not image.checksum]
+    for name in lacking:
+        context.zone.checksum(f"{series.path}/{name}")
+    return products.load(context, series.path) if lacking else series
+
+
+def _stands(context: Context, series: Series) -> bool:
+    """Whether the products of just these images stand already: whoever made them was killed before it could note so."""
+    try:
+        avus = {avu.attribute: avu.value for avu in context.zone.metadata(series.products)}
+    except NotFound:
+        return False
+    return avus.get(products.STATE) == ProductState.DONE and avus.get(INPUTS_CHECKSUM) == series.inputs_checksum
+
+
+def _finish(context: Context, series: Series) -> ProductState:
+    """Tells the workflows, then notes on the series what its products' collection says."""
+    avus = {avu.attribute: avu.value for avu in context.zone.metadata(series.products)}
+    state, checksum = ProductState(avus[products.STATE]), avus[INPUTS_CHECKSUM]
+    experiment = series.experiment.rpartition("/")[2]
+    event.emit(
+        context,
+        event.Kind.SERIES_COMPLETE,
+        experiment,
+        once=f"{series.path} {checksum}",
+        series=series.path,
+        images=len(series.images),
+        products=series.products,
+        product_state=str(state),
+    )
+    more = {INPUTS_CHECKSUM: checksum, MADE_BY: avus[MADE_BY]}
+    products.note(context, series.path, state, avus.get(products.DETAIL, ""), **more)
+    return state
+
+
+def _build(context: Context, series: Series, folder: Path) -> _Made:
+    images, target, out = folder / "images", folder / "nifti", folder / "out"
+    for new in (images, target, out):
+        new.mkdir()
+    files = [_fetch(context.zone, series, image.name, images) for image in series.images]
+    ours = f"mrdata {version('mrdata')}"
+    packed = out / f"{series.name}.tar"
+    index = tar.pack(files, packed)
+    made = _Made({packed: ours, index: ours})
+    if nifti.is_image(series.avus.get("SOPClassUID", "")):
+        conversion = nifti.convert(images, target, series.name, _personal(context, files), context.settings.products.timeout_seconds)
+        made.problem = conversion.problem
+        made.files |= dict.fromkeys(conversion.files, nifti.version())
+        log = out / f"{series.name}.log"
+        log.write_text(conversion.log.replace(str(folder), ""), encoding="utf-8")
+        made.files[log] = nifti.version()
+    return made
+
+
+def _fetch(zone: Zone, series: Series, name: str, folder: Path) -> Path:
+    """One image, compared with the archive's checksum."""
+    file, path, digest, offset = folder / name, f"{series.path}/{name}", hashlib.sha256(), 0
+    with open(file, "xb") as out:
+        while piece := zone.read(path, offset, tar.PIECE):
+            out.write(piece)
+            digest.update(piece)
+            offset += len(piece)
+    _compare(path, digest.digest(), zone.checksum(path))
+    return file
+
+
+def _upload(zone: Client, file: Path, path: str, provenance: list[AVU]) -> None:
+    zone.put(str(file), path)
+    with open(file, "rb") as content:
+        _compare(path, hashlib.file_digest(content, "sha256").digest(), zone.checksum(path))
+    zone.annotate(path, add=provenance)
+
+
+def _compare(path: str, digest: bytes, checksum: str) -> None:
+    ours = "sha2:" + base64.b64encode(digest).decode()
+    if ours != checksum:
+        raise ZoneError(f"{path}: the zone's checksum is {checksum}, its bytes have {ours}")
+
+
+def _provenance(series: Series, maker: str) -> list[AVU]:
+    return [
+        AVU(DERIVED_FROM, series.path),
+        AVU(INPUTS, str(len(series.images))),
+        AVU(INPUTS_CHECKSUM, series.inputs_checksum),
+        AVU(MADE_BY, maker),
+    ]
+
+
+def _personal(context: Context, files: list[Path]) -> set[tuple[str, str]]:
+    """What the images hold of the person: usually nothing, but a data steward may have accepted them all the same."""
+    found: set[tuple[str, str]] = set()
+    for file in files:
+        with open(file, "rb") as opened:
+            header = context.read_header(opened, file.stat().st_size)
+        found |= set(header.personal.items())
+        if header.patient_name and experiment_id.parse(header.patient_name) is None:
+            found.add(("PatientName", header.patient_name))
+    return found
