@@ -11,8 +11,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policy import describe, layout
+from policy import audit, describe, layout, state
 from policy.context import Context, Memory, Series
+from policy.experiment import State
 from policy.header import Header
 from policy.ingest import Placement, Quarantine, Reason
 from policy.layout import DataType, Landed
@@ -30,6 +31,8 @@ class Place:
 def prepare(context: Context, placement: Placement, landed: Landed) -> Place:
     """Makes the collection (and describes it, if it is a new series) and says where in it the object goes."""
     base = f"{placement.experiment.path}/{placement.data_type}"
+    if placement.experiment.state in (State.REGISTERED, State.FINISHED):
+        state.change(context, placement.experiment, State.ACQUIRING)
     if placement.data_type is DataType.DICOM:
         series = _series(context, placement, base)
         avus = describe.data_object(placement.header, landed, placement.data_type, series.avus)
@@ -133,6 +136,9 @@ def _series(context: Context, placement: Placement, base: str) -> Series:
         wanted = describe.series(header)
         has = set(context.zone.metadata(path))
         if not any(avu.attribute == "SeriesInstanceUID" for avu in has):
+            experiment = placement.experiment
+            series = path.removeprefix(experiment.path + "/")
+            audit.record(context, "series begun", experiment=experiment.id, study=experiment.study, series=series)
             context.zone.annotate(path, add=[avu for avu in wanted if avu not in has])
             has |= set(wanted)
         known = memory[key] = Series(path, has, time.monotonic() + Memory.SECONDS)

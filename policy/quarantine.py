@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from policy import experiment_id, layout
+from policy import audit, experiment_id, layout
 from policy.context import Context
 from policy.header import Header
 from policy.ingest import Quarantine
@@ -109,6 +109,8 @@ def _session(context: Context, landed: Landed, header: Header | None) -> str:
     digest = hashlib.sha256(f"{landed.scanner} {date} {key}".encode()).hexdigest()[:8]
     path = f"{layout.quarantine(context.settings)}/{landed.scanner}/{layout.safe(date) or 'undated'}_{digest}"
     if path not in context.memory.sessions:
+        if context.zone.stat(path) is None:
+            _note(context, path, typed)
         context.zone.make_collection(path)
         is_id = experiment_id.parse(typed) is not None or experiment_id.looks_meant(typed)
         nearest = Registry(context).nearest(typed, landed.scanner) if typed else []
@@ -117,3 +119,11 @@ def _session(context: Context, landed: Landed, header: Header | None) -> str:
         context.zone.annotate(path, add=says)
         context.memory.sessions.add(path)
     return path
+
+
+def _note(context: Context, session: str, typed: str) -> None:
+    """A new session in the audit log; with the ExperimentID that was typed only if there is such an experiment: names may look like IDs."""
+    typed_id = experiment_id.parse(typed)
+    meant = Registry(context).experiment(typed_id) if typed_id else None
+    where = session.removeprefix(layout.quarantine(context.settings) + "/")
+    audit.record(context, "session quarantined", experiment=meant.id if meant else "", study=meant.study if meant else "", session=where)

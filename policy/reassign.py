@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from policy import experiment_id, layout, place, quarantine
+from policy import audit, experiment_id, layout, place, quarantine
 from policy.context import Context, Refused
 from policy.experiment import Experiment
 from policy.ingest import Quarantine, admit, place_of
@@ -34,10 +34,13 @@ def reassign(context: Context, source: str, to: str, *, dry_run: bool = False, a
     `source` is an ExperimentID, or the path of a collection or an object in quarantine or in the archive. Files that tell who
     the person is stay where they are unless a data steward accepts them. Done again, it does what was left undone.
     """
-    experiment = _target(context, to)
-    moves = [_refile(context, path, experiment, dry_run, accept_personal_data) for path in _objects(context, source)]
-    if not moves:
+    experiment, origin = _target(context, to), _origin(context, source)
+    paths = _objects(context, source)
+    if not paths:
         raise Refused(f"there is no object below {source!r}; see mrdata_quarantine_list for what is in quarantine")
+    if not dry_run:
+        _note(context, source, origin, experiment, len(paths), accept_personal_data)
+    moves = [_refile(context, path, experiment, dry_run, accept_personal_data) for path in paths]
     if not dry_run:
         context.zone.log(
             f"{context.zone.whoami().name} re-filed {sum(bool(m.target) for m in moves)} objects of {source} under {experiment.id}"
@@ -55,6 +58,25 @@ def _target(context: Context, to: str) -> Experiment:
     if not experiment.is_open:
         raise Refused(f"{parsed} is {experiment.state} and accepts no files")
     return experiment
+
+
+def _origin(context: Context, source: str) -> Experiment | None:
+    """The experiment that it is taken from; None for what is in quarantine. Refused where that experiment is closed."""
+    named = experiment_id.parse(source) or layout.experiment_of(context.settings, source)
+    experiment = Registry(context).experiment(named) if named else None
+    if experiment and not experiment.is_open:
+        raise Refused(f"{experiment.id} is {experiment.state}, and nothing is taken out of it; a data steward can reopen it")
+    return experiment
+
+
+def _note(context: Context, source: str, origin: Experiment | None, to: Experiment, objects: int, accept_personal_data: bool) -> None:
+    """In the audit log, for both experiments. Of a path in quarantine only the session: what is below may tell who the person is."""
+    where = "/".join(source.removeprefix(layout.quarantine(context.settings) + "/").split("/")[:2])
+    accepted = {"personal_data": "accepted"} if accept_personal_data else {}
+    told = {"objects": str(objects), **accepted}
+    audit.record(context, "re-filed", experiment=to.id, study=to.study, source=origin.id if origin else where, **told)
+    if origin and origin.id != to.id:
+        audit.record(context, "re-filed elsewhere", experiment=origin.id, study=origin.study, to=to.id, **told)
 
 
 def _objects(context: Context, source: str) -> list[str]:

@@ -6,19 +6,20 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from policy import event, experiment_id, free_text, layout
+from policy import audit, event, experiment_id, free_text, layout
 from policy.context import Context, Refused
 from policy.experiment import Experiment
 from policy.layout import Branch, DataType
 from policy.registry import Registry
+from policy.study import is_withdrawn
 from policy.zone import Access, Condition
 
 KEYS = ("study", "pseudonym", "owner", "scanner", "scan_type", "url", "description")
 REQUIRED = KEYS[:5]
 
 
-def register(context: Context, request: Mapping[str, object]) -> Experiment:
-    """Creates the experiment's collections, record and AVUs, and where its study puts Expanded Data.
+def register(context: Context, request: Mapping[str, object], by: str = "") -> Experiment:
+    """Creates the experiment's collections, record and AVUs, and where its study puts Expanded Data; `by` is who wants it.
 
     Refused says which entry is wrong and what to do.
     """
@@ -26,13 +27,23 @@ def register(context: Context, request: Mapping[str, object]) -> Experiment:
     _check(context, entries)
     registry = Registry(context)
     new = experiment_id.draw()
-    while registry.experiment(new):
+    while registry.is_taken(new):
         new = experiment_id.draw()
     experiment = Experiment(
         id=new,
         path=f"{layout.study(context.settings, entries['study'])}/experiments/{new}",
         registered=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now())),
         **entries,
+    )
+    audit.record(
+        context,
+        "registered",
+        experiment=experiment.id,
+        study=experiment.study,
+        by=by,
+        owner=experiment.owner,
+        scanner=experiment.scanner,
+        scan_type=experiment.scan_type,
     )
     for data_type in DataType:
         context.zone.make_collection(f"{experiment.path}/{data_type}")
@@ -70,6 +81,8 @@ def _check(context: Context, entries: dict[str, str]) -> None:
         raise Refused(f"study: {study!r} is inactive and accepts no new experiments")
     if zone.stat(f"{path}/subjects/{pseudonym}") is None:
         raise Refused(f"pseudonym: {pseudonym!r} is no subject of study {study!r}")
+    if is_withdrawn(context, study, pseudonym):
+        raise Refused(f"pseudonym: {pseudonym!r} was withdrawn from study {study!r}; a data steward can restore it")
     group = Condition("USER_GROUP_NAME", "=", layout.study_group(study))
     if not zone.query(["USER_NAME"], group, Condition("USER_NAME", "=", owner)):
         raise Refused(f"owner: {owner!r} is no member of study {study!r}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from policy import experiment_id, layout
 from policy.context import Context, Memory
-from policy.experiment import OPEN, Experiment, experiment_from
+from policy.experiment import OPEN, Experiment, State, experiment_from
 from policy.zone import Condition
 
 UNLIKE = 5
@@ -37,10 +37,14 @@ class Registry:
             return remembered[1]
         paths = self._collections("ExperimentID", experiment_id)
         if len(paths) != 1 or not paths[0].endswith(f"/experiments/{experiment_id}"):
-            return None
+            return None if paths else self._withdrawn(experiment_id)
         experiment = self._load(paths[0])
         self._context.memory.experiments[experiment_id] = (time.monotonic() + Memory.SECONDS, experiment)
         return experiment
+
+    def is_taken(self, experiment_id: str) -> bool:
+        """Whether the ID was ever given to an experiment, also to one that was erased."""
+        return self.experiment(experiment_id) is not None
 
     def sharing_frame_of_reference(self, uid: str) -> list[Experiment]:
         """The experiments whose series lie in this frame of reference (DICOM PS3.3 C.7.4.1)."""
@@ -62,6 +66,14 @@ class Registry:
         candidates.sort(key=lambda c: c.experiment.registered, reverse=True)
         candidates.sort(key=lambda c: (c.distance, c.experiment.scanner != scanner))
         return candidates[:limit]
+
+    def _withdrawn(self, experiment_id: str) -> Experiment | None:
+        """What is withdrawn or erased has no AVU by which it is found; the name of its record or its receipt tells."""
+        settings = self._context.settings
+        kept = [f"{where}/{experiment_id}.json" for where in (layout.withdrawn(settings), layout.receipts(settings))]
+        if not any(self._context.zone.stat(path) for path in kept):
+            return None
+        return Experiment(experiment_id, "", "", "", "", "", "", "", state=State.WITHDRAWN)
 
     def _collections(self, attribute: str, value: str) -> list[str]:
         rows = self._context.zone.query(

@@ -7,7 +7,8 @@
     finalized -> finished       reopened by a data steward, for what came late
     any -> withdrawn            and back to where it was
 
-A change is in the audit log before it is in the experiment's AVUs: where somebody was killed in between, the log tells what was meant.
+A change is in the audit log, and workflows are told of it, before it is in the experiment's AVUs: who was killed in between leaves it
+to be done again, and nothing is done that the log does not tell.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from policy import audit
-from policy.context import Context, Refused
+from policy import audit, event
+from policy.context import Context, Memory, Refused
 from policy.experiment import Experiment, State
 from policy.zone import AVU
 
@@ -32,6 +33,8 @@ FOLLOWS: dict[State, frozenset[State]] = {
     State.WITHDRAWN: frozenset({State.REGISTERED, State.ACQUIRING, State.FINISHED, State.FINALIZED}),
 }
 
+_EVENTS = {State.FINISHED: event.Kind.FINISHED, State.FINALIZED: event.Kind.FINALIZED}
+
 
 def change(context: Context, experiment: Experiment, to: State, by: str = "", **details: str) -> Experiment:
     """Changes the state, by somebody's word or (without `by`) by policy; the experiment as it is then.
@@ -42,11 +45,19 @@ def change(context: Context, experiment: Experiment, to: State, by: str = "", **
     if now is not to:
         if to not in FOLLOWS[now]:
             raise Refused(f"{experiment.id} is {now} and cannot become {to}; it can become {', '.join(sorted(FOLLOWS[now]))}")
+        since = _since(context, experiment)
         audit.record(context, ACT, experiment=experiment.id, study=experiment.study, by=by, before=now, after=to, **details)
+        if to in _EVENTS:
+            event.emit(context, _EVENTS[to], experiment, once=since)
         put(context, experiment.path, to)
     changed = replace(experiment, state=to)
-    context.memory.experiments.pop(experiment.id, None)
+    context.memory.experiments[experiment.id] = (time.monotonic() + Memory.SECONDS, changed)
     return changed
+
+
+def _since(context: Context, experiment: Experiment) -> str:
+    """Since when it is in the state that it is about to leave."""
+    return max((avu.value for avu in context.zone.metadata(experiment.path) if avu.attribute == SINCE), default=experiment.registered)
 
 
 def current(context: Context, experiment: Experiment) -> State:

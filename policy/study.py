@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from policy import layout
+from policy import audit, layout
 from policy.context import Context, Refused
+from policy.experiment import State
 from policy.zone import AVU, Access, Condition
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
@@ -52,16 +53,45 @@ def put(context: Context, study: Study) -> str:
         if not zone.query(["USER_NAME"], Condition("USER_NAME", "=", name)):
             raise Refused(f"{name!r} is no iRODS user of this zone; make the account first (iadmin mkuser)")
     path, group = layout.study(context.settings, study.id), layout.study_group(study.id)
+    there = zone.stat(path) is not None
+    changes = _changes(context, study, there)
+    if changes:
+        audit.record(context, "study changed" if there else "study made", study=study.id, **changes)
     zone.group(group, study.members)
     zone.make_collection(path)
-    zone.permit(path, group, Access.READ, recursive=True)
+    # Not again with all below: what was withdrawn stays out of reach.
+    zone.permit(path, group, Access.READ, recursive=not there)
     zone.inherit(path)
     for name in ("experiments", "subjects", *(f"subjects/{pseudonym}" for pseudonym in study.subjects)):
         zone.make_collection(f"{path}/{name}")
     for pseudonym in study.subjects:
-        zone.annotate(f"{path}/subjects/{pseudonym}", add=[AVU("Pseudonym", pseudonym)])
+        if not is_withdrawn(context, study.id, pseudonym):
+            zone.annotate(f"{path}/subjects/{pseudonym}", add=[AVU("Pseudonym", pseudonym)])
     new = [AVU("Title", study.title)] if study.title else []
     new += [AVU("StudyState", "active" if study.active else "inactive"), AVU("StudyID", study.id)]
     old = [avu for avu in zone.metadata(path) if avu.attribute in ("Title", "StudyState", "StudyID")]
     zone.annotate(path, add=[avu for avu in new if avu not in old], remove=[avu for avu in old if avu not in new])
     return path
+
+
+def is_withdrawn(context: Context, study: str, pseudonym: str) -> bool:
+    """Whether a subject of a study was withdrawn: it is out of sight, and no experiment can be registered."""
+    path = f"{layout.study(context.settings, study)}/subjects/{pseudonym}"
+    return any(avu == AVU("State", State.WITHDRAWN) for avu in context.zone.metadata(path))
+
+
+def _changes(context: Context, study: Study, there: bool) -> dict[str, str]:
+    """What the audit log tells of it: subjects are counted, never named."""
+    zone, path = context.zone, layout.study(context.settings, study.id)
+    rows = zone.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", layout.study_group(study.id)))
+    has, wanted = {name for (name,) in rows} - {layout.study_group(study.id)}, set(study.members)
+    held = {avu.attribute: avu.value for avu in zone.metadata(path)} if there else {}
+    known = {name for (name,) in zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "=", f"{path}/subjects"))}
+    changes = {
+        "members_added": ", ".join(sorted(wanted - has)),
+        "members_removed": ", ".join(sorted(has - wanted)),
+        "subjects_added": str(len({f"{path}/subjects/{pseudonym}" for pseudonym in study.subjects} - known) or ""),
+        "title": study.title if study.title and study.title != held.get("Title") else "",
+        "state": "" if (held.get("StudyState") == "active") is study.active and there else "active" if study.active else "inactive",
+    }
+    return {name: text for name, text in changes.items() if text}

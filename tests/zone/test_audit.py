@@ -10,8 +10,10 @@ from policy import audit
 from policy.audit_check import check
 from policy.context import Context
 from policy.layout import audit as root
+from policy.layout import landing
 from policy.zone import ZoneError
-from tests.zone.names import ALICE, PAIN, STEWARD
+from tests.files import dicom
+from tests.zone.names import ALICE, BOB, PAIN, STEWARD, T94
 
 
 @pytest.fixture
@@ -178,3 +180,42 @@ def test_what_does_not_belong_into_the_log_is_told():
     assert check([*entries(2), ("000/000/draft-0123", b"")]).is_sound
     for path in ("notes.txt", "000/001/000000001.json", "000000001.json"):
         assert not check([*entries(2), (path, entries(2)[1][1])]).is_sound
+
+
+def test_each_act_on_an_experiment_is_in_its_history_once(site, context):
+    """Not each object: three files of two series are two acts."""
+    right, wrong = site.register(), site.register()
+    for series, instance in ((1, 1), (1, 2), (2, 1)):
+        site.land(f"{T94}/dicom/{series}.{instance}", dicom(wrong, series=series, instance=instance))
+    with site.new_connection() as another:
+        file = site.landing_file(f"{T94}/dicom/9", dicom(wrong, series=1, instance=9))
+        another.register(str(file), f"{landing(site.settings)}/{T94}/dicom/9", site.settings.landing.resource)
+    acts = ["registered", "state changed", "series begun", "series begun"]
+    assert [entry.act for entry in audit.history(context, wrong)] == acts
+    site.rule("experiment_reassign", {"source": wrong, "to": right})
+    assert [entry.act for entry in audit.history(context, wrong)] == [*acts, "re-filed elsewhere"]
+    away = audit.history(context, right)
+    assert [entry.act for entry in away] == ["registered", "re-filed", "state changed", "series begun", "series begun"]
+    assert away[1].details == {"source": wrong, "objects": "4"}
+    assert {entry.study for entry in away} == {PAIN}
+
+
+def test_a_session_in_quarantine_is_told_once_and_without_what_was_typed(site, context):
+    begin = int(audit.end(context).partition(":")[0])
+    for instance in (1, 2):
+        site.land(f"{T94}/dicom/SIMPSON/{instance}", dicom("SIMPSON^HOMER", instance=instance))
+    site.sweep()
+    new = [content for path, content in files(site) if int(path[-14:-5]) > begin]
+    assert [audit.parsed(content).act for content in new] == ["session quarantined"]
+    assert not any(b"SIMPSON" in content.upper() for content in new)
+
+
+def test_changes_of_a_study_are_told_without_its_subjects(site, context):
+    site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE], "subjects": ["P1", "P2"]})
+    begin = int(audit.end(context).partition(":")[0])
+    site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE], "subjects": ["P1", "P2"]})
+    assert int(audit.end(context).partition(":")[0]) == begin
+    site.rule("study", {"study": PAIN, "title": "Pain", "members": [BOB], "subjects": ["P1", "P2", "XYZ77"]})
+    (new,) = [audit.parsed(content) for path, content in files(site) if int(path[-14:-5]) > begin]
+    assert (new.act, new.study) == ("study changed", PAIN)
+    assert new.details == {"members_added": BOB, "members_removed": ALICE, "subjects_added": "1"}
