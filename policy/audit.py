@@ -16,6 +16,7 @@ import random
 import re
 import time
 import uuid
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,13 +70,17 @@ def record(context: Context, act: str, *, experiment: str = "", study: str = "",
     raise ZoneError(f"{act}: {_TRIES} times somebody else wrote into the audit log at the same moment")
 
 
-def history(context: Context, experiment: str) -> list[Entry]:
-    """What was done to an experiment, in order."""
+def history(context: Context, experiment: str, known: MutableMapping[str, Entry] | None = None) -> list[Entry]:
+    """What was done to an experiment, in order. `known` remembers entries by their paths from one call to the next: they never change."""
     about = [Condition("META_DATA_ATTR_NAME", "=", ABOUT), Condition("META_DATA_ATTR_VALUE", "=", _about(experiment))]
     rows = context.zone.query(["COLL_NAME", "DATA_NAME"], *about)
     root = layout.audit(context.settings) + "/"
     paths = sorted(f"{collection}/{name}" for collection, name in rows if f"{collection}/".startswith(root) and NAME.fullmatch(name))
-    return [parsed(_content(context, path)) for path in paths]
+    known = {} if known is None else known
+    for path in paths:
+        if path not in known:
+            known[path] = parsed(_content(context, path))
+    return [known[path] for path in paths]
 
 
 def end(context: Context) -> str:

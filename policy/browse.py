@@ -1,0 +1,224 @@
+"""Lists and search, as the asking user sees them: studies, subjects, experiments.
+
+The number of queries does not depend on what is archived, and their rows depend on experiments and series, never on objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from policy import layout
+from policy.context import Context
+from policy.experiment import Experiment, experiment_from
+from policy.vocabulary import UNITS
+from policy.zone import Among, Condition
+
+PAGE = 50
+"""Experiments on one page."""
+_MANY = 200_000
+_SHOWN = (
+    "ExperimentID", "StudyID", "Pseudonym", "Owner", "Scanner", "ScanType", "Registered", "State", "ExperimentURL", "Description",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StudyLine:
+    """A study in a list. `experiments` is how many there are that the user sees."""
+
+    id: str
+    title: str
+    is_active: bool
+    experiments: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectLine:
+    """A subject of a study in a list."""
+
+    pseudonym: str
+    experiments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A closed interval of a number of the vocabulary, in its unit; None is open."""
+
+    low: float | None
+    high: float | None
+
+    def holds(self, value: str) -> bool:
+        """Whether a value as the vocabulary writes it is inside; a text that is no number never is."""
+        try:
+            number = float(value)
+        except ValueError:
+            return False
+        return (self.low is None or number >= self.low) and (self.high is None or number <= self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for. Dates are ISO 8601 days of the registration; `exact` are further AVUs of an experiment; empty: anything."""
+
+    study: str = ""
+    pseudonym: str = ""
+    since: str = ""
+    until: str = ""
+    protocol: str = ""
+    """Part of the protocol's name; `%` stands for any text. Capitals count, as everywhere in iRODS."""
+    ranges: dict[str, Range] = field(default_factory=dict)
+    exact: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of experiments, the youngest first; `total` is how many there are in all."""
+
+    experiments: list[Experiment]
+    total: int
+
+
+def studies(context: Context) -> list[StudyLine]:
+    """All that the user sees, by name."""
+    zone, root = context.zone, layout.studies(context.settings)
+    rows = zone.select(
+        ["COLL_NAME", "META_COLL_ATTR_NAME", "META_COLL_ATTR_VALUE"],
+        Condition("COLL_PARENT_NAME", "=", root),
+        Among("META_COLL_ATTR_NAME", ("StudyID", "Title", "StudyState")),
+    )
+    counted = zone.select(["COLL_PARENT_NAME", "count(COLL_ID)"], Condition("COLL_PARENT_NAME", "like", f"{root}/%/experiments"))
+    counts = dict(counted)
+    found: dict[str, dict[str, str]] = {}
+    for path, name, value in rows:
+        found.setdefault(path, {})[name] = value
+    lines = [
+        StudyLine(avus["StudyID"], avus.get("Title", ""), avus.get("StudyState") == "active", int(counts.get(f"{path}/experiments", 0)))
+        for path, avus in found.items()
+        if avus.get("StudyID")
+    ]
+    return sorted(lines, key=lambda line: line.id.lower())
+
+
+def members(context: Context, study: str) -> list[str]:
+    """The users who are members of a study, by name."""
+    group = layout.study_group(study)
+    return sorted(name for (name,) in context.zone.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", group)) if name != group)
+
+
+def subjects(context: Context, study: str) -> list[SubjectLine]:
+    """The subjects of a study, by pseudonym."""
+    path = layout.study(context.settings, study)
+    named = context.zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "=", f"{path}/subjects"))
+    counted = context.zone.select(
+        ["META_COLL_ATTR_VALUE", "count(COLL_ID)"],
+        Condition("META_COLL_ATTR_NAME", "=", "Pseudonym"),
+        Condition("COLL_PARENT_NAME", "=", f"{path}/experiments"),
+    )
+    counts = dict(counted)
+    pseudonyms = sorted(subject.rpartition("/")[2] for (subject,) in named)
+    return [SubjectLine(pseudonym, int(counts.get(pseudonym, 0))) for pseudonym in pseudonyms]
+
+
+def experiment(context: Context, experiment_id: str) -> Experiment | None:
+    """The experiment of an ExperimentID in its written form, if the user may see it."""
+    rows = context.zone.query(
+        ["COLL_NAME"], Condition("META_COLL_ATTR_NAME", "=", "ExperimentID"), Condition("META_COLL_ATTR_VALUE", "=", experiment_id)
+    )
+    paths = [path for (path,) in rows if _is_experiment(context, path)]
+    return next(iter(_load(context, paths)), None) if paths else None
+
+
+def search(context: Context, wanted: Search, *, page: int = 0) -> Found:
+    """The experiments that fit, the youngest first; `page` counts from 0, `PAGE` experiments each."""
+    only = _fitting(context, wanted)
+    if only is not None and not only:
+        return Found([], 0)
+    conditions = [Condition("META_COLL_ATTR_NAME", "=", "Registered"), Condition("COLL_PARENT_NAME", "like", _parent(context, wanted))]
+    if wanted.since:
+        conditions.append(Condition("META_COLL_ATTR_VALUE", ">=", wanted.since))
+    if wanted.until:
+        conditions.append(Condition("META_COLL_ATTR_VALUE", "<=", f"{wanted.until}T23:59:59Z"))
+    rows = context.zone.select(
+        ["COLL_NAME", "META_COLL_ATTR_VALUE"], *conditions, order="META_COLL_ATTR_VALUE", descending=True, limit=_MANY
+    )
+    paths = [path for path, _ in rows if _is_experiment(context, path) and (only is None or path in only)]
+    return Found(_load(context, paths[page * PAGE : (page + 1) * PAGE]), len(paths))
+
+
+def _parent(context: Context, wanted: Search) -> str:
+    return f"{layout.study(context.settings, wanted.study or '%')}/experiments"
+
+
+def _is_experiment(context: Context, path: str) -> bool:
+    return layout.experiment_of(context.settings, path) == path.rpartition("/")[2]
+
+
+def _load(context: Context, paths: Sequence[str]) -> list[Experiment]:
+    """The experiments of these collections, in this order, by one query."""
+    if not paths:
+        return []
+    rows = context.zone.select(
+        ["COLL_NAME", "META_COLL_ATTR_NAME", "META_COLL_ATTR_VALUE"],
+        Among("COLL_NAME", tuple(paths)),
+        Among("META_COLL_ATTR_NAME", _SHOWN),
+    )
+    records: dict[str, dict[str, str]] = {}
+    for path, name, value in rows:
+        records.setdefault(path, {})[name] = value
+    return [experiment_from(path, records[path]) for path in paths if path in records]
+
+
+def _fitting(context: Context, wanted: Search) -> set[str] | None:
+    """The paths of the experiments that fit by what they and their series say; None: all."""
+    exact = {"Pseudonym": wanted.pseudonym, **wanted.exact}
+    sets = [_of_experiment(context, name, value, wanted) for name, value in exact.items() if value]
+    carriers: list[set[str]] = []
+    if wanted.protocol:
+        carriers.append(_carriers(context, wanted, "ProtocolName", Condition("VALUE", "like", f"%{wanted.protocol}%".replace("\\", "_"))))
+    for name, interval in wanted.ranges.items():
+        values = _values(context, name, interval)
+        carriers.append(_carriers(context, wanted, name, Among("VALUE", values)) if values else set())
+    if carriers:
+        common = set.intersection(*carriers)
+        sets.append({path for carrier in common if (path := _experiment_path(context, carrier))})
+    return set.intersection(*sets) if sets else None
+
+
+def _of_experiment(context: Context, name: str, value: str, wanted: Search) -> set[str]:
+    rows = context.zone.select(
+        ["COLL_NAME"],
+        Condition("META_COLL_ATTR_NAME", "=", name),
+        Condition("META_COLL_ATTR_VALUE", "=", value),
+        Condition("COLL_PARENT_NAME", "like", _parent(context, wanted)),
+        limit=_MANY,
+    )
+    return {path for (path,) in rows}
+
+
+def _carriers(context: Context, wanted: Search, name: str, value: Condition | Among) -> set[str]:
+    """The collections with such an AVU: of a series, or of objects that have it themselves (raw data, further echoes)."""
+    below = Condition("COLL_NAME", "like", f"{_parent(context, wanted)}/%")
+    found: set[str] = set()
+    for kind in ("COLL", "DATA"):
+        column = f"META_{kind}_ATTR_VALUE"
+        given = Among(column, value.values) if isinstance(value, Among) else Condition(column, value.operator, value.value)
+        rows = context.zone.select(["COLL_NAME"], Condition(f"META_{kind}_ATTR_NAME", "=", name), given, below, limit=_MANY)
+        found.update(path for (path,) in rows)
+    return found
+
+
+def _values(context: Context, name: str, interval: Range) -> tuple[str, ...]:
+    """The values of a number that occur and lie inside: a site has few protocols."""
+    if name not in UNITS:
+        raise ValueError(f"{name!r} is not in the vocabulary")
+    rows: Iterable[tuple[str, ...]] = [
+        row
+        for kind in ("COLL", "DATA")
+        for row in context.zone.query([f"META_{kind}_ATTR_VALUE"], Condition(f"META_{kind}_ATTR_NAME", "=", name))
+    ]
+    return tuple(sorted({value for (value,) in rows if interval.holds(value)}))
+
+
+def _experiment_path(context: Context, carrier: str) -> str:
+    experiment_id = layout.experiment_of(context.settings, carrier)
+    return f"{carrier.split('/experiments/')[0]}/experiments/{experiment_id}" if experiment_id else ""
