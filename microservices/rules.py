@@ -65,7 +65,8 @@ def _study(context: Context, request: Request) -> object:
 
 
 def _register(context: Context, request: Request) -> object:
-    experiment = register.register(context, request)
+    entries = {key: value for key, value in request.items() if key != "by"}
+    experiment = register.register(context, entries, by=str(request.get("by", "")))
     return {"experiment_id": experiment.id, "collection": experiment.path, "record": experiment.record()}
 
 
