@@ -10,7 +10,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from policy import archive, birth, delivery, quarantine, reassign, register, schedule, site, study, sweep, verify
+from policy import (
+    archive,
+    birth,
+    delivery,
+    fixity,
+    fixity_report,
+    fixity_state,
+    quarantine,
+    reassign,
+    register,
+    review,
+    schedule,
+    site,
+    study,
+    sweep,
+    verify,
+)
 from policy.context import Context, Refused
 from policy.zone import Condition, ZoneError
 
@@ -103,8 +119,14 @@ def _reassign(context: Context, request: Request) -> object:
         request["to"],
         dry_run=bool(request.get("dry_run", False)),
         accept_personal_data=bool(request.get("accept_personal_data", False)),
+        by=str(request.get("by", "")),
     )
     return {"dry_run": bool(request.get("dry_run", False)), "moves": [asdict(m) for m in moves]}
+
+
+def _take_back(context: Context, request: Request) -> object:
+    moves = reassign.take_back(context, request["to"], request["session"], by=str(request.get("by", "")))
+    return {"moves": [asdict(m) for m in moves]}
 
 
 def _describe(context: Context, request: Request) -> object:
@@ -134,13 +156,80 @@ def _event_skip(context: Context, request: Request) -> object:
     return {"skipped": delivery.skip(context, request["hook"], request["experiment"])}
 
 
+def _castellum_poll(context: Context, request: Request) -> object:
+    from microservices import castellum
+
+    return castellum.poll(context, request)
+
+
+def _castellum_schedule(context: Context, request: Request) -> object:
+    from microservices import castellum
+
+    return castellum.every(context, request)
+
+
+def _castellum_pause(context: Context, request: Request) -> object:
+    from microservices import castellum
+
+    return castellum.pause(context, request)
+
+
+def _castellum_status(context: Context, request: Request) -> object:
+    from microservices import castellum
+
+    return castellum.status(context, request)
+
+
+def _castellum_changes(context: Context, request: Request) -> object:
+    from microservices import castellum
+
+    return castellum.changes(context, request)
+
+
+def _reviews(context: Context, request: Request) -> object:
+    return {"reviews": [asdict(r) for r in review.reviews(context, closed=bool(request.get("closed", False)))]}
+
+
+def _review_close(context: Context, request: Request) -> object:
+    return asdict(review.close_review(context, request["key"], request["verdict"], by=str(request.get("by", ""))))
+
+
+def _fixity(context: Context, request: Request) -> object:
+    return fixity.run(context, resume=bool(request.get("resume", False)))
+
+
+def _fixity_every(context: Context, request: Request) -> object:
+    seconds = int(request.get("seconds", context.settings.fixity.every_seconds))
+    return schedule.every(context, "mrdata_fixity", seconds)
+
+
+def _fixity_check(context: Context, request: Request) -> object:
+    return fixity.check(context, request["path"])
+
+
+def _fixity_status(context: Context, request: Request) -> object:
+    return fixity.status(context)
+
+
+def _fixity_drill(context: Context, request: Request) -> object:
+    results = fixity.drill_now(context, int(request.get("objects", context.settings.fixity.drill_objects)))
+    return {"results": [asdict(result) for result in results]}
+
+
+def _fixity_report(context: Context, request: Request) -> object:
+    return {"paths": fixity_report.write(context, fixity_state.load(context), str(int(request["year"])))}
+
+
 def _health(context: Context, request: Request) -> object:
     """Imports what the policies import later, so that a broken installation shows now."""
+    import dulwich.repo
     import pydicom
+    import requests
     import stdnum
     import yaml
 
     versions = {"pydicom": pydicom.__version__, "python-stdnum": stdnum.__version__, "pyyaml": yaml.__version__}
+    versions |= {"dulwich": ".".join(map(str, dulwich.__version__)), "requests": requests.__version__}
     return {"zone": context.settings.zone, "user": context.zone.whoami().name, "versions": versions}
 
 
@@ -156,10 +245,24 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "describe": (_administrators, _describe),
     "quarantine_list": (_stewards, _quarantine_list),
     "experiment_reassign": (_service, _reassign),
+    "experiment_take_back": (_service, _take_back),
     "verify": (_service, _verify),
     "events": (_service, _events),
     "events_every": (_service, _events_every),
     "events_waiting": (_service, _events_waiting),
     "event_skip": (_service, _event_skip),
+    "fixity": (_service, _fixity),
+    "fixity_every": (_service, _fixity_every),
+    "fixity_check": (_service, _fixity_check),
+    "fixity_status": (_stewards, _fixity_status),
+    "fixity_drill": (_service, _fixity_drill),
+    "fixity_report": (_service, _fixity_report),
+    "castellum_poll": (_service, _castellum_poll),
+    "castellum_schedule": (_service, _castellum_schedule),
+    "castellum_pause": (_service, _castellum_pause),
+    "castellum_status": (_administrators, _castellum_status),
+    "castellum_changes": (_service, _castellum_changes),
+    "reviews": (_stewards, _reviews),
+    "review_close": (_service, _review_close),
     "health": (_administrators, _health),
 }

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from policy import audit, event, experiment_id, free_text, layout
+from policy import as_scanned, audit, event, experiment_id, free_text, layout
 from policy.context import Context, Refused
 from policy.experiment import Experiment
 from policy.layout import Branch, DataType
@@ -51,6 +51,7 @@ def register(context: Context, request: Mapping[str, object], by: str = "") -> E
     uploads = f"{layout.landing(context.settings)}/{experiment.scanner}/{Branch.EXPDATA}/{new}"
     context.zone.make_collection(uploads)
     context.zone.permit(uploads, layout.study_group(experiment.study), Access.WRITE)
+    as_scanned.remember(context, experiment)
     context.zone.annotate(experiment.path, add=experiment.avus())
     event.emit(context, event.Kind.REGISTERED, experiment)
     return experiment

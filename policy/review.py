@@ -54,8 +54,8 @@ def reviews(context: Context, *, closed: bool = False) -> list[Review]:
     return sorted(listed, key=lambda review: (review.opened, review.kind, review.key))
 
 
-def close_review(context: Context, key: str, verdict: str) -> Review:
-    """Keeps the verdict with the name of who asks; the review as judged.
+def close_review(context: Context, key: str, verdict: str, by: str = "") -> Review:
+    """Keeps the verdict of `by` (else: of who asks), as the service account; the review as judged.
 
     Refused where no review of this key waits, or reviews of several kinds.
     """
@@ -65,7 +65,7 @@ def close_review(context: Context, key: str, verdict: str) -> Review:
     if len(waiting) != 1:
         raise Refused(f"key: {len(waiting)} reviews with the key {key!r} wait, not one")
     (review,) = waiting
-    judged = Review(review.kind, key, review.text, review.opened, verdict.strip(), _now(context), context.zone.whoami().name)
+    judged = Review(review.kind, key, review.text, review.opened, verdict.strip(), _now(context), by or context.zone.whoami().name)
     context.zone.write(_path(context, review.kind, key, _VERDICT), _json(judged))
     return judged
 

@@ -1,0 +1,167 @@
+"""iRODS follows git: collections of studies and subjects, their AVUs and groups, changed only where git has changed.
+
+An AVU of the studies' collection tells which commit the zone has followed. It is written last, so that whoever is killed on the way
+leaves the rest to the next poll; each step finds out what is done already.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from policy import as_scanned, layout, mixed_use, review, study
+from policy.context import Context
+from policy.experiment import State
+from policy.history import History
+from policy.mixed_use import StudyFile, SubjectFile
+from policy.snapshot import SeenStudy
+from policy.zone import AVU, Condition, ZoneError
+
+COMMIT = as_scanned.COMMIT
+UNIT = as_scanned.UNIT
+VANISHED_KIND = "vanished pseudonym"
+_BULK_FROM = 4
+"""So many changed subjects of one study, and all its subjects are read with one query."""
+
+
+def followed(context: Context) -> str:
+    """The commit that the zone shows; empty before the first."""
+    path = layout.studies(context.settings)
+    return next((avu.value for avu in context.zone.metadata(path) if avu.attribute == COMMIT), "")
+
+
+def catch_up(context: Context, history: History, *, everything: bool = False) -> Counter[str]:
+    """Brings the zone to git's newest commit: `avus` written or removed, `failed` studies. With `everything`, compares all that git has.
+
+    A study that fails is logged, and the zone stays behind git until it does not.
+    """
+    done: Counter[str] = Counter()
+    head, shown = history.head(), followed(context)
+    if not head or (head == shown and not everything):
+        return done
+    start = shown if history.has(shown) and not everything else ""
+    for study_id, pseudonyms in _by_study(history.changed(start, head)).items():
+        try:
+            done["avus"] += _Follower(context, history, head, study_id).follow(pseudonyms, keep_commit=everything)
+        except ZoneError as error:
+            done["failed"] += 1
+            context.zone.log(f"Castellum: study {study_id} could not be brought up to date, and will be tried again: {error}")
+    if head != shown and not done["failed"]:
+        path = layout.studies(context.settings)
+        context.zone.annotate(path, add=[AVU(COMMIT, head)], remove=[AVU(COMMIT, shown)] if shown else [])
+        done["avus"] += 1
+    return done
+
+
+def members(context: Context, history: History, seen: Iterable[SeenStudy]) -> dict[str, list[str]]:
+    """Brings groups up to date for accounts that were made, or groups that were changed, since; StudyID -> members without an account."""
+    zone = context.zone
+    users = {name for name, kind in zone.query(["USER_NAME", "USER_TYPE"]) if kind != "rodsgroup"}
+    groups: dict[str, set[str]] = {}
+    for group, name in zone.query(["USER_GROUP_NAME", "USER_NAME"], Condition("USER_GROUP_NAME", "like", layout.study_group("%"))):
+        groups.setdefault(group, set()).add(name)
+    unknown = {}
+    for one in seen:
+        group, wanted = layout.study_group(one.id), set(one.members or ())
+        if missing := sorted(wanted - users):
+            unknown[one.id] = missing
+        if wanted and group in groups and wanted & users != groups[group] - {group}:
+            content = history.read(history.head(), mixed_use.study_path(one.id))
+            if content:
+                put_study(context, replace(mixed_use.study_from(content), members=tuple(wanted)))
+    return unknown
+
+
+def put_study(context: Context, file: StudyFile) -> None:
+    """The study's collection, group and AVUs. Members without an account wait; what the source does not tell stays."""
+    zone, path = context.zone, layout.study(context.settings, file.study)
+    has = {name for (name,) in zone.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", layout.study_group(file.study)))}
+    has.discard(layout.study_group(file.study))
+    accounts = [
+        m for m in file.members if zone.query(["USER_NAME"], Condition("USER_NAME", "=", m), Condition("USER_TYPE", "!=", "rodsgroup"))
+    ]
+    title = file.title
+    if not title and zone.stat(path) is not None:
+        title = next((avu.value for avu in zone.metadata(path) if avu.attribute == "Title"), "")
+    study.put(context, study.Study(file.study, title, sorted(accounts if file.members else has), [], file.active))
+
+
+def _by_study(paths: Iterable[str]) -> dict[str, list[str]]:
+    """StudyID -> the pseudonyms whose files changed, an empty one for the study's own file."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        if (parts := mixed_use.parts(path)) is not None:
+            found.setdefault(parts[0], []).append(parts[1])
+    return found
+
+
+class _Follower:
+    """Brings one study up to date."""
+
+    def __init__(self, context: Context, history: History, head: str, study_id: str) -> None:
+        self._context, self._history, self._head, self._study = context, history, head, study_id
+        self._path = layout.study(context.settings, study_id)
+        self._subjects = f"{self._path}/subjects"
+
+    def follow(self, pseudonyms: list[str], *, keep_commit: bool) -> int:
+        """The number of AVUs that were written or removed."""
+        zone = self._context.zone
+        there = zone.stat(self._path) is not None
+        if "" in pseudonyms or not there:
+            content = self._history.read(self._head, mixed_use.study_path(self._study))
+            put_study(self._context, mixed_use.study_from(content) if content else StudyFile(self._study, active=True))
+        names = [name for name in pseudonyms if name]
+        if not names:
+            return 0
+        held = self._held(names) if there else {}
+        files = {name: self._file(name) for name in names}
+        written = 0
+        for name, file in files.items():
+            written += self._subject(file, held.get(name), keep_commit=keep_commit)
+            if file.vanished:
+                self._ask(file)
+        return written + as_scanned.follow(self._context, self._history, self._study, files)
+
+    def _file(self, pseudonym: str) -> SubjectFile:
+        content = self._history.read(self._head, mixed_use.subject_path(self._study, pseudonym))
+        return mixed_use.subject_from(content or b"{}")
+
+    def _held(self, names: list[str]) -> dict[str, set[AVU]]:
+        """Pseudonym -> the AVUs of its collection, for those that have one."""
+        zone = self._context.zone
+        below = Condition("COLL_PARENT_NAME", "=", self._subjects)
+        each = [Condition("COLL_NAME", "=", f"{self._subjects}/{name}") for name in names] if len(names) < _BULK_FROM else [below]
+        held: dict[str, set[AVU]] = {}
+        for where in each:
+            for (path,) in zone.query(["COLL_NAME"], where):
+                held[path.rpartition("/")[2]] = set()
+            columns = ["COLL_NAME", "META_COLL_ATTR_NAME", "META_COLL_ATTR_VALUE", "META_COLL_ATTR_UNITS"]
+            for path, *avu in zone.query(columns, where):
+                held[path.rpartition("/")[2]].add(AVU(*avu))
+        return held
+
+    def _subject(self, file: SubjectFile, held: set[AVU] | None, *, keep_commit: bool) -> int:
+        path = f"{self._subjects}/{file.pseudonym}"
+        if held is None:
+            self._context.zone.make_collection(path)
+            held = set()
+        if AVU("State", State.WITHDRAWN) in held:
+            return 0
+        wanted = {AVU("Pseudonym", file.pseudonym), *(AVU(n, v, UNIT) for n, values in file.attributes.items() for v in values)}
+        wanted |= {AVU(n, v, UNIT) for n, v in (("PseudonymList", file.pseudonym_list), ("VanishedSince", file.vanished)) if v}
+        managed = {avu for avu in held if avu.unit == UNIT and avu.attribute != COMMIT}
+        add, remove = sorted(wanted - held), sorted(managed - wanted)
+        commits = {avu for avu in held if avu.attribute == COMMIT}
+        newest = AVU(COMMIT, self._head, UNIT)
+        if commits != {newest} and (add or remove or not commits or not keep_commit):
+            add, remove = [*add, newest], [*remove, *sorted(commits - {newest})]
+        self._context.zone.annotate(path, add=add, remove=remove)
+        return len(add) + len(remove)
+
+    def _ask(self, file: SubjectFile) -> None:
+        text = (
+            f"Castellum does not name the pseudonym {file.pseudonym} of the active study {self._study} any more. Withdrawn, deleted, "
+            "or a mistake? Nothing was erased, its attributes stay. Withdraw the subject in MrData, or put it back in Castellum."
+        )
+        review.open_review(self._context, VANISHED_KIND, f"{self._study}/{file.pseudonym} {file.vanished}", text)
