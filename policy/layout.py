@@ -20,6 +20,7 @@ from enum import StrEnum
 from policy.settings import Settings
 
 RECORD = "experiment.yaml"
+_OWN_FILES = re.compile(r"experiment\.yaml|manifest\.\d+\.json")
 PRODUCTS = "PRODUCTS"
 """The collection of an experiment's products. No data type: nothing lands in it, and nothing in it is re-filed."""
 
@@ -94,6 +95,11 @@ def receipts(settings: Settings) -> str:
     return f"{settings.home}/receipts"
 
 
+def fixity(settings: Settings) -> str:
+    """The collection of what is known of the checksums: state, damage found, yearly reports. Data stewards may read it."""
+    return f"{settings.home}/fixity"
+
+
 def reviews(settings: Settings) -> str:
     """The collection of what waits for a data steward's word, which only data stewards can read."""
     return f"{settings.home}/reviews"
@@ -135,9 +141,9 @@ def experiment_of(settings: Settings, path: str) -> str | None:
 
 
 def is_record(settings: Settings, path: str) -> bool:
-    """Whether the path is the YAML record that registration writes into an experiment's collection."""
+    """Whether the path is what MrData itself writes into an experiment's collection: the YAML record of its registration, a manifest."""
     below = path.removeprefix(studies(settings) + "/").split("/")
-    return experiment_of(settings, path) is not None and len(below) == 4 and below[3] == RECORD
+    return experiment_of(settings, path) is not None and len(below) == 4 and bool(_OWN_FILES.fullmatch(below[3]))
 
 
 def is_product(settings: Settings, path: str) -> bool:

@@ -42,6 +42,8 @@ class Access(StrEnum):
 
     NULL = "null"
     READ = "read"
+    ANNOTATE = "delete_metadata"
+    """Reads, and changes AVUs; neither bytes nor names."""
     WRITE = "write"
     OWN = "own"
 
@@ -116,8 +118,8 @@ class Zone(Protocol):
     ) -> list[tuple[str, ...]]:
         """At most `limit` distinct rows in an order, and counts: dearer than `query` (it opens a catalog connection), for people's pages.
 
-        Columns are those of GenQuery2. One may be `count(DATA_ID)` (objects, not replicas), `sum(...)`, `min(...)` or `max(...)`, over the rows
-        that are equal in the other columns.
+        Columns are those of GenQuery2. One may be `count(DATA_ID)` (objects, not replicas), `sum(...)`, `min(...)` or `max(...)`,
+        over the rows that are equal in the other columns.
         """
 
     def stat(self, path: str) -> Stat | None:
