@@ -170,6 +170,7 @@ class Settings:
     sweep: Sweep = field(default_factory=Sweep)
     archive: Archive = field(default_factory=Archive)
     guard: Guard = field(default_factory=Guard)
+    forms: Forms = field(default_factory=Forms)
     castellum: Castellum = field(default_factory=Castellum)
     products: Products = field(default_factory=Products)
     bids: Bids = field(default_factory=Bids)
@@ -188,6 +189,7 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
     castellum_settings.check(settings.castellum, SettingsError)
     allowed = {f"guard.allow.{a}": p for a, p in settings.guard.allow.items()}
     allowed |= {f"castellum.attributes.{a}": p for a, p in settings.castellum.attributes.items()}
+    allowed |= {f"bids.rules.{a}": p for a, p in settings.bids.rules.items()}
     for key, patterns in allowed.items():
         for pattern in patterns:
             try:
@@ -196,6 +198,10 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
                 raise SettingsError(f"{key}: {pattern!r} is no regular expression: {error}") from error
     for name, hook in settings.events.hooks.items():
         _check_hook(name, hook)
+    if settings.forms.authentication not in ("native", "pam_password"):
+        raise SettingsError(f"forms.authentication: {settings.forms.authentication!r} is neither native nor pam_password")
+    if settings.forms.prefix and not re.fullmatch(r"(/[\w.-]+)+", settings.forms.prefix):
+        raise SettingsError(f"forms.prefix: {settings.forms.prefix!r} must begin with a slash and end without one, like /mrdata")
     return settings
 
 
