@@ -17,6 +17,7 @@ from landing.lock import LandingError
 from microservices.rules import RULES
 from mrdata import listing
 from mrdata.connect import Client, NoZone, connect, settings
+from mrdata.export_cli import export
 from mrdata.products_cli import member, products
 from policy.settings import SettingsError
 from policy.zone import ZoneError
@@ -229,6 +230,16 @@ def verify(quick: bool, user: str, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; a web server with HTTPS stands in front of others.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+def serve(host: str, port: int) -> None:
+    """Serves the web pages until interrupted."""
+    from mrdata.web import serve as run
+
+    run(host, port)
+
+
+@cli.command()
 @click.option("--once", is_flag=True, help="Run through, print the report, leave.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-zone"), show_default=True, help="Where the zone is made.")
 @JSON
@@ -239,6 +250,7 @@ def demo(once: bool, folder: Path, as_json: bool) -> None:
     sys.exit(run(folder, once=once, as_json=as_json))
 
 
+cli.add_command(export)
 cli.add_command(products)
 cli.add_command(member)
 

@@ -87,12 +87,12 @@ def studies(context: Context) -> list[StudyLine]:
         Among("META_COLL_ATTR_NAME", ("StudyID", "Title", "StudyState")),
     )
     counted = zone.select(["COLL_PARENT_NAME", "count(COLL_ID)"], Condition("COLL_PARENT_NAME", "like", f"{root}/%/experiments"))
-    counts = dict(counted)
+    counts = {path: int(count) for path, count in counted}
     found: dict[str, dict[str, str]] = {}
     for path, name, value in rows:
         found.setdefault(path, {})[name] = value
     lines = [
-        StudyLine(avus["StudyID"], avus.get("Title", ""), avus.get("StudyState") == "active", int(counts.get(f"{path}/experiments", 0)))
+        StudyLine(avus["StudyID"], avus.get("Title", ""), avus.get("StudyState") == "active", counts.get(f"{path}/experiments", 0))
         for path, avus in found.items()
         if avus.get("StudyID")
     ]
@@ -114,9 +114,9 @@ def subjects(context: Context, study: str) -> list[SubjectLine]:
         Condition("META_COLL_ATTR_NAME", "=", "Pseudonym"),
         Condition("COLL_PARENT_NAME", "=", f"{path}/experiments"),
     )
-    counts = dict(counted)
+    counts = {pseudonym: int(count) for pseudonym, count in counted}
     pseudonyms = sorted(subject.rpartition("/")[2] for (subject,) in named)
-    return [SubjectLine(pseudonym, int(counts.get(pseudonym, 0))) for pseudonym in pseudonyms]
+    return [SubjectLine(pseudonym, counts.get(pseudonym, 0)) for pseudonym in pseudonyms]
 
 
 def experiment(context: Context, experiment_id: str) -> Experiment | None:
@@ -125,7 +125,7 @@ def experiment(context: Context, experiment_id: str) -> Experiment | None:
         ["COLL_NAME"], Condition("META_COLL_ATTR_NAME", "=", "ExperimentID"), Condition("META_COLL_ATTR_VALUE", "=", experiment_id)
     )
     paths = [path for (path,) in rows if _is_experiment(context, path)]
-    return next(iter(_load(context, paths)), None) if paths else None
+    return next(iter(load(context, paths)), None) if paths else None
 
 
 def search(context: Context, wanted: Search, *, page: int = 0) -> Found:
@@ -142,7 +142,7 @@ def search(context: Context, wanted: Search, *, page: int = 0) -> Found:
         ["COLL_NAME", "META_COLL_ATTR_VALUE"], *conditions, order="META_COLL_ATTR_VALUE", descending=True, limit=_MANY
     )
     paths = [path for path, _ in rows if _is_experiment(context, path) and (only is None or path in only)]
-    return Found(_load(context, paths[page * PAGE : (page + 1) * PAGE]), len(paths))
+    return Found(load(context, paths[page * PAGE : (page + 1) * PAGE]), len(paths))
 
 
 def _parent(context: Context, wanted: Search) -> str:
@@ -153,7 +153,7 @@ def _is_experiment(context: Context, path: str) -> bool:
     return layout.experiment_of(context.settings, path) == path.rpartition("/")[2]
 
 
-def _load(context: Context, paths: Sequence[str]) -> list[Experiment]:
+def load(context: Context, paths: Sequence[str]) -> list[Experiment]:
     """The experiments of these collections, in this order, by one query."""
     if not paths:
         return []

@@ -121,7 +121,7 @@ def overview(context: Context, experiment: Experiment) -> Overview:
         else []
     )
     series = [_series(path, told.get(path, {}), *held.get(path, (0, ""))) for path in sorted(set(told) | _below(held, dicom))]
-    raw = [_raw(twix, name, int(size), raw_told.get(name, {})) for name, size in sorted(dict(files).items())]
+    raw = [_raw(twix, name, int(size), raw_told.get(name, {})) for name, size in sorted({row[0]: row[1] for row in files}.items())]
     expanded = f"{experiment.path}/{DataType.EXP_DATA}"
     folders = [
         Folder(path[len(expanded) :].lstrip("/") or "/", count)
@@ -142,7 +142,7 @@ def suspects(service: Context, experiment_id: str) -> list[Suspect]:
     )
     root = layout.quarantine(service.settings) + "/"
     near = {path: int(unit.rpartition(" ")[2]) for path, unit in rows if path.startswith(root) and unit.rpartition(" ")[2].isdigit()}
-    found = []
+    found: list[Suspect] = []
     for path, distance in sorted(near.items(), key=lambda item: (item[1], item[0])):
         if distance < UNLIKE and len(found) < 10:
             count, reasons = contents(service, path)

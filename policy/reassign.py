@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 
 from policy import audit, experiment_id, layout, place, quarantine
 from policy.context import Context, Refused
 from policy.experiment import Experiment
-from policy.ingest import Quarantine, admit, place_of
+from policy.ingest import Quarantine, Reason, admit, place_of
 from policy.layout import DataType, Landed
 from policy.objects import read_object
 from policy.registry import Registry
 from policy.vocabulary import UNITS
 from policy.zone import AVU, Condition, ZoneError
 
+REASSIGNED = "Reassigned"
+"""AVU of an object that was re-filed: when, by whom, from where."""
 _MADE_HERE = {*UNITS, "SOPInstanceUID", "FrameOfReferenceUID", *quarantine.OF_OBJECT, *quarantine.ON_HOLD}
 """AVUs of an object that follow from its header or its stay in quarantine; all others travel with it."""
+
+_FROM_QUARANTINE = re.compile(r" from quarantine (?P<session>[^:]+): (?P<reason>[\w-]+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +33,62 @@ class Move:
     note: str = ""
 
 
-def reassign(context: Context, source: str, to: str, *, dry_run: bool = False, accept_personal_data: bool = False) -> list[Move]:
+def reassign(
+    context: Context, source: str, to: str, *, dry_run: bool = False, accept_personal_data: bool = False, by: str = ""
+) -> list[Move]:
     """Re-files all objects of `source` under the experiment `to`; with `dry_run`, says what would happen and changes nothing.
 
-    `source` is an ExperimentID, or the path of a collection or an object in quarantine or in the archive. Files that tell who
-    the person is stay where they are unless a data steward accepts them. Done again, it does what was left undone.
+    `by` is who wants it (else: who asks). `source` is an ExperimentID, or the path of a collection or an object in quarantine or in
+    the archive. Files that tell who the person is stay where they are unless a data steward accepts them. Done again, it does what
+    was left undone.
     """
+    by = by or context.zone.whoami().name
     experiment, origin = _target(context, to), _origin(context, source)
     paths = _objects(context, source)
     if not paths:
         raise Refused(f"there is no object below {source!r}; see mrdata_quarantine_list for what is in quarantine")
     if not dry_run:
-        _note(context, source, origin, experiment, len(paths), accept_personal_data)
-    moves = [_refile(context, path, experiment, dry_run, accept_personal_data) for path in paths]
+        _note(context, source, origin, experiment, len(paths), accept_personal_data, by)
+    moves = [_refile(context, path, experiment, dry_run, accept_personal_data, by) for path in paths]
     if not dry_run:
-        context.zone.log(
-            f"{context.zone.whoami().name} re-filed {sum(bool(m.target) for m in moves)} objects of {source} under {experiment.id}"
-        )
+        context.zone.log(f"{by} re-filed {sum(bool(m.target) for m in moves)} objects of {source} under {experiment.id}")
     return moves
+
+
+def take_back(context: Context, to: str, session: str, *, by: str = "") -> list[Move]:
+    """Undoes what was re-filed from a session in quarantine (`<scanner>/<session>`) under the experiment `to`: it goes back there.
+
+    Done again, it does what was left undone. Copies that were in the archive already stay as they are.
+    """
+    by = by or context.zone.whoami().name
+    experiment = _target(context, to)
+    below = Condition("COLL_NAME", "like", f"{experiment.path}/%")
+    rows = context.zone.query(
+        ["COLL_NAME", "DATA_NAME", "META_DATA_ATTR_VALUE"],
+        below,
+        Condition("META_DATA_ATTR_NAME", "=", REASSIGNED),
+        Condition("META_DATA_ATTR_VALUE", "like", f"% from quarantine {session}: %"),
+    )
+    reasons = {f"{collection}/{name}": found for collection, name, value in sorted(rows) if (found := _FROM_QUARANTINE.search(value))}
+    paths = {path: found["reason"] for path, found in reasons.items() if found["session"] == session}
+    if not paths:
+        raise Refused(f"{experiment.id} holds nothing that was re-filed from {session}")
+    audit.record(context, "taken back", experiment=experiment.id, study=experiment.study, by=by, to=session, objects=str(len(paths)))
+    moves = [_back(context, path, reason, experiment, by) for path, reason in paths.items()]
+    context.zone.log(f"{by} took {len(moves)} objects of {experiment.id} back to quarantine {session}")
+    return moves
+
+
+def _back(context: Context, path: str, reason: str, experiment: Experiment, by: str) -> Move:
+    """What tells that it was archived goes last: whoever is killed in between leaves it to be described anew or found in quarantine."""
+    avus = context.zone.metadata(path)
+    landed, header = _landed(context, path, avus), read_object(context, path)
+    known = Reason(reason) if reason in set(Reason) else Reason.FAILED
+    verdict = Quarantine(known, f"taken back from {experiment.id} by {by}")
+    target = quarantine.carry_out(context, verdict, landed, path, header)
+    context.zone.annotate(target, remove=[avu for avu in avus if avu.attribute in _MADE_HERE or avu.attribute == "LandingPath"])
+    _tidy(context, layout.parent(path))
+    return Move(path, target)
 
 
 def _target(context: Context, to: str) -> Experiment:
@@ -69,14 +112,16 @@ def _origin(context: Context, source: str) -> Experiment | None:
     return experiment
 
 
-def _note(context: Context, source: str, origin: Experiment | None, to: Experiment, objects: int, accept_personal_data: bool) -> None:
+def _note(
+    context: Context, source: str, origin: Experiment | None, to: Experiment, objects: int, accept_personal_data: bool, by: str
+) -> None:
     """In the audit log, for both experiments. Of a path in quarantine only the session: what is below may tell who the person is."""
     where = "/".join(source.removeprefix(layout.quarantine(context.settings) + "/").split("/")[:2])
     accepted = {"personal_data": "accepted"} if accept_personal_data else {}
     told = {"objects": str(objects), **accepted}
-    audit.record(context, "re-filed", experiment=to.id, study=to.study, source=origin.id if origin else where, **told)
+    audit.record(context, "re-filed", experiment=to.id, study=to.study, by=by, source=origin.id if origin else where, **told)
     if origin and origin.id != to.id:
-        audit.record(context, "re-filed elsewhere", experiment=origin.id, study=origin.study, to=to.id, **told)
+        audit.record(context, "re-filed elsewhere", experiment=origin.id, study=origin.study, by=by, to=to.id, **told)
 
 
 def _objects(context: Context, source: str) -> list[str]:
@@ -99,7 +144,7 @@ def _objects(context: Context, source: str) -> list[str]:
     return sorted(p for p in paths if p.startswith(source + "/") and not layout.is_record(settings, p))
 
 
-def _refile(context: Context, path: str, experiment: Experiment, dry_run: bool, accept_personal_data: bool) -> Move:
+def _refile(context: Context, path: str, experiment: Experiment, dry_run: bool, accept_personal_data: bool, by: str) -> Move:
     avus = context.zone.metadata(path)
     landed = _landed(context, path, avus)
     header = read_object(context, path)
@@ -112,15 +157,22 @@ def _refile(context: Context, path: str, experiment: Experiment, dry_run: bool, 
     placement = place_of(header, landed, experiment)
     if dry_run:
         return Move(path, place.foreseen(placement), note)
-    by = context.zone.whoami().name
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
-    history = AVU("Reassigned", f"{when} by {by} from {layout.experiment_of(context.settings, path) or 'quarantine'}")
+    origin = layout.experiment_of(context.settings, path) or _place_in_quarantine(context, path, avus)
+    history = AVU(REASSIGNED, f"{when} by {by} from {origin}")
     outdated = [avu for avu in avus if avu.attribute in _MADE_HERE]
     placed = place.carry_out(context, placement, landed, path, history=[history], outdated=outdated)
     if isinstance(placed, Quarantine):
         return Move(path, "", f"{placed.reason}: {placed.detail}")
     _tidy(context, layout.parent(path))
     return Move(path, placed, note)
+
+
+def _place_in_quarantine(context: Context, path: str, avus: list[AVU]) -> str:
+    """Session and reason, by which it can be taken back; nothing below the session: that may tell who the person is."""
+    session = "/".join(path.removeprefix(layout.quarantine(context.settings) + "/").split("/")[:2])
+    reason = next((avu.value for avu in avus if avu.attribute == quarantine.REASON), Reason.FAILED)
+    return f"quarantine {session}: {reason}"
 
 
 def _landed(context: Context, path: str, avus: list[AVU]) -> Landed:

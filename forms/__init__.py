@@ -1,0 +1,1 @@
+"""The web pages: registration, the running experiment, lists and search, the quarantine desk, the operator's board."""

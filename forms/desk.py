@@ -1,0 +1,152 @@
+"""The quarantine desk: what is there and why, and re-filing it under the right ExperimentID, with a dry run and an undo."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from forms.access import demand_steward
+from forms.experiment import picture
+from forms.login import Login
+from forms.site import context, site
+from policy import desk as policy_desk
+from policy import experiment_id, layout
+from policy.context import Context, Refused
+from policy.registry import UNLIKE
+from policy.zone import Zone
+
+pages = Blueprint("desk", __name__)
+
+
+@pages.get("/quarantine")
+def desk() -> ResponseReturnValue:
+    """All sessions."""
+    with site().service.zone() as service:
+        demand_steward(service)
+        return render_template("desk.html", sessions=policy_desk.sessions(context(service)))
+
+
+@pages.get("/quarantine/<scanner>/<name>")
+def session(scanner: str, name: str) -> ResponseReturnValue:
+    """One session: its objects, and which experiments may be meant."""
+    with site().service.zone() as service:
+        demand_steward(service)
+        ctx = context(service)
+        path = _session(service, scanner, name)
+        line = next((line for line in policy_desk.sessions(ctx) if line.path == path), None)
+        if line is None:
+            abort(404, "Nothing of this session is in quarantine any more.")
+        return render_template(
+            "session.html",
+            session=line,
+            objects=policy_desk.objects(ctx, path),
+            candidates=policy_desk.nearest(ctx, line.typed, scanner),
+            unlike=UNLIKE,
+        )
+
+
+@pages.get("/quarantine/<scanner>/<name>/<number>")
+def one(scanner: str, name: str, number: str) -> ResponseReturnValue:
+    """One object, without what tells who the person is."""
+    with site().service.zone() as service:
+        demand_steward(service)
+        ctx = context(service)
+        path = _object(ctx, scanner, name, number)
+        return render_template("object.html", scanner=scanner, name=name, number=number, preview=policy_desk.preview(ctx, path))
+
+
+@pages.get("/quarantine/<scanner>/<name>/<number>/picture.png")
+def thumbnail(scanner: str, name: str, number: str) -> ResponseReturnValue:
+    """Its picture, if it is a measured one."""
+    with site().service.zone() as service:
+        demand_steward(service)
+        ctx = context(service)
+        path = _object(ctx, scanner, name, number)
+        if not policy_desk.preview(ctx, path).has_picture:
+            abort(404)
+        return picture(service, path)
+
+
+@pages.post("/quarantine/<scanner>/<name>/refile")
+def refile(scanner: str, name: str) -> ResponseReturnValue:
+    """First what would happen; then, if it was confirmed, the deed."""
+    with site().gateway.open_service() as service:  # of its own: a large session takes long, and other pages go on
+        login = demand_steward(service)
+        number, to = request.form.get("number", ""), request.form.get("to", "").strip()
+        source = _object(context(service), scanner, name, number) if number else _session(service, scanner, name)
+        parsed, is_dry = experiment_id.parse(to), request.form.get("confirmed") != "yes"
+        accepts = request.form.get("accept") == "yes"
+        asked = {"source": source, "to": to, "dry_run": is_dry, "accept_personal_data": accepts}
+        moves = _rule(service, "experiment_reassign", asked, login)["moves"]
+    done = [move for move in moves if move["target"]]
+    stays: dict[str, int] = {}
+    for move in moves:
+        if not move["target"]:
+            stays[move["note"]] = stays.get(move["note"], 0) + 1
+    if is_dry:
+        return render_template(
+            "refile.html",
+            scanner=scanner,
+            name=name,
+            number=number,
+            to=parsed,
+            places=_places(done),
+            count=len(done),
+            stays=stays,
+            accepts=accepts,
+        )
+    flash(f"{len(done)} of {len(moves)} files were re-filed under {parsed}.")
+    return redirect(url_for("desk.done", to=parsed, scanner=scanner, name=name, stays=sum(stays.values())), 303)
+
+
+@pages.get("/quarantine/done")
+def done() -> ResponseReturnValue:
+    """After re-filing: where it is, and how to undo it."""
+    with site().service.zone() as service:
+        demand_steward(service)
+    entries = {key: request.args.get(key, "") for key in ("to", "scanner", "name", "stays")}
+    return render_template("done.html", **entries)
+
+
+@pages.post("/quarantine/<scanner>/<name>/undo")
+def undo(scanner: str, name: str) -> ResponseReturnValue:
+    """Takes what was re-filed back into quarantine."""
+    with site().gateway.open_service() as service:
+        login = demand_steward(service)
+        asked = {"to": request.form.get("to", ""), "session": f"{scanner}/{name}"}
+        moves = _rule(service, "experiment_take_back", asked, login)["moves"]
+    flash(f"{len(moves)} files are in quarantine again.")
+    return redirect(url_for("desk.session", scanner=scanner, name=name), 303)
+
+
+def _rule(service: Zone, name: str, asked: dict[str, Any], login: Login) -> dict[str, Any]:
+    reply: dict[str, Any] = json.loads(service.rule(f"mrdata_{name}", json.dumps({**asked, "by": login.name})))
+    if "error" in reply:
+        raise Refused(reply["error"][:1].upper() + reply["error"][1:] + ".")
+    return reply
+
+
+def _session(service: Zone, scanner: str, name: str) -> str:
+    path = f"{layout.quarantine(site().settings)}/{scanner}/{name}"
+    if ".." in (scanner, name) or service.stat(path) is None:
+        abort(404, "There is no such session in quarantine.")
+    return path
+
+
+def _object(ctx: Context, scanner: str, name: str, number: str) -> str:
+    path = policy_desk.path_of(ctx, _session(ctx.zone, scanner, name), number)
+    if path is None:
+        abort(404, "This file is not in the session any more.")
+    return path
+
+
+def _places(moves: list[dict[str, str]]) -> list[tuple[str, int]]:
+    """Collections below the studies and how many files go there."""
+    root, counts = layout.studies(site().settings) + "/", dict[str, int]()
+    for move in moves:
+        place = layout.parent(move["target"]).removeprefix(root)
+        counts[place] = counts.get(place, 0) + 1
+    return sorted(counts.items())

@@ -1,0 +1,115 @@
+"""The page of an experiment, which shows what arrives while the scan runs."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import MutableMapping
+from urllib.parse import quote
+
+from flask import Blueprint, Response, abort, current_app, render_template, request
+from flask.typing import ResponseReturnValue
+
+from forms.access import is_steward, person
+from forms.site import context, site
+from forms.thumbnails import NoPicture, render
+from policy import audit, browse, experiment_id, layout, overview
+from policy.audit import Entry
+from policy.experiment import Experiment
+from policy.layout import DataType
+from policy.objects import open_object
+from policy.zone import Zone
+
+pages = Blueprint("experiment", __name__)
+_MISSING = "There is no such experiment, or you may not see it."
+
+
+def found(zone: Zone, given: str) -> Experiment:
+    """The experiment of an address, as the asking user sees it; else 404."""
+    parsed = experiment_id.parse(given)
+    experiment = browse.experiment(context(zone), parsed) if parsed else None
+    if experiment is None:
+        abort(404, _MISSING)
+    return experiment
+
+
+@pages.get("/experiments/<experiment_id>")
+def experiment(experiment_id: str) -> ResponseReturnValue:
+    """The whole page."""
+    with person().zone() as zone:
+        wanted = found(zone, experiment_id)
+        return render_template("experiment.html", experiment=wanted, ways=ways(wanted.path), **_live(zone, wanted))
+
+
+@pages.get("/experiments/<experiment_id>/live")
+def live(experiment_id: str) -> ResponseReturnValue:
+    """The part of the page that changes; 304 where nothing did."""
+    with person().zone() as zone:
+        wanted = found(zone, experiment_id)
+        text = render_template("live.html", experiment=wanted, **_live(zone, wanted))
+    response = Response(text, headers={"Cache-Control": "no-cache"})
+    response.set_etag(hashlib.sha256(text.encode()).hexdigest()[:32])
+    return response.make_conditional(request)
+
+
+@pages.get("/experiments/<experiment_id>/series/<name>/thumbnail.png")
+def thumbnail(experiment_id: str, name: str) -> ResponseReturnValue:
+    """The first image of a series, small; 404 where it has none that can be shown."""
+    with person().zone() as zone:
+        wanted = found(zone, experiment_id)
+        path = overview.image_of(context(zone), f"{wanted.path}/{DataType.DICOM}/{name}")
+        if path is None:
+            abort(404)
+        return picture(zone, path)
+
+
+def picture(zone: Zone, path: str) -> ResponseReturnValue:
+    """A thumbnail of an object that the asking user may read."""
+    stat = zone.stat(path)
+    if stat is None or stat.is_collection:
+        abort(404)
+    key = (path, stat.modified)
+    made = site().thumbnails.find(key)
+    if made is None:
+        try:
+            made = render(open_object(context(zone), path, stat.size))
+        except NoPicture as error:
+            abort(404, f"There is no picture: {error}.")
+        site().thumbnails.keep(key, made)
+    else:
+        zone.read(path, 0, 1)  # NotPermitted where the user may see but not read it
+    response = Response(made, mimetype="image/png", headers={"Cache-Control": "private, max-age=3600"})
+    response.set_etag(hashlib.sha256(f"{path} {stat.modified}".encode()).hexdigest()[:32])
+    return response.make_conditional(request)
+
+
+def ways(path: str) -> dict[str, str]:
+    """How to get at a collection: its path, its address over WebDAV, and commands to copy, quoted for a shell."""
+    below = path.removeprefix(layout.studies(site().settings) + "/")
+    name, webdav = path.rpartition("/")[2], site().settings.forms.webdav.rstrip("/")
+    return {
+        "path": path,
+        "webdav": f"{webdav}/{quote(below)}/" if webdav else "",
+        "iget": f"iget -rK -N 0 {shlex.quote(path)}",
+        "rclone": f"rclone copy --progress {shlex.quote('mrdata:' + below)} {shlex.quote('./' + name)}",
+    }
+
+
+def _live(zone: Zone, experiment: Experiment) -> dict[str, object]:
+    seen = overview.overview(context(zone), experiment)
+    with site().service.zone() as service:
+        ctx = context(service)
+        return {
+            "overview": seen,
+            "suspects": overview.suspects(ctx, experiment.id),
+            "history": audit.history(ctx, experiment.id, _entries()),
+            "may_refile": is_steward(person()),
+        }
+
+
+def _entries() -> MutableMapping[str, Entry]:
+    """Entries of the audit log that were read before: they never change."""
+    known: MutableMapping[str, Entry] = current_app.extensions.setdefault("mrdata-audit", {})
+    if len(known) > 10_000:
+        known.clear()
+    return known

@@ -1,0 +1,135 @@
+"""How the pages reach a zone: as the person who logged in, or as the service account.
+
+`ServerGateway` opens TLS connections to an iRODS server; `EmbeddedGateway` opens an embedded zone, whose users have no passwords.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from policy.settings import Settings
+from policy.zone import Zone, ZoneError
+
+
+class LoginRefused(Exception):
+    """The zone does not know this name with this password."""
+
+
+class Connection(Zone, Protocol):
+    """A zone that is open until `close`."""
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Connection: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+
+class Gateway(Protocol):
+    """Opens connections. Each is for one thread at a time."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def accounts(self) -> list[str]:
+        """Who may be chosen without a password: none on a server."""
+
+    def open(self, name: str, password: str) -> Connection:
+        """As this person. LoginRefused for a wrong name or password, ZoneError where the zone does not answer."""
+
+    def open_service(self) -> Connection:
+        """As the service account."""
+
+
+class EmbeddedGateway:
+    """A zone in a folder: a demonstration, in which everybody may be anybody."""
+
+    def __init__(self, folder: Path) -> None:
+        from microservices.settings import load_settings
+
+        self.folder = folder
+        self.settings = load_settings(folder / "mrdata.yaml")
+
+    @property
+    def accounts(self) -> list[str]:
+        """The zone's users but the administrator of iRODS itself."""
+        from embedded.folder import ADMIN, ZoneFolder
+        from embedded.users import users
+
+        catalog = ZoneFolder.open(self.folder).catalog()
+        try:
+            return [name for name, _ in users(catalog) if name != ADMIN]
+        finally:
+            catalog.close()
+
+    def open(self, name: str, password: str) -> Connection:
+        """The password does not matter."""
+        if name not in self.accounts:
+            raise LoginRefused(name)
+        return self._open(name)
+
+    def open_service(self) -> Connection:
+        """As `mrdata`."""
+        return self._open(self.settings.account)
+
+    def _open(self, name: str) -> Connection:
+        from embedded.client import EmbeddedZone
+
+        return EmbeddedZone(self.folder, name)
+
+
+class ServerGateway:
+    """The server that the service account's `irods_environment.json` names; logins go over TLS or not at all."""
+
+    def __init__(self, settings: Settings, environment: Path | None = None, authentication: Path | None = None) -> None:
+        from microservices.client_session import environment_file
+
+        self.settings = settings
+        self._environment = environment or environment_file()
+        self._authentication = authentication
+
+    @property
+    def accounts(self) -> list[str]:
+        """Everybody gives name and password."""
+        return []
+
+    def open(self, name: str, password: str) -> Connection:
+        """iRODS judges name and password, in the way that `forms.authentication` names."""
+        from irods.exception import iRODSException
+
+        from microservices.client import IrodsZone
+        from microservices.client_session import open_session
+
+        try:
+            zone = IrodsZone(open_session(**self._login(name, password)))
+        except ZoneError as error:
+            if isinstance(error.__cause__, iRODSException):
+                raise LoginRefused(name) from error
+            raise
+        return zone
+
+    def open_service(self) -> Connection:
+        """With the password that `iinit` keeps."""
+        from microservices.client import IrodsZone
+        from microservices.client_session import open_session
+
+        return IrodsZone(open_session(self._environment, self._authentication))
+
+    def _login(self, name: str, password: str) -> dict[str, Any]:
+        try:
+            given: dict[str, Any] = json.loads(self._environment.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ZoneError(f"{self._environment}: cannot be read: {error}") from error
+        for key in ("irods_cwd", "irods_home", "irods_authentication_file"):
+            given.pop(key, None)
+        return {
+            **given,
+            "irods_user_name": name,
+            "irods_client_server_policy": "CS_NEG_REQUIRE",
+            "irods_authentication_scheme": self.settings.forms.authentication,
+            "password": password,
+        }

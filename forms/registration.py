@@ -1,0 +1,124 @@
+"""Registers an experiment: the form, its check while one types, and the confirmation with the ExperimentID."""
+
+from __future__ import annotations
+
+import json
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from forms.access import person
+from forms.login import Login
+from forms.site import context, site
+from policy import browse, experiment_id
+from policy.context import Context, Refused
+from policy.experiment import Experiment
+from policy.register import KEYS
+
+pages = Blueprint("registration", __name__)
+
+
+@pages.get("/register")
+def form() -> ResponseReturnValue:
+    """The empty form; entries may be in the address."""
+    entries = {key: request.args.get(key, "") for key in KEYS}
+    return _form({"owner": person().name, **{key: value for key, value in entries.items() if value}}, {})
+
+
+@pages.post("/register")
+def register() -> ResponseReturnValue:
+    """Registers, if all is right; else the form again, with what was entered."""
+    entries = {key: request.form.get(key, "").strip() for key in KEYS}
+    if request.form.get("reload"):  # another study was chosen
+        return _form({**entries, "pseudonym": "", "owner": ""}, {})
+    login = person()
+    try:
+        with login.zone() as zone:
+            _demand_member(context(zone), login, entries["study"])
+        with site().service.zone() as service:
+            reply = json.loads(service.rule("mrdata_register", json.dumps({**entries, "by": login.name})))
+    except Refused as error:
+        return _form(entries, {"study": str(error)}), 400
+    if "error" in reply:
+        return _form(entries, _by_field(reply["error"])), 400
+    return redirect(url_for("registration.card", experiment_id=reply["experiment_id"]), 303)
+
+
+@pages.get("/register/pseudonym")
+def pseudonym() -> ResponseReturnValue:
+    """What is to be said of a pseudonym while it is typed."""
+    study, typed = request.args.get("study", ""), request.args.get("pseudonym", "").strip()
+    if not study or not typed:
+        return render_template("pseudonym.html", verdict="", typed=typed, study=study, like=[])
+    with person().zone() as zone:
+        known = [line.pseudonym for line in browse.subjects(context(zone), study)]
+    like = [] if typed in known else [name for name in known if name.lower().startswith(typed.lower())][:5]
+    verdict = "known" if typed in known else "begun" if like else "unknown"
+    return render_template("pseudonym.html", verdict=verdict, typed=typed, study=study, like=like)
+
+
+@pages.get("/experiments/<experiment_id>/card")
+def card(experiment_id: str) -> ResponseReturnValue:
+    """The ExperimentID, large, for the console."""
+    found = _experiment(experiment_id)
+    return render_template("card.html", experiment=found, qr=_qr(found.id), record=_yaml(found))
+
+
+@pages.get("/experiments/<experiment_id>/experiment.yaml")
+def record(experiment_id: str) -> ResponseReturnValue:
+    """The record, as a file."""
+    found = _experiment(experiment_id)
+    name = f"{found.id}.yaml"
+    return Response(_yaml(found), mimetype="application/yaml", headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def _experiment(given: str) -> Experiment:
+    parsed = experiment_id.parse(given)
+    with person().zone() as zone:
+        found = browse.experiment(context(zone), parsed) if parsed else None
+    if found is None:
+        abort(404, "There is no such experiment, or you may not see it.")
+    return found
+
+
+def _demand_member(ctx: Context, login: Login, study: str) -> None:
+    """Members of a study register its experiments, data stewards and administrators those of every study."""
+    steward = login.is_admin or site().settings.stewards in login.groups
+    if study and not steward and login.name not in browse.members(ctx, study):
+        raise Refused(f"You are no member of study {study!r}; ask its owner or a data steward.")
+
+
+def _form(entries: dict[str, str], errors: dict[str, str]) -> str:
+    login = person()
+    with login.zone() as zone:
+        ctx = context(zone)
+        studies = [line for line in browse.studies(ctx) if line.is_active]
+        study = entries.get("study", "") or (studies[0].id if len(studies) == 1 else "")
+        owners = browse.members(ctx, study) if study else []
+    chosen = entries.get("owner", "")
+    if chosen not in owners:
+        chosen = login.name if login.name in owners else owners[0] if len(owners) == 1 else ""
+    settings = site().settings
+    scanner = entries.get("scanner") or (settings.scanners[0] if len(settings.scanners) == 1 else "")
+    filled = {**dict.fromkeys(KEYS, ""), **entries, "study": study, "owner": chosen, "scanner": scanner}
+    return render_template("register.html", entries=filled, errors=errors, studies=studies, owners=owners)
+
+
+def _by_field(error: str) -> dict[str, str]:
+    """A rule's error begins with the entries that are wrong: `study, owner: missing`."""
+    names, _, text = error.partition(": ")
+    fields = [name for name in names.split(", ") if name in KEYS]
+    return dict.fromkeys(fields, text[:1].upper() + text[1:]) if fields and text else {"": error}
+
+
+def _qr(text: str) -> str:
+    """A QR code as SVG, of the text alone: scanners of every kind type it like a keyboard."""
+    import segno
+
+    return str(segno.make(text, error="m").svg_inline(scale=6, border=2, dark="#000", light="#fff", svgclass="qr", lineclass=None))
+
+
+def _yaml(experiment: Experiment) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(experiment.record(), allow_unicode=True, sort_keys=False))

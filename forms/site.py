@@ -1,0 +1,46 @@
+"""What the pages of one application work with."""
+
+from __future__ import annotations
+
+from flask import current_app
+
+from forms.gateway import Gateway
+from forms.limit import Limit
+from forms.login import Logins, Service
+from forms.thumbnails import Thumbnails
+from microservices.headers import read_header
+from policy.context import Context
+from policy.zone import Zone
+
+
+class Site:
+    """The zone's gateway, who is logged in, and the service account's connection."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway, self.settings = gateway, gateway.settings
+        self.service = Service(gateway)
+        forms = gateway.settings.forms
+        self.logins = Logins(gateway, idle=forms.idle_minutes * 60.0, longest=forms.longest_hours * 3600.0)
+        self.by_name, self.by_address = Limit(5, 300.0), Limit(20, 300.0)
+        self.thumbnails = Thumbnails()
+
+    @property
+    def is_demonstration(self) -> bool:
+        """Whether everybody may choose who to be."""
+        return bool(self.gateway.accounts)
+
+    def close(self) -> None:
+        """Ends all connections."""
+        self.logins.close()
+        self.service.close()
+
+
+def site() -> Site:
+    """The current application's."""
+    found: Site = current_app.extensions["mrdata"]
+    return found
+
+
+def context(zone: Zone) -> Context:
+    """For the policies, with a memory of its own: what one person may see is never remembered for another."""
+    return Context(zone, site().settings, read_header)
