@@ -27,11 +27,14 @@ CORE_SECONDS = 0.05
 def proof(release: str, settings: str) -> str:
     """What was seen, in one line. RuntimeError, or an import's own error, where the release does not work."""
     sys.path.insert(0, release)
+    import dulwich.client
+    import dulwich.repo
     import pydicom
+    import requests
     import stdnum
     import yaml
 
-    from microservices import rules
+    from microservices import castellum, castellum_http, history, rules
     from microservices.agent import Agent
     from microservices.headers import read_header
 
@@ -40,14 +43,18 @@ def proof(release: str, settings: str) -> str:
     header = read_header(io.BytesIO(content), len(content))
     if header.problem or (header.kind, header.patient_name, header.series_number) != ("DICOM", "Z4KQ-STAS", "7"):
         raise RuntimeError(f"a DICOM header was read wrongly: {header!r}")
-    for module in (rules, pydicom, stdnum, yaml):
+    for module in (rules, castellum, castellum_http, history, pydicom, stdnum, yaml, dulwich, requests):
         found = os.path.realpath(str(module.__file__))
         if not found.startswith(os.path.realpath(release) + os.sep):
             raise RuntimeError(f"{module.__name__} comes from {found}, not from {release}")
     if hangs := [name for name in HANGS if name in sys.modules]:
         raise RuntimeError(f"imports {', '.join(hangs)}")
+    if compiled := [name for name in ("_objects", "_pack", "_diff_tree") if f"dulwich.{name}" in sys.modules]:
+        raise RuntimeError(f"imports {', '.join(compiled)} of dulwich: compiled extensions that it does without")
     slow = "".join(f", {name} of this machine is imported too" for name in SLOW if name in sys.modules)
-    return f"zone {agent.settings.zone}, pydicom {pydicom.__version__}, python-stdnum {stdnum.__version__}, PyYAML {yaml.__version__}{slow}"
+    git = ".".join(map(str, dulwich.__version__))
+    versions = f"pydicom {pydicom.__version__}, python-stdnum {stdnum.__version__}, PyYAML {yaml.__version__}"
+    return f"zone {agent.settings.zone}, {versions}, dulwich {git}, requests {requests.__version__}{slow}"
 
 
 def core(release: str) -> str:

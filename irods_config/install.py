@@ -2,7 +2,7 @@
 
 Each release has a folder of its own, named by its version and its content:
 
-    /opt/mrdata/releases/0.1.0-3f0c9a1b2d4e/{policy,microservices,rulebase,pydicom,stdnum,yaml}
+    /opt/mrdata/releases/0.1.0-3f0c9a1b2d4e/{policy,microservices,rulebase,pydicom,stdnum,yaml,dulwich,requests...}
     /opt/mrdata/current  -> releases/0.1.0-3f0c9a1b2d4e
     /opt/mrdata/previous -> the one before
     /etc/irods/core.py   -> /opt/mrdata/current/rulebase/core.py
@@ -37,6 +37,8 @@ SOURCE = Path(__file__).resolve().parent.parent
 """This distribution's own packages."""
 THEIRS = ("pydicom", "python-stdnum", "pyyaml")
 """Packages that the rulebase imports in the server; their versions are those of this distribution's requirements."""
+PURE = ("dulwich", "requests", "urllib3", "certifi", "charset-normalizer", "idna", "typing-extensions")
+"""More of them, whose compiled extensions are left out: they do without, and some extensions hang inside the server."""
 
 
 @dataclass(frozen=True)
@@ -172,15 +174,18 @@ def _dependencies(place: Place, new: Path, options: Sequence[str]) -> None:
     if done.returncode != 0:
         raise SetupError(f"pip: {done.stderr.strip()}")
     shutil.rmtree(new / "bin", ignore_errors=True)
+    compiled = [file for name in PURE for file in (new / name.replace("-", "_")).rglob("*.so")]
+    for file in (*compiled, *new.glob("*__mypyc*.so")):
+        file.unlink()
 
 
 def requirements() -> list[str]:
     """This distribution's requirements of what the server imports. SetupError where one is not among them."""
     wanted = importlib.metadata.requires("mrdata") or []
     found = {re.split(r"[^\w-]", r, maxsplit=1)[0].lower(): r for r in wanted if "extra ==" not in r}
-    if missing := [name for name in THEIRS if name not in found]:
+    if missing := [name for name in (*THEIRS, *PURE) if name not in found]:
         raise SetupError(f"the distribution does not require {', '.join(missing)}")
-    return [found[name] for name in THEIRS]
+    return [found[name] for name in (*THEIRS, *PURE)]
 
 
 def _digest(folder: Path) -> str:
