@@ -259,6 +259,7 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "fixity_report": (_service, _fixity_report),
     "castellum_poll": (_service, _castellum_poll),
     "castellum_schedule": (_service, _castellum_schedule),
+    "castellum_poll_every": (_service, _castellum_schedule),
     "castellum_pause": (_service, _castellum_pause),
     "castellum_status": (_administrators, _castellum_status),
     "castellum_changes": (_service, _castellum_changes),

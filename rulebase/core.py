@@ -146,6 +146,7 @@ mrdata_fixity_drill = _rule("fixity_drill")
 mrdata_fixity_report = _rule("fixity_report")
 mrdata_castellum_poll = _rule("castellum_poll")
 mrdata_castellum_schedule = _rule("castellum_schedule")
+mrdata_castellum_poll_every = mrdata_castellum_schedule  # as setting up the zone calls it
 mrdata_castellum_pause = _rule("castellum_pause")
 mrdata_castellum_status = _rule("castellum_status")
 mrdata_castellum_changes = _rule("castellum_changes")
