@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from embedded import delay, genquery1, objects, permissions, routes, users
 from embedded.agent import Agent
 from embedded.callback import _call as call
-from embedded.catalog import OWN, READ, WRITE
+from embedded.catalog import CREATE_METADATA, OWN, READ, WRITE
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
 from embedded.genquery2 import compile_query
@@ -174,7 +174,7 @@ class EmbeddedZone:
 
     @_translated
     def permissions(self, path: str) -> dict[str, Access]:
-        levels = ((OWN, Access.OWN), (WRITE, Access.WRITE), (READ, Access.READ), (0, Access.NULL))
+        levels = ((OWN, Access.OWN), (WRITE, Access.WRITE), (CREATE_METADATA, Access.ANNOTATE), (READ, Access.READ), (0, Access.NULL))
         found = permissions.access_list(self.agent.session, path)
         return {name: next(access for least, access in levels if level >= least) for name, level in found}
 

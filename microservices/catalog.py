@@ -10,7 +10,8 @@ from microservices import codes
 from microservices.rename import move
 from policy.zone import AVU, Access, Condition, NotFound, Stat, ZoneError
 
-_ACCESS = {"own": Access.OWN, "write": Access.WRITE, "modify object": Access.WRITE, "modify_object": Access.WRITE}
+_ANNOTATE = {f"{what}{space}metadata": Access.ANNOTATE for what in ("delete", "modify", "create") for space in " _"}
+_ACCESS = _ANNOTATE | {"own": Access.OWN, "write": Access.WRITE, "modify object": Access.WRITE, "modify_object": Access.WRITE}
 _ESCAPE = re.compile(r"\\x[0-9A-Fa-f]{2}")
 _READ = {"read", "read object", "read_object"}
 

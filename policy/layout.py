@@ -20,7 +20,7 @@ from enum import StrEnum
 from policy.settings import Settings
 
 RECORD = "experiment.yaml"
-_OWN_FILES = re.compile(r"experiment\.yaml|manifest\.\d+\.json")
+_OWN_FILES = re.compile(r"experiment\.yaml|manifest\.\d+\.json(\.draft)?")
 PRODUCTS = "PRODUCTS"
 """The collection of an experiment's products. No data type: nothing lands in it, and nothing in it is re-filed."""
 

@@ -150,6 +150,31 @@ class Fixity:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """The delay rule that finishes, finalizes, and erases what was withdrawn."""
+
+    every_seconds: int = 300
+    finished_hours: float = 12.0
+    """An experiment for which nothing came for so long is finished; raw data may come at night, and make it acquiring again."""
+    finalized_days: float = 14.0
+    """An experiment that was finished for so long is finalized; its owner may say so earlier."""
+    settle_seconds: float = 60.0
+    """Agents believe for a minute that an experiment is open; so long nothing is finalized or withdrawn for good."""
+    withdrawal_days: float = 30.0
+    """What was withdrawn so long ago is erased; until then it can be restored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long finalized experiments have to be kept."""
+
+    years: int = 10
+    """From the day on which an experiment is finalized; a study may have a time of its own (`retention_years` in its file)."""
+    notice_days: ClassVar[tuple[int, ...]] = (365, 91, 30)
+    """Data stewards are told so many days before the end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a site."""
 
@@ -176,6 +201,8 @@ class Settings:
     bids: Bids = field(default_factory=Bids)
     events: Events = field(default_factory=Events)
     fixity: Fixity = field(default_factory=Fixity)
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    retention: Retention = field(default_factory=Retention)
 
     @property
     def home(self) -> str:

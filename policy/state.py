@@ -13,6 +13,7 @@ to be done again, and nothing is done that the log does not tell.
 
 from __future__ import annotations
 
+import calendar
 import time
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ from policy.zone import AVU
 SINCE = "StateSince"
 """AVU of the experiment's collection: when its state was changed last; UTC, ISO 8601."""
 ACT = "state changed"
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 FOLLOWS: dict[State, frozenset[State]] = {
     State.REGISTERED: frozenset({State.ACQUIRING, State.FINISHED, State.WITHDRAWN}),
@@ -45,19 +47,20 @@ def change(context: Context, experiment: Experiment, to: State, by: str = "", **
     if now is not to:
         if to not in FOLLOWS[now]:
             raise Refused(f"{experiment.id} is {now} and cannot become {to}; it can become {', '.join(sorted(FOLLOWS[now]))}")
-        since = _since(context, experiment)
+        left = f"{since(context, experiment):.0f}"
         audit.record(context, ACT, experiment=experiment.id, study=experiment.study, by=by, before=now, after=to, **details)
         if to in _EVENTS:
-            event.emit(context, _EVENTS[to], experiment, once=since)
+            event.emit(context, _EVENTS[to], experiment, once=left)
         put(context, experiment.path, to)
     changed = replace(experiment, state=to)
     context.memory.experiments[experiment.id] = (time.monotonic() + Memory.SECONDS, changed)
     return changed
 
 
-def _since(context: Context, experiment: Experiment) -> str:
-    """Since when it is in the state that it is about to leave."""
-    return max((avu.value for avu in context.zone.metadata(experiment.path) if avu.attribute == SINCE), default=experiment.registered)
+def since(context: Context, experiment: Experiment) -> float:
+    """Since when it is in the state that it is in; seconds since 1970."""
+    held = max((avu.value for avu in context.zone.metadata(experiment.path) if avu.attribute == SINCE), default=experiment.registered)
+    return float(calendar.timegm(time.strptime(held, _FORMAT)))
 
 
 def current(context: Context, experiment: Experiment) -> State:
@@ -72,7 +75,7 @@ def current(context: Context, experiment: Experiment) -> State:
 
 def put(context: Context, path: str, state: State) -> None:
     """Writes the AVUs of a state, whatever was there."""
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
+    when = time.strftime(_FORMAT, time.gmtime(context.now()))
     new = [AVU("State", state), AVU(SINCE, when)]
     old = [avu for avu in context.zone.metadata(path) if avu.attribute in ("State", SINCE)]
     context.zone.annotate(path, add=[avu for avu in new if avu not in old], remove=[avu for avu in old if avu not in new])

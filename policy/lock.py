@@ -1,0 +1,59 @@
+"""What is finalized is read-only: for the service account too, which may still describe and verify it.
+
+Whoever is an administrator can take the lock off; MrData does so to reopen, to repair a replica, and to erase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from policy import below
+from policy.context import Context
+from policy.experiment import Experiment
+from policy.layout import DataType
+from policy.zone import Access
+
+
+def lock(context: Context, experiment: Experiment) -> None:
+    """Nobody can write, rename or remove what the experiment holds. What is made of it (products) and its manifests may still come."""
+    zone, account = context.zone, context.settings.account
+    for path in _held(context, experiment):
+        for name in sorted(_writers(context, path) - {account}):
+            zone.permit(path, name, Access.READ, recursive=True)
+        zone.permit(path, account, Access.ANNOTATE, recursive=True)
+
+
+def unlock(context: Context, experiment: Experiment) -> None:
+    """The service account can write again."""
+    for path in _held(context, experiment):
+        context.zone.permit(path, context.settings.account, Access.OWN, recursive=True)
+
+
+@contextmanager
+def unlocked(context: Context, path: str) -> Iterator[None]:
+    """Within the block, the service account may do everything with this object, also if it is locked."""
+    zone, account = context.zone, context.settings.account
+    locked = zone.permissions(path).get(account) is Access.ANNOTATE
+    if locked:
+        zone.permit(path, account, Access.OWN)
+    try:
+        yield
+    finally:
+        if locked:
+            zone.permit(path, account, Access.ANNOTATE)
+
+
+def _held(context: Context, experiment: Experiment) -> list[str]:
+    paths = (f"{experiment.path}/{data_type}" for data_type in DataType)
+    return [path for path in paths if context.zone.stat(path) is not None]
+
+
+def _writers(context: Context, path: str) -> set[str]:
+    """Users and groups who can do more than read with an object or a collection at or below `path`."""
+    writing = {Access.ANNOTATE, Access.WRITE, Access.OWN}
+    names: set[str] = set()
+    for collection in below.collections(context, path):
+        names |= {name for name, access in context.zone.permissions(collection).items() if access in writing}
+    columns = ["USER_NAME", "DATA_ACCESS_NAME"]
+    return names | {name for _, name, level in below.rows(context, path, columns) if level not in ("read_object", "read object", "null")}

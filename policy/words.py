@@ -1,0 +1,45 @@
+"""Whose word counts: the owner's for his experiment, a data steward's for all.
+
+Owners are ordinary users and call no rules: the web pages ask in the service account's name, and say for whom (`by`).
+"""
+
+from __future__ import annotations
+
+from policy import experiment_id
+from policy.context import Context, Refused
+from policy.experiment import Experiment
+from policy.registry import Registry
+from policy.zone import Condition
+
+
+def experiment(context: Context, text: str) -> Experiment:
+    """The experiment of an ExperimentID, as the catalog has it now. Refused where there is none that can be worked with."""
+    parsed = experiment_id.parse(text)
+    if parsed is None:
+        raise Refused(f"{text!r} is no ExperimentID: its check character does not fit")
+    context.memory.experiments.pop(parsed, None)
+    found = Registry(context).experiment(parsed)
+    if found is None:
+        raise Refused(f"{parsed} was never registered")
+    if not found.path:
+        raise Refused(f"{parsed} is withdrawn; a data steward may be able to restore it")
+    return found
+
+
+def demand_owner(context: Context, experiment: Experiment, by: str) -> None:
+    """Refused for who is neither the experiment's owner nor a data steward."""
+    if by != experiment.owner and not _is_steward(context, by):
+        raise Refused(f"{by} is neither the owner of {experiment.id} nor a data steward")
+
+
+def demand_steward(context: Context, by: str) -> None:
+    """Refused for who is no data steward; administrators are."""
+    if not _is_steward(context, by):
+        raise Refused(f"{by} is no data steward")
+
+
+def _is_steward(context: Context, by: str) -> bool:
+    zone, name = context.zone, Condition("USER_NAME", "=", by)
+    if zone.query(["USER_NAME"], name, Condition("USER_GROUP_NAME", "=", context.settings.stewards)):
+        return True
+    return bool(zone.query(["USER_NAME"], name, Condition("USER_TYPE", "=", "rodsadmin")))
