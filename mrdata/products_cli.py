@@ -19,10 +19,11 @@ from policy.context import Context
 @click.option("--once", is_flag=True, help="Look at every series once, make what is due, leave.")
 @click.option("--retry", is_flag=True, help="With --once: also what failed. SERIES names which; none means all.")
 @click.option("--status", is_flag=True, help="Only show the state of the products of every series.")
+@click.option("--below", default="", help="Only series below this collection: a study's or an experiment's.")
 @click.argument("series", nargs=-1)
 @click.option("--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def products(once: bool, retry: bool, status: bool, series: tuple[str, ...], user: str, as_json: bool) -> None:
+def products(once: bool, retry: bool, status: bool, below: str, series: tuple[str, ...], user: str, as_json: bool) -> None:
     """Makes the products of complete series: a tar with an index, NIfTI with BIDS sidecars. Goes on until interrupted.
 
     Exit status 1 where the products of a series have failed, or it is incomplete.
@@ -33,13 +34,13 @@ def products(once: bool, retry: bool, status: bool, series: tuple[str, ...], use
     if series and not retry:
         raise click.UsageError("SERIES goes with --retry")
     if status:
-        with_states = _status(user)
+        with_states = [row for row in _status(user) if row["series"].startswith(below)]
         show(with_states, as_json, _table(with_states))
         sys.exit(0 if all(row["state"] == "done" for row in with_states) else 1)
     from products.nifti import ConverterMissing
 
     try:
-        work = worker.Worker(settings(), lambda: connect(user), _say)
+        work = worker.Worker(settings(), lambda: connect(user), _say, below=below)
         if once or retry:
             found = work.run_once(series if retry else None)
             show(dict(found), as_json, ", ".join(f"{count} {what}" for what, count in sorted(found.items())) or "no series")

@@ -100,11 +100,13 @@ class Series:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def paths(context: Context) -> list[str]:
-    """The collections of all series in the archive, except those of withdrawn experiments."""
-    rows = context.zone.query(["COLL_NAME"], Condition("META_COLL_ATTR_NAME", "=", "SeriesInstanceUID"))
+def paths(context: Context, below: str = "") -> list[str]:
+    """The collections of all series in the archive (or below a collection of it), except those of withdrawn experiments."""
+    pattern = f"{layout.studies(context.settings)}/%/experiments/%/{DataType.DICOM}"
+    rows = context.zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "like", pattern))
     withdrawn = _experiments_that_are(context, State.WITHDRAWN)
-    return sorted(path for (path,) in rows if is_series(context, path) and layout.parent(layout.parent(path)) not in withdrawn)
+    found = (path for (path,) in rows if is_series(context, path) and path.startswith(below))
+    return sorted(path for path in found if layout.parent(layout.parent(path)) not in withdrawn)
 
 
 def is_series(context: Context, path: str) -> bool:

@@ -7,30 +7,19 @@ uploaded, verified and described; a rename then puts it in its place. Whoever is
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import tempfile
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
 
 from policy import event, experiment_id, products
 from policy.context import Context
 from policy.products import DERIVED_FROM, INPUTS, INPUTS_CHECKSUM, MADE_BY, ProductState, Series
-from policy.zone import AVU, NotFound, Zone, ZoneError
+from policy.zone import AVU, NotFound
 from products import nifti, tar
+from products.transfer import Client, fetch, upload
 
 UNFINISHED = ".unfinished"
-
-
-class Client(Zone, Protocol):
-    """A zone from outside, which takes files."""
-
-    def put(self, file: str, path: str) -> None:
-        """Uploads a local file; Exists where there is something already."""
-
-    def close(self) -> None: ...
 
 
 class Changed(Exception):
@@ -61,7 +50,8 @@ def make(context: Context, zone: Client, series: Series) -> ProductState:
             zone.remove(staged)
         zone.make_collection(staged)
         for file, maker in made.files.items():
-            _upload(zone, file, f"{staged}/{file.name}", _provenance(series, maker))
+            upload(zone, file, f"{staged}/{file.name}")
+            zone.annotate(f"{staged}/{file.name}", add=_provenance(series, maker))
     state = ProductState.FAILED if made.problem else ProductState.DONE
     products.note(context, staged, state, made.problem)
     zone.annotate(staged, add=_provenance(series, nifti.version()))
@@ -114,7 +104,7 @@ def _build(context: Context, series: Series, folder: Path) -> _Made:
     images, target, out = folder / "images", folder / "nifti", folder / "out"
     for new in (images, target, out):
         new.mkdir()
-    files = [_fetch(context.zone, series, image.name, images) for image in series.images]
+    files = [fetch(context.zone, f"{series.path}/{image.name}", images / image.name) for image in series.images]
     ours = f"mrdata {version('mrdata')}"
     packed = out / f"{series.name}.tar"
     index = tar.pack(files, packed)
@@ -127,31 +117,6 @@ def _build(context: Context, series: Series, folder: Path) -> _Made:
         log.write_text(conversion.log.replace(str(folder), ""), encoding="utf-8")
         made.files[log] = nifti.version()
     return made
-
-
-def _fetch(zone: Zone, series: Series, name: str, folder: Path) -> Path:
-    """One image, compared with the archive's checksum."""
-    file, path, digest, offset = folder / name, f"{series.path}/{name}", hashlib.sha256(), 0
-    with open(file, "xb") as out:
-        while piece := zone.read(path, offset, tar.PIECE):
-            out.write(piece)
-            digest.update(piece)
-            offset += len(piece)
-    _compare(path, digest.digest(), zone.checksum(path))
-    return file
-
-
-def _upload(zone: Client, file: Path, path: str, provenance: list[AVU]) -> None:
-    zone.put(str(file), path)
-    with open(file, "rb") as content:
-        _compare(path, hashlib.file_digest(content, "sha256").digest(), zone.checksum(path))
-    zone.annotate(path, add=provenance)
-
-
-def _compare(path: str, digest: bytes, checksum: str) -> None:
-    ours = "sha2:" + base64.b64encode(digest).decode()
-    if ours != checksum:
-        raise ZoneError(f"{path}: the zone's checksum is {checksum}, its bytes have {ours}")
 
 
 def _provenance(series: Series, maker: str) -> list[AVU]:

@@ -32,6 +32,7 @@ _DROPPED = {"ImageComments", "PatientComments"}
 _PERSONAL_KEY = re.compile(
     r"^Patient(?!Position$)|Referring|Requesting|Physician|Operator|Accession|Birth|^StudyID$|(?:Acquisition|Study|Series)Date"
 )
+_OVERLAY = re.compile(r"_ROI\d+\.nii\.gz$")
 _HEADER = 348
 """Bytes of a NIfTI-1 header."""
 _TEXTS = ((4, 14), (14, 32), (148, 228), (228, 252), (328, 344))
@@ -65,6 +66,11 @@ def is_image(sop_class_uid: str) -> bool:
     return sop_class_uid in _IMAGES
 
 
+def is_overlay(name: str) -> bool:
+    """Whether a NIfTI file holds what was drawn into the images at the console (DICOM PS3.3 C.9.2), which has no sidecar."""
+    return _OVERLAY.search(name) is not None
+
+
 def version() -> str:
     """Name and version of the converter. ConverterMissing."""
     return f"dcm2niix {_package().__version__}"
@@ -95,6 +101,13 @@ def convert(folder: Path, target: Path, name: str, personal: Personal, timeout: 
     return Conversion(files, "", log) if not (problem := _problem(done.returncode, log, files, personal)) else Conversion([], problem, log)
 
 
+def volumes(file: Path) -> int:
+    """The number of volumes of a NIfTI file: the size of its fourth dimension."""
+    with gzip.open(file, "rb") as opened:
+        dimensions = struct.unpack_from("<8h", opened.read(_HEADER), 40)
+    return int(dimensions[4]) if dimensions[0] > 3 else 1
+
+
 def _package() -> ModuleType:
     try:
         import dcm2niix
@@ -119,9 +132,9 @@ def _problem(status: int, log: str, files: list[Path], personal: Personal) -> st
         return "dcm2niix made no NIfTI file"
     for image in images:
         sidecar = image.with_name(image.name.removesuffix(".nii.gz") + ".json")
-        if not sidecar.is_file():
+        if not sidecar.is_file() and not is_overlay(image.name):
             return f"{image.name} has no sidecar"
-        if problem := _image_problem(image, personal) or _sidecar_problem(sidecar, personal):
+        if problem := _image_problem(image, personal) or (_sidecar_problem(sidecar, personal) if sidecar.is_file() else ""):
             return problem
     return ""
 

@@ -15,10 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from policy.zone import NotFound, Zone, ZoneError
+from products.transfer import PIECE
 
 ENDING = ".index.json"
-PIECE = 4 << 20
-"""Bytes read at once."""
 _LARGEST_INDEX = 1 << 28
 
 

@@ -19,7 +19,8 @@ from policy.products import DETAIL, INPUTS_CHECKSUM, MADE_BY, STATE, ProductStat
 from policy.settings import Settings
 from policy.zone import Condition, ZoneError
 from products import nifti
-from products.make import Changed, Client, make
+from products.make import Changed, make
+from products.transfer import Client
 
 FULL_SECONDS = 3600.0
 """So often every series is looked at; in between those that got an image, and those that were not settled."""
@@ -32,10 +33,14 @@ class Busy(Exception):
 
 
 class Worker:
-    """One worker on a zone. `zones` opens a connection, which is kept for one look; `report` takes a line for people."""
+    """One worker on a zone. `zones` opens a connection, which is kept for one look; `report` takes a line for people.
 
-    def __init__(self, settings: Settings, zones: Callable[[], Client], report: Report) -> None:
+    With `below`, it works on the series below this collection only: a study's or an experiment's.
+    """
+
+    def __init__(self, settings: Settings, zones: Callable[[], Client], report: Report, *, below: str = "") -> None:
         self._settings, self._zones, self._report = settings, zones, report
+        self._below = below.rstrip("/") + "/"
         self._converter = nifti.version()
         self._open: set[str] = set()
         self._full_look = self._last_look = float("-inf")
@@ -64,7 +69,7 @@ class Worker:
         try:
             context = Context(zone, self._settings, read_header)
             started = time.monotonic()
-            live = products.paths(context)
+            live = products.paths(context, self._below)
             full = started - self._full_look >= FULL_SECONDS
             chosen = set(live) if full else set(live) & (self._open | self._arrived(context))
             found: Counter[str] = Counter()
@@ -75,8 +80,9 @@ class Worker:
                 (self._open.discard if outcome in (ProductState.DONE, ProductState.FAILED) else self._open.add)(path)
             if full:
                 for path in products.orphans(context, set(live)):
-                    zone.remove(path)
-                    self._report(f"{path}: its series is no longer there; moved to the trash")
+                    if path.startswith(self._below):
+                        zone.remove(path)
+                        self._report(f"{path}: its series is no longer there; moved to the trash")
                 self._full_look = started
             self._open &= set(live)
             self._last_look = context.now()

@@ -27,7 +27,7 @@ from policy.zone import AVU, Condition
 from products import nifti, worker
 from products.tar import members, read_member
 from tests.files import dicom
-from tests.zone.names import ALICE, BOB, T94
+from tests.zone.names import ALICE, BOB, PAIN, T94
 
 FAST = Products(quiet_seconds=0.0, incomplete_seconds=3600.0, look_seconds=0.05)
 
@@ -46,12 +46,8 @@ class Scanned:
         self.experiment = site.register()
         self.session = Session(self.experiment, datetime(2026, 1, 2, 9, 0, 0))
         self.lines: list[str] = []
-        self.base = f"studies/{self._study()}/experiments/{self.experiment}"
-
-    def _study(self) -> str:
-        from tests.zone.names import PAIN
-
-        return PAIN
+        self.study = f"studies/{PAIN}"
+        self.base = f"{self.study}/experiments/{self.experiment}"
 
     def land(self, images) -> None:
         for name, content in images:
@@ -63,7 +59,7 @@ class Scanned:
 
     def worker(self, settings: Products = FAST) -> worker.Worker:
         site_settings = replace(self.site.settings, products=settings)
-        return worker.Worker(site_settings, self.site.new_connection, self.lines.append)
+        return worker.Worker(site_settings, self.site.new_connection, self.lines.append, below=f"{self.site.settings.home}/{self.study}")
 
     def run(self, settings: Products = FAST, **options):
         """One look; how this experiment's series came out is in their AVUs."""
@@ -272,7 +268,7 @@ def test_products_of_a_series_that_was_re_filed_go_with_it(study):
     assert len(reply["moves"]) == 4  # images, no products
     study.run()
     assert study.products() == []
-    moved = f"studies/{study._study()}/experiments/{other}/{PRODUCTS}/{EPI}"
+    moved = f"{study.study}/experiments/{other}/{PRODUCTS}/{EPI}"
     assert study.site.avus(moved)["DerivedFrom"].endswith(f"{other}/DICOM/{EPI}")
 
 
@@ -284,7 +280,8 @@ def test_an_interruption_anywhere_leaves_nothing_half(study, step):
         failing = Failing(study.site.new_connection(), step, number)
         site_settings = replace(study.site.settings, products=FAST)
         with contextlib.suppress(OSError):  # when not even the failure could be noted
-            worker.Worker(site_settings, lambda zone=failing: zone, study.lines.append).run_once()
+            below = f"{study.site.settings.home}/{study.study}"
+            worker.Worker(site_settings, lambda zone=failing: zone, study.lines.append, below=below).run_once()
         done = [name for name in study.products() if not name.startswith(f"{EPI}.unfinished/")]
         assert not done or len(done) == 5
         if not failing.failed:

@@ -1,0 +1,232 @@
+"""A study as a BIDS dataset, made of the products of its series. What has no place in BIDS goes below sourcedata, and is listed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from policy import layout, products
+from policy.context import Context
+from policy.experiment import State
+from policy.products import ProductState
+from policy.registry import Registry
+from policy.zone import Condition, NotFound
+from products import nifti
+from products.bids_names import Image, LeftOut, Name, label, names
+from products.transfer import fetch
+
+BIDS_VERSION = "1.10.0"
+NIFTI = ".nii.gz"
+LEFT_OUT = "sourcedata/left_out.tsv"
+
+
+@dataclass(slots=True)
+class Report:
+    """What was exported. `left_out` are rows of subject, session, series, where it is, why; `errors` is None where nothing validated it."""
+
+    images: int = 0
+    subjects: int = 0
+    sessions: int = 0
+    left_out: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    errors: list[str] | None = None
+    warnings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    experiment: str
+    path: str
+    subject: str
+    label: str
+
+
+def export(context: Context, study: str, folder: Path, progress: Callable[[int, int], None] = lambda done, of: None) -> Report:
+    """Writes the dataset of a study into a new folder, and validates it where the validator is installed.
+
+    It holds what the asking user may see, of experiments that are not withdrawn. Until it is whole, its folder ends in `.unfinished`.
+    FileExistsError where the folder holds something; NotFound where there is no such study.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder}: is not empty; give a folder that does not exist yet")
+    home = layout.study(context.settings, study)
+    if "/" in study or context.zone.stat(home) is None:
+        raise NotFound(f"there is no study {study!r}, or you may not see it")
+    making = folder.with_name(folder.name + ".unfinished")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    sessions = _sessions(context, home)
+    report = Report(subjects=len({s.subject for s in sessions}), sessions=len(sessions))
+    series = [(session, path) for session in sessions for path in _series(context, session)]
+    taken: Counter[str] = Counter()
+    for count, (session, path) in enumerate(series, 1):
+        _export_series(context, session, path, making, taken, report)
+        progress(count, len(series))
+    _describe(context, home, study, sessions, making, report)
+    if folder.exists():
+        folder.rmdir()
+    making.rename(folder)
+    _validate(folder, report)
+    return report
+
+
+def _sessions(context: Context, home: str) -> list[_Session]:
+    rows = context.zone.query(
+        ["COLL_NAME", "META_COLL_ATTR_VALUE"],
+        Condition("COLL_NAME", "like", f"{home}/experiments/%"),
+        Condition("META_COLL_ATTR_NAME", "=", "ExperimentID"),
+    )
+    registry = Registry(context)
+    found = [
+        e for path, new in sorted(rows) if path.startswith(home + "/") and (e := registry.experiment(new)) and e.state != State.WITHDRAWN
+    ]
+    labels = _labels({experiment.pseudonym for experiment in found})
+    return [_Session(e.id, e.path, labels[e.pseudonym], label(e.id)) for e in found]
+
+
+def _labels(pseudonyms: set[str]) -> dict[str, str]:
+    """Pseudonym -> label; pseudonyms that differ only in what a label cannot hold are told apart."""
+    plain = {pseudonym: label(pseudonym) for pseudonym in pseudonyms}
+    shared = Counter(plain.values())
+    return {p: text if shared[text] == 1 else f"{text}x{sha256(p.encode()).hexdigest()[:6]}" for p, text in plain.items()}
+
+
+def _series(context: Context, session: _Session) -> list[str]:
+    rows = context.zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "=", f"{session.path}/{layout.DataType.DICOM}"))
+    paths = [path for (path,) in rows if products.is_series(context, path)]
+    return sorted(paths, key=lambda path: (_number(path), path))
+
+
+def _number(path: str) -> int:
+    found = re.match(r"\d+", path.rpartition("/")[2])
+    return int(found[0]) if found else 0
+
+
+def _export_series(context: Context, session: _Session, path: str, folder: Path, taken: Counter[str], report: Report) -> None:
+    series = products.load(context, path)
+    where = f"sourcedata/sub-{session.subject}/ses-{session.label}/{series.name}"
+    if not series.images:
+        return
+    if series.state != ProductState.DONE or series.avus.get(products.INPUTS_CHECKSUM) != series.inputs_checksum:
+        reason = series.avus.get(products.DETAIL) or "its products are not made yet"
+        report.left_out.append((session.subject, session.label, series.name, "", f"{series.state or 'waiting'}: {reason}"))
+        return
+    rows = context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", series.products))
+    mine = sorted(name for (name,) in rows if not name.endswith((".tar", ".tar.index.json", ".log")))
+    if not any(name.endswith(NIFTI) for name in mine):
+        report.left_out.append((session.subject, session.label, series.name, "", "holds no MR images"))
+        return
+    target = folder / where
+    target.mkdir(parents=True)
+    for name in mine:
+        fetch(context.zone, f"{series.products}/{name}", target / name)
+    images = [_image(target, name.removesuffix(NIFTI), mine) for name in mine if name.endswith(NIFTI)]
+    description = series.avus.get("SeriesDescription") or series.name
+    for stem, named in names(description, images, context.settings.bids.rules).items():
+        if isinstance(named, LeftOut):
+            report.left_out.append((session.subject, session.label, series.name, f"{where}/{stem}", named.reason))
+        else:
+            _place(folder, session, target, stem, named, taken)
+            report.images += 1
+    if not any(target.iterdir()):
+        target.rmdir()
+
+
+def _image(folder: Path, stem: str, names: Iterable[str]) -> Image:
+    endings = {name.removeprefix(stem) for name in names if name.startswith(stem + ".")}
+    file = folder / f"{stem}.json"
+    sidecar: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return Image(stem, sidecar, nifti.volumes(folder / (stem + NIFTI)), frozenset(endings))
+
+
+def _place(folder: Path, session: _Session, source: Path, stem: str, name: Name, taken: Counter[str]) -> None:
+    """Moves an image and what belongs to it to its place; the second of a name becomes run 2, and the first run 1."""
+    base = f"sub-{session.subject}_ses-{session.label}"
+    target = folder / f"sub-{session.subject}/ses-{session.label}/{name.data_type}"
+    target.mkdir(parents=True, exist_ok=True)
+    plain = f"{base}_{name.text()}"
+    taken[plain] += 1
+    if taken[plain] == 2:
+        for file in [file for file in target.iterdir() if file.name.startswith(plain + ".")]:
+            file.rename(target / (f"{base}_{_run(name, 1)}" + file.name.removeprefix(plain)))
+    final = plain if taken[plain] == 1 else f"{base}_{_run(name, taken[plain])}"
+    for file in [file for file in source.iterdir() if file.name.startswith(stem + ".")]:
+        file.rename(target / (final + file.name.removeprefix(stem)))
+    if name.extra:
+        sidecar = target / f"{final}.json"
+        _write(sidecar, {**json.loads(sidecar.read_text(encoding="utf-8")), **name.extra})
+
+
+def _run(name: Name, number: int) -> str:
+    return Name(name.data_type, name.suffix, {**name.entities, "run": str(number)}).text()
+
+
+def _describe(context: Context, home: str, study: str, sessions: list[_Session], folder: Path, report: Report) -> None:
+    title = next((avu.value for avu in context.zone.metadata(home) if avu.attribute == "Title"), study)
+    tools = [{"Name": "MrData", "Version": version("mrdata")}, {"Name": "dcm2niix"}]
+    _write(folder / "dataset_description.json", {"Name": title, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "GeneratedBy": tools})
+    _participants(context, home, sessions, folder)
+    rows = [("participant", "session", "series", "where", "reason"), *sorted(report.left_out)]
+    if report.left_out:
+        (folder / "sourcedata").mkdir(exist_ok=True)
+        (folder / LEFT_OUT).write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+    (folder / "README").write_text(
+        f"{title}\n\nStudy {study} of the archive, exported as a BIDS dataset by MrData: {report.images} images of "
+        f"{report.sessions} sessions of {report.subjects} subjects.\nSubjects are known by the study's pseudonyms, sessions by "
+        f"their ExperimentIDs without the hyphen.\n{len(report.left_out)} images or series have no place in it; "
+        f"{LEFT_OUT} says which, and why.\nRaw data and Expanded Data are in the archive alone.\n",
+        encoding="utf-8",
+    )
+
+
+def _participants(context: Context, home: str, sessions: list[_Session], folder: Path) -> None:
+    """With the mixed-use metadata that the site lets into the archive."""
+    attributes = sorted(context.settings.castellum.attributes)
+    pseudonyms = {session.subject: _pseudonym(context, session) for session in sessions}
+    rows = [["participant_id", "pseudonym", *attributes]]
+    for subject, pseudonym in sorted(pseudonyms.items()):
+        avus = context.zone.metadata(f"{home}/subjects/{pseudonym}")
+        values = [", ".join(sorted(avu.value for avu in avus if avu.attribute == name)) or "n/a" for name in attributes]
+        rows.append([f"sub-{subject}", pseudonym, *(" ".join(value.split()) for value in values)])
+    (folder / "participants.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+    told = {"pseudonym": {"Description": "The subject's pseudonym in this study"}}
+    told |= {name: {"Description": f"Mixed-use metadata: {name}"} for name in attributes}
+    _write(folder / "participants.json", told)
+
+
+def _pseudonym(context: Context, session: _Session) -> str:
+    experiment = Registry(context).experiment(session.experiment)
+    if experiment is None:
+        raise NotFound(f"{session.experiment} is gone")
+    return experiment.pseudonym
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _validate(folder: Path, report: Report) -> None:
+    """By bids-validator-deno, where it is installed."""
+    if find_spec("bids_validator_deno") is None:
+        return
+    command = [sys.executable, "-c", "import bids_validator_deno as b; b.cli()", "--format", "json", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        issues = json.loads(done.stdout)["issues"]["issues"]
+    except (ValueError, KeyError) as error:
+        report.errors = [f"bids-validator-deno gave no report (exit status {done.returncode}): {error}"]
+        return
+    told = [f"{i['code']} {i.get('subCode', '')} {i.get('location', '')} {i.get('issueMessage', '')}".strip() for i in issues]
+    severe = [issue.get("severity") == "error" for issue in issues]
+    report.errors = sorted(text for text, is_error in zip(told, severe, strict=True) if is_error)
+    report.warnings = severe.count(False)
