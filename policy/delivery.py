@@ -176,17 +176,17 @@ def _send(context: Context, batches: dict[str, list[tuple[Waiting, list[tuple[st
         threading.Thread(target=run, args=(hook,), daemon=True).start()
     running = set(batches)
     last = started + SECONDS + 2 * context.settings.events.timeout_seconds
-    while running:
-        try:
+    try:
+        while running:
             result = results.get(timeout=max(0.0, last - time.monotonic()))
-        except Empty:  # a hook that gives its answer in drops: what it has not taken comes again
-            over.set()
-            context.zone.log(f"the hooks {', '.join(sorted(running))} take longer than a run may last")
-            return
-        if isinstance(result, str):
-            running.remove(result)
-        else:
-            yield result
+            if isinstance(result, str):
+                running.remove(result)
+            else:
+                yield result
+    except Empty:  # a hook that gives its answer in drops: what it has not taken comes again
+        context.zone.log(f"the hooks {', '.join(sorted(running))} take longer than a run may last")
+    finally:
+        over.set()
 
 
 def _post(context: Context, post: Post, hook: str, name: str, body: bytes) -> str:

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from policy.context import Context, Refused
+from policy.settings import Settings
 from policy.zone import Condition
+
+
+def periods(settings: Settings) -> dict[str, int]:
+    """The delay rules of a site -> their periods in seconds; the rule `<name>_every` schedules one."""
+    return {
+        "mrdata_sweep": settings.sweep.every_seconds,
+        "mrdata_archive": settings.archive.every_seconds,
+        "mrdata_events": settings.events.every_seconds,
+        "mrdata_fixity": settings.fixity.every_seconds,
+        **({"mrdata_castellum_poll": settings.castellum.every_seconds} if settings.castellum.source else {}),
+    }
 
 
 def every(context: Context, rule: str, seconds: int) -> dict[str, object]:

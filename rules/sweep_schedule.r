@@ -3,7 +3,8 @@
 #   irule -r irods_rule_engine_plugin-python-instance -F sweep_schedule.r
 #   irule -r irods_rule_engine_plugin-python-instance -F sweep_schedule.r "*rule='archive'" "*seconds='300'"
 #
-#   *rule      'sweep' (the default) places what rests in landing, 'archive' moves what is placed to the archive resource
+#   *rule      'sweep' (the default) places what rests in landing, 'archive' moves what is placed to the archive resource,
+#              'events' delivers events to hooks, 'fixity' verifies checksums, the oldest first
 #   *seconds   the period; left out, that of mrdata.yaml
 #
 # To be run by the service account, as whom the rule then runs (as another administrator: clientUserName=mrdata irule ...).
@@ -12,12 +13,12 @@ def main(rule_args, callback, rei):
     import json
 
     rule, seconds = (irods_rule_vars['*' + name][1:-1] for name in ('rule', 'seconds'))
-    rules = {'sweep': callback.mrdata_sweep_every, 'archive': callback.mrdata_archive_every}
+    rules = ('sweep', 'archive', 'events', 'fixity')
     if rule not in rules or (seconds and not seconds.isdigit()):
-        callback.writeLine('stdout', "Error: *rule is 'sweep' or 'archive', *seconds is a number")
+        callback.writeLine('stdout', 'Error: *rule is one of %s, *seconds is a number' % ', '.join(rules))
         return
     request = {'seconds': int(seconds)} if seconds else {}
-    reply = json.loads(rules[rule](json.dumps(request), '')['arguments'][1])
+    reply = json.loads(getattr(callback, 'mrdata_%s_every' % rule)(json.dumps(request), '')['arguments'][1])
     if 'error' in reply:
         callback.writeLine('stdout', 'Error: ' + reply['error'])
         return

@@ -3,7 +3,7 @@
 #   irule -r irods_rule_engine_plugin-python-instance -F sweep_stop.r
 #   irule -r irods_rule_engine_plugin-python-instance -F sweep_stop.r "*rule='archive'"
 #
-#   *rule   'sweep' (the default) or 'archive'
+#   *rule   'sweep' (the default), 'archive', 'events' or 'fixity'
 #
 # While the sweep is stopped, what ordinary users put into landing stays there, and so does what failed; nothing is lost.
 # To be run by any administrator. sweep_schedule.r starts it again.
@@ -13,8 +13,9 @@ def main(rule_args, callback, rei):
     from genquery import Query
 
     rule = irods_rule_vars['*rule'][1:-1]
-    if rule not in ('sweep', 'archive'):
-        callback.writeLine('stdout', "Error: *rule is 'sweep' or 'archive'")
+    rules = ('sweep', 'archive', 'events', 'fixity')
+    if rule not in rules:
+        callback.writeLine('stdout', 'Error: *rule is one of ' + ', '.join(rules))
         return
     # No microservice takes a rule out of the queue: the command does it, as the service account of the server.
     numbers = list(Query(callback, 'RULE_EXEC_ID', "RULE_EXEC_NAME like '%%mrdata_%s(%%'" % rule))

@@ -6,6 +6,7 @@ import os
 
 from irods_config.icommands import name
 from irods_config.site import Site, Step
+from policy.schedule import periods
 
 
 def differences(site: Site) -> list[str]:
@@ -24,8 +25,7 @@ def schedule(site: Site) -> None:
 
 def _periods(site: Site) -> dict[str, int]:
     """Name -> period in seconds."""
-    settings = site.settings()
-    return {"mrdata_sweep": settings.sweep.every_seconds, "mrdata_archive": settings.archive.every_seconds}
+    return periods(site.settings())
 
 
 def _scheduled(site: Site, rule: str) -> list[tuple[str, ...]]:

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import os
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ import pytest
 from microservices.headers import read_header
 from policy import drill, fixity, fixity_state, layout, review
 from policy.context import Context
-from policy.zone import Condition
+from policy.zone import Condition, ZoneError
 from tests.files import dicom
+from tests.zone.irule import irule
 from tests.zone.names import STEWARD, T94
 
 COPY = "demoResc"
@@ -52,8 +55,6 @@ def flip(file):
     bit = random.randrange(len(content) * 8)
     content[bit // 8] ^= 1 << bit % 8
     file.write_bytes(content)
-    import os
-
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
@@ -188,8 +189,6 @@ def test_the_oldest_come_first_within_the_bytes_of_a_day_and_a_run_goes_on_where
 
 
 def _with(settings, **changes):
-    from dataclasses import replace
-
     return replace(settings, fixity=replace(settings.fixity, **changes))
 
 
@@ -261,8 +260,6 @@ def test_the_yearly_report_is_for_the_stewards(make_archive):
     assert [(row["what"], row["resources"]) for row in rows if row["object"] == paths[0]] == [("repaired", COPY)]
     assert int(next(row["count"] for row in rows if row["what"] == "objects verified")) >= 3
     assert site.connect(STEWARD).stat(page) is None
-    from policy.zone import ZoneError
-
     with pytest.raises(ZoneError):
         site.connect(STEWARD).read(page, 0, 1)
     site.connect().group(site.settings.stewards, [STEWARD])
@@ -280,3 +277,15 @@ def test_only_the_service_account_may(make_archive):
     for rule in ("fixity", "fixity_check", "fixity_drill", "fixity_report", "fixity_every"):
         assert "may not call" in site.ask(rule, {"path": paths[0], "year": 2026}, user="rods")["error"]
     assert "no collection or object" in site.ask("fixity_check", {"path": "/"})["error"]
+
+
+def test_the_rule_files(make_archive):
+    site, paths = make_archive(count=3)
+    assert "sound: 3" in irule(site, "fixity_check", path=f"{experiment_of(paths)}/DICOM")
+    flip(replicas(site, paths[0])[COPY][0])
+    assert f"REPAIRED {paths[0]} {COPY}" in irule(site, "fixity_check", path=paths[0])
+    told = irule(site, "fixity_status", drill="2", report=time.strftime("%Y", time.gmtime()))
+    assert told.count("as it was") == 2
+    assert "fixity-" in told
+    assert "forecast: never older than" in told
+    assert "Error:" in irule(site, "fixity_check", path="/nowhere")
