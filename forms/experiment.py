@@ -74,13 +74,21 @@ def picture(zone: Zone, path: str) -> ResponseReturnValue:
         try:
             made = render(open_object(context(zone), path, stat.size))
         except NoPicture as error:
-            abort(404, f"There is no picture: {error}.")
+            return _no_picture(str(error))
         site().thumbnails.keep(key, made)
     else:
         zone.read(path, 0, 1)  # NotPermitted where the user may see but not read it
     response = Response(made, mimetype="image/png", headers={"Cache-Control": "private, max-age=3600"})
     response.set_etag(hashlib.sha256(f"{path} {stat.modified}".encode()).hexdigest()[:32])
     return response.make_conditional(request)
+
+
+def _no_picture(why: str) -> Response:
+    """Stands for an image that cannot be shown."""
+    current_app.logger.info("no thumbnail: %s", why)
+    mark = '<path d="M20 44l9-12 7 8 4-5 6 9z" fill="#52646e"/><circle cx="41" cy="25" r="4" fill="#52646e"/>'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" fill="#dfe6e9"/>{mark}</svg>'
+    return Response(svg, mimetype="image/svg+xml", headers={"Cache-Control": "private, max-age=60"})
 
 
 def ways(path: str) -> dict[str, str]:

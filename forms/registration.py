@@ -115,7 +115,7 @@ def _qr(text: str) -> str:
     """A QR code as SVG, of the text alone: scanners of every kind type it like a keyboard."""
     import segno
 
-    return str(segno.make(text, error="m").svg_inline(scale=6, border=2, dark="#000", light="#fff", svgclass="qr", lineclass=None))
+    return str(segno.make_qr(text, error="m").svg_inline(border=2, dark="#000", light="#fff", svgclass="qr", lineclass=None, omitsize=True))
 
 
 def _yaml(experiment: Experiment) -> str:

@@ -230,7 +230,7 @@ def verify(quick: bool, user: str, as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; a web server with HTTPS stands in front of others.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; in front of others goes HTTPS.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
 def serve(host: str, port: int) -> None:
     """Serves the web pages until interrupted."""
@@ -242,12 +242,13 @@ def serve(host: str, port: int) -> None:
 @cli.command()
 @click.option("--once", is_flag=True, help="Run through, print the report, leave.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-zone"), show_default=True, help="Where the zone is made.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Of the web pages, on 127.0.0.1.")
 @JSON
-def demo(once: bool, folder: Path, as_json: bool) -> None:
-    """Shows the whole way on a new embedded zone: a pretend scanner, the scanner process, the sweep, the archive."""
+def demo(once: bool, folder: Path, port: int, as_json: bool) -> None:
+    """Shows the whole way on a new embedded zone: a pretend scanner, the scanner process, the sweep, the archive, the web pages."""
     from mrdata.demo import run
 
-    sys.exit(run(folder, once=once, as_json=as_json))
+    sys.exit(run(folder, once=once, as_json=as_json, port=port))
 
 
 cli.add_command(export)

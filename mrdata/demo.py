@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,11 @@ STUDIES: list[dict[str, Any]] = [
 ]
 
 
-def run(folder: Path, *, once: bool, as_json: bool) -> int:
-    """Runs it in a new zone in `folder`; 0 only if every file stands where it should. Without `once`, goes on until interrupted."""
+def run(folder: Path, *, once: bool, as_json: bool, port: int = 8080) -> int:
+    """Runs it in a new zone in `folder`; 0 only if every file stands where it should. Without `once`, goes on until interrupted.
+
+    Without `once` the web pages are shown on `port` of 127.0.0.1, or on a free one where it is taken.
+    """
     say = _quiet if as_json else _aloud
     folder = _fresh(folder)
     say(f"A new zone in {folder}")
@@ -57,8 +61,11 @@ def run(folder: Path, *, once: bool, as_json: bool) -> int:
     for new, study, pseudonym, owner in experiments:
         say(f"  registered {new} for study {study}, subject {pseudonym}, owner {owner}")
     plan = demo_session([new for new, *_ in experiments], corpus=CORPUS if CORPUS.is_dir() else None)
+    pages = 0 if once else _free(port)
+    if pages:
+        say(f"\nThe web pages: http://127.0.0.1:{pages}/ (be alice or bob, scientists, or steward, who looks after the quarantine)\n")
     say(f"The console delivers {len(plan)} files while the scanner and the sweep run.")
-    with _programs(folder), EmbeddedZone(folder, settings.account) as zone:
+    with _programs(folder, pages), EmbeddedZone(folder, settings.account) as zone:
         started = time.monotonic()
         _deliver(settings, zone, plan)
         settled = _settle(settings, zone)
@@ -69,7 +76,7 @@ def run(folder: Path, *, once: bool, as_json: bool) -> int:
         else:
             print(demo_report.text(zone, settings, report))
         if not once:
-            _go_on(folder, settings)
+            _go_on(folder, settings, pages)
     return 0 if report.is_good else 1
 
 
@@ -96,6 +103,7 @@ def _site(folder: Path, settings: Settings) -> list[tuple[str, str, str, str]]:
     make_users(settings, "alice", "bob", "steward")
     experiments = []
     with EmbeddedZone(folder, "mrdata") as zone:
+        zone.group(settings.stewards, ["steward"])
         for study in STUDIES:
             _call(zone, "mrdata_study", study)
             study_id, pseudonym, owner = study["study"], study["subjects"][0], study["members"][0]
@@ -113,12 +121,16 @@ def _call(zone: Client, rule: str, request: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _programs(folder: Path) -> Iterator[None]:
-    """`mrdata scan` and `mrdata zone run`, with their logs in the zone's folder, until the end of the block."""
+def _programs(folder: Path, pages: int = 0) -> Iterator[None]:
+    """`mrdata scan`, `mrdata zone run` and, on a port, `mrdata serve`, with their logs in the zone's folder, until the end of the block."""
     environment = {**os.environ, "MRDATA_ZONE": str(folder)}
+    programs = {"scan": ["scan"], "delay": ["zone", "run", str(folder)]}
+    if pages:
+        programs["pages"] = ["serve", "--port", str(pages)]
     running = []
-    with open(folder / "scan.log", "wb") as scan_log, open(folder / "delay.log", "wb") as delay_log:
-        for arguments, log in ((["scan"], scan_log), (["zone", "run", str(folder)], delay_log)):
+    with ExitStack() as logs:
+        for name, arguments in programs.items():
+            log = logs.enter_context(open(folder / f"{name}.log", "wb"))
             command = [sys.executable, "-m", "mrdata.cli", *arguments]
             running.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
         try:
@@ -159,9 +171,23 @@ def _settle(settings: Settings, zone: Client) -> bool:
     return False
 
 
-def _go_on(folder: Path, settings: Settings) -> None:
+def _free(port: int) -> int:
+    """The port, or another one where it is taken."""
+    for wanted in (port, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", wanted))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("127.0.0.1 has no free port for the web pages")
+
+
+def _go_on(folder: Path, settings: Settings, pages: int) -> None:
     print(
-        f"\nThe scanner and the sweep go on. In another terminal:\n"
+        f"\nThe web pages: http://127.0.0.1:{pages}/\n"
+        f"The scanner and the sweep go on. In another terminal:\n"
         f"  export MRDATA_ZONE={folder}\n"
         f"  mrdata ls -r {settings.home}/studies\n"
         f"  mrdata rule quarantine_list\n"

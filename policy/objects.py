@@ -27,6 +27,7 @@ def open_object(context: Context, path: str, size: int) -> io.BufferedReader:
 class _ObjectFile(io.RawIOBase):
     def __init__(self, context: Context, path: str, size: int) -> None:
         self._zone, self._path, self._size, self._at = context.zone, path, size, 0
+        self.name = path
 
     def readable(self) -> bool:
         return True
