@@ -142,10 +142,18 @@ class EmbeddedZone:
     @_translated
     def remove(self, path: str) -> None:
         """Moves a data object or a collection to the trash."""
+        self._remove(path, force=False)
+
+    @_translated
+    def erase(self, path: str) -> None:
+        """Removes a data object or a collection for good."""
+        self._remove(path, force=True)
+
+    def _remove(self, path: str, *, force: bool) -> None:
         found = self.stat(path)
         if found is None:
             raise IrodsError("OBJ_PATH_DOES_NOT_EXIST", path)
-        (routes.irm_collection if found.is_collection else routes.irm)(self.agent, path)
+        (routes.irm_collection if found.is_collection else routes.irm)(self.agent, path, force=force)
 
     def _is_collection(self, path: str) -> bool:
         return self.agent.session.collection_id(path) is not None

@@ -116,15 +116,22 @@ class IrodsZone(Catalog):
 
     def remove(self, path: str) -> None:
         """To the trash."""
+        self._remove(path, force=False)
+
+    def erase(self, path: str) -> None:
+        """For good."""
+        self._remove(path, force=True)
+
+    def _remove(self, path: str, *, force: bool) -> None:
         demand(path)
         found = self.stat(path)
         if found is None:
             raise NotFound(f"{path} is not there")
-        with _errors("remove", path):
+        with _errors("erase" if force else "remove", path):
             if found.is_collection:
-                self.session.collections.remove(path, recurse=True, force=False)
+                self.session.collections.remove(path, recurse=True, force=force)
             else:
-                self.session.data_objects.unlink(path, force=False)
+                self.session.data_objects.unlink(path, force=force)
 
     def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
         """All or nothing."""

@@ -117,16 +117,23 @@ class ServerZone(Catalog):
 
     def remove(self, path: str) -> None:
         """To the trash."""
+        self._remove(path, force=False)
+
+    def erase(self, path: str) -> None:
+        """For good."""
+        self._remove(path, force=True)
+
+    def _remove(self, path: str, *, force: bool) -> None:
         demand(path)
         found = self.stat(path)
         if found is None:
             raise NotFound(f"{path} is not there")
-        with _errors("remove", path):
+        with _errors("erase" if force else "remove", path):
             if found.is_collection:
-                self._call("msiRmColl", path, "", 0)
+                self._call("msiRmColl", path, "forceFlag=" if force else "", 0)
             else:
                 _demand_one_argument(path)
-                self._call("msiDataObjUnlink", f"objPath={path}", 0)
+                self._call("msiDataObjUnlink", f"objPath={path}" + ("++++forceFlag=" if force else ""), 0)
 
     def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
         """Single AVUs: the atomic microservice opens a catalog connection at each call, which costs as much as eight of them.

@@ -12,12 +12,11 @@ from datetime import UTC, date, datetime, timedelta
 from policy import audit, layout, review
 from policy.context import Context, Refused
 from policy.experiment import Experiment
+from policy.study import YEARS
 from policy.zone import AVU, Condition
 
 END = "RetentionEnd"
 """AVU of a finalized experiment: the first day on which it may be deleted; ISO 8601."""
-YEARS = "RetentionYears"
-"""AVU of a study that has a time of its own."""
 LOOKED = "RetentionLooked"
 """AVU of the collection of all studies: the day of the last look."""
 REVIEW = "retention"
@@ -78,7 +77,7 @@ def _ending(context: Context, days: int) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, value in context.zone.query(["COLL_NAME", "META_COLL_ATTR_VALUE"], *by_end):
         experiment = layout.experiment_of(context.settings, path)
-        if experiment and path.endswith(f"/experiments/{experiment}") and value[:8] + "01" <= until:
+        if experiment and path.endswith(f"/experiments/{experiment}"):
             study = path.removeprefix(layout.studies(context.settings) + "/").partition("/")[0]
             found[study, value[:7]].append(experiment)
     return found

@@ -11,23 +11,26 @@ from policy.context import Context, Refused
 from policy.experiment import State
 from policy.zone import AVU, Access, Condition
 
+YEARS = "RetentionYears"
+"""AVU of a study whose experiments are kept for a time of its own."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """`members` are iRODS users who may read the study; `subjects` are pseudonyms."""
+    """`members` are iRODS users who may read the study; `subjects` are pseudonyms. `retention_years` 0: as the site's settings say."""
 
     id: str
     title: str = ""
     members: list[str] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
     active: bool = True
+    retention_years: int = 0
 
 
 def study_from(mapping: Mapping[str, object]) -> Study:
-    """A study from what YAML holds: `study`, `title`, `members`, `subjects`, `active`. Refused names the key that is wrong."""
-    known = {"study", "title", "members", "subjects", "active"}
+    """A study from what YAML holds: `study`, `title`, `members`, `subjects`, `active`, `retention_years`. Refused names the key that is wrong."""
+    known = {"study", "title", "members", "subjects", "active", "retention_years"}
     if unknown := sorted(set(mapping) - known):
         raise Refused(f"study file: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
     lists = {}
@@ -36,7 +39,11 @@ def study_from(mapping: Mapping[str, object]) -> Study:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise Refused(f"study file: {key} must be a list of texts (put pseudonyms of digits in quotes)")
         lists[key] = value
-    study = Study(str(mapping.get("study", "")), str(mapping.get("title", "")), active=mapping.get("active", True) is True, **lists)
+    years = mapping.get("retention_years", 0)
+    if not isinstance(years, int) or isinstance(years, bool) or not 0 <= years <= 1000:
+        raise Refused("study file: retention_years must be a whole number of years")
+    title, active = str(mapping.get("title", "")), mapping.get("active", True) is True
+    study = Study(str(mapping.get("study", "")), title, active=active, retention_years=years, **lists)
     for what, names in (("study", [study.id]), ("subjects", study.subjects)):
         for name in names:
             if not _NAME.fullmatch(name):
@@ -68,8 +75,10 @@ def put(context: Context, study: Study) -> str:
         if not is_withdrawn(context, study.id, pseudonym):
             zone.annotate(f"{path}/subjects/{pseudonym}", add=[AVU("Pseudonym", pseudonym)])
     new = [AVU("Title", study.title)] if study.title else []
+    if study.retention_years:
+        new.append(AVU(YEARS, str(study.retention_years)))
     new += [AVU("StudyState", "active" if study.active else "inactive"), AVU("StudyID", study.id)]
-    old = [avu for avu in zone.metadata(path) if avu.attribute in ("Title", "StudyState", "StudyID")]
+    old = [avu for avu in zone.metadata(path) if avu.attribute in {"Title", "StudyState", "StudyID", *(n.attribute for n in new)}]
     zone.annotate(path, add=[avu for avu in new if avu not in old], remove=[avu for avu in old if avu not in new])
     return path
 
@@ -91,6 +100,7 @@ def _changes(context: Context, study: Study, there: bool) -> dict[str, str]:
         "members_added": ", ".join(sorted(wanted - has)),
         "members_removed": ", ".join(sorted(has - wanted)),
         "subjects_added": str(len({f"{path}/subjects/{pseudonym}" for pseudonym in study.subjects} - known) or ""),
+        "retention_years": str(study.retention_years) if str(study.retention_years) not in ("0", held.get(YEARS)) else "",
         "title": study.title if study.title and study.title != held.get("Title") else "",
         "state": "" if (held.get("StudyState") == "active") is study.active and there else "active" if study.active else "inactive",
     }

@@ -43,7 +43,7 @@ class Access(StrEnum):
     NULL = "null"
     READ = "read"
     ANNOTATE = "delete_metadata"
-    """Reads, and changes AVUs; neither bytes nor names."""
+    """Reads, and in rules also changes AVUs; neither bytes nor names."""
     WRITE = "write"
     OWN = "own"
 
@@ -139,6 +139,12 @@ class Zone(Protocol):
 
     def remove(self, path: str) -> None:
         """Moves a data object or a collection to the trash of the user who asks; nothing is erased."""
+
+    def erase(self, path: str) -> None:
+        """Removes a data object or a collection with all below it for good: no trash, all replicas. Files registered in place stay.
+
+        As `remove`, it needs `own` on what is removed.
+        """
 
     def metadata(self, path: str) -> list[AVU]: ...
 

@@ -567,3 +567,51 @@ def test_select_shows_only_what_one_may_read(site, home):
         service.make_collection(f"{home}/own")
     assert site.connect(ALICE).select(["COLL_NAME"], Condition("COLL_NAME", "=", f"{home}/own")) == []
     assert site.connect().select(["COLL_NAME"], Condition("COLL_NAME", "=", f"{home}/own")) == [(f"{home}/own",)]
+
+
+def test_erase_leaves_nothing_in_the_trash(zone, site, home):
+    zone.make_collection(f"{home}/c/d")
+    for path in ("a", "c/d/b"):
+        zone.write(f"{home}/{path}", b"x")
+    zone.annotate(f"{home}/a", add=[AVU("k", "v")])
+    files = [file for (file,) in zone.query(["DATA_PATH"], Condition("COLL_NAME", "like", f"{home}%"))]
+    zone.erase(f"{home}/a")
+    zone.erase(f"{home}/c")
+    assert zone.stat(f"{home}/a") is None
+    assert zone.stat(f"{home}/c") is None
+    assert len(files) == 2
+    assert not any(Path(file).exists() for file in files)
+    name = home.rpartition("/")[2]
+    assert not zone.query(["COLL_NAME"], Condition("COLL_NAME", "like", f"/{site.settings.zone}/trash/%{name}%"))
+    with pytest.raises(NotFound):
+        zone.erase(f"{home}/a")
+
+
+def test_who_may_annotate_only_changes_avus_and_nothing_else(zone, site, home):
+    """What finalized experiments rely on: the service account itself can neither write nor rename nor remove."""
+    zone.make_collection(f"{home}/c")
+    zone.write(f"{home}/c/a", b"a")
+    kept = zone.checksum(f"{home}/c/a")
+    zone.permit(f"{home}/c", "mrdata", Access.ANNOTATE, recursive=True)
+    assert zone.permissions(f"{home}/c/a") == {"mrdata": Access.ANNOTATE}
+    assert zone.permissions(f"{home}/c") == {"mrdata": Access.ANNOTATE}
+    rules = site.inside()  # clients change AVUs all or nothing, for which iRODS demands more
+    rules.annotate(f"{home}/c/a", add=[AVU("k", "v"), AVU("k", "w")])
+    rules.annotate(f"{home}/c/a", remove=[AVU("k", "v")])
+    assert zone.metadata(f"{home}/c/a") == [AVU("k", "w")]
+    for attempt in (
+        lambda: zone.write(f"{home}/c/a", b"b"),
+        lambda: zone.write(f"{home}/c/new", b"b"),
+        lambda: zone.move(f"{home}/c/a", f"{home}/a"),
+        lambda: zone.move(f"{home}/c", f"{home}/d"),
+        lambda: zone.remove(f"{home}/c/a"),
+        lambda: zone.erase(f"{home}/c/a"),
+        lambda: zone.erase(f"{home}/c"),
+        lambda: zone.replicate(f"{home}/c/a", site.settings.landing.resource),
+    ):
+        with pytest.raises(ZoneError):
+            attempt()
+    assert zone.read(f"{home}/c/a", 0, 9) == b"a"
+    assert zone.checksum(f"{home}/c/a", verify=True) == kept
+    zone.permit(f"{home}/c", "mrdata", Access.OWN, recursive=True)
+    zone.erase(f"{home}/c")
