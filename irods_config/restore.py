@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import socket
 import sys
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from irods_config import backup
+from irods_config import backup, server
 from irods_config.catalog import Catalog
 from irods_config.icommands import SetupError
-
-HEARTBEAT = b"\x00\x00\x00\x33<MsgHeader_PI><type>HEARTBEAT</type></MsgHeader_PI>"
 
 
 def try_out(made: Path, scratch: Catalog) -> int:
@@ -43,16 +40,6 @@ def restore(made: Path, catalog: Catalog) -> int:
     return rows
 
 
-def is_running(port: int) -> bool:
-    """Whether an iRODS server answers on this host."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            connection.sendall(HEARTBEAT)
-            return connection.recv(256) == b"HEARTBEAT"
-    except OSError:
-        return False
-
-
 def _restore(made: Path, catalog: Catalog, options: Sequence[str]) -> None:
     one = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password"]
     catalog.run("pg_restore", *one, *options, f"--dbname={catalog.database}", str(made / backup.DUMP))
@@ -79,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.scratch:
             print(f"{given.scratch}: {try_out(given.backup, catalog.named(given.scratch))} rows, all as in the backup")
             return 0
-        if is_running(given.port):
+        if server.answers("127.0.0.1", given.port):
             raise SetupError("stop the iRODS server first: what it writes now would be lost, or would mix with what is restored")
         backup.Manifest.read(given.backup)
         if not given.keep_nothing:

@@ -10,6 +10,7 @@ from irods_config.steps import (
     collections,
     configuration,
     delay_rules,
+    delay_server,
     health,
     native_rules,
     resources,
@@ -20,5 +21,5 @@ from irods_config.steps import (
 FILES = [settings.STEP, certificates.STEP, rulebase.STEP, native_rules.STEP, configuration.STEP, client.STEP]
 """In this order: Python comes first in the configuration, so its core.py has to work before."""
 
-ZONE = [catalog_indexes.STEP, resources.STEP, accounts.STEP, collections.STEP, delay_rules.STEP, health.STEP]
+ZONE = [catalog_indexes.STEP, resources.STEP, accounts.STEP, collections.STEP, delay_rules.STEP, delay_server.STEP, health.STEP]
 """What needs the server, with the new configuration."""
