@@ -19,7 +19,8 @@ from tests import corpus
 
 RULES = {
     "func/task-qa_dir-{dir}_bold": [r"EPI PE=(?P<dir>AP|PA|LR|RL)"],
-    "func/task-{task}_sbref": [r"^(?P<task>(?:ax|cor|sag)_(?:asc|desc|int)_\d+sl)", r"^(?P<task>noPF.*)", r"_bold_", r"^fMRI"],
+    "func/task-{task}_sbref": [r"^(?P<task>(?:ax|cor|sag)_(?:asc|desc|int)_\d+sl)", r"^(?P<task>noPF.*)"],
+    "func/sbref": [r"_bold_", r"^fMRI"],
 }
 """What a site would write into `bids.rules` for these series: most are a single volume of what was a run."""
 

@@ -7,12 +7,13 @@ import gzip
 import io
 import json
 import re
+import secrets
 import struct
 import subprocess
 import sys
 import tarfile
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -41,10 +42,11 @@ def study(site):
 class Scanned:
     """One experiment, and a worker on it."""
 
-    def __init__(self, site) -> None:
+    def __init__(self, site, **registration: str) -> None:
         self.site = site
-        self.experiment = site.register()
-        self.session = Session(self.experiment, datetime(2026, 1, 2, 9, 0, 0))
+        self.experiment = site.register(**registration)
+        # UIDs follow from the moment: never those of another test in the same zone.
+        self.session = Session(self.experiment, datetime(2026, 1, 2, 9) + timedelta(milliseconds=secrets.randbelow(10**10)))
         self.lines: list[str] = []
         self.study = f"studies/{PAIN}"
         self.base = f"{self.study}/experiments/{self.experiment}"
