@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHMARKS = ("headers", "imports", "ingest", "twix", "growth")
+BENCHMARKS = ("headers", "imports", "ingest", "twix", "growth", "castellum")
 
 
 def main() -> None:
