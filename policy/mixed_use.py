@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from policy import free_text
@@ -144,7 +145,7 @@ def taken(
     for name in sorted(set(given) & set(allowed)):
         value = given[name]
         texts = sorted({t for v in (value if isinstance(value, (list, tuple)) else [value]) if (t := _text(v))})
-        faults = sorted({fault for text in texts if (fault := _fault(text, allowed[name]))})
+        faults = sorted({fault for text in texts if (fault := _fault(text, tuple(allowed[name])))})
         if faults:
             refusals.append(Refusal(study, pseudonym, name, ", ".join(faults)))
         elif texts:
@@ -163,7 +164,8 @@ def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _fault(text: str, patterns: list[str]) -> str:
+@lru_cache(maxsize=10_000)  # values of attributes repeat
+def _fault(text: str, patterns: tuple[str, ...]) -> str:
     if len(text) > LONGEST or not text.isprintable():
         return "is longer than 1000 characters or holds characters that do not print"
     if patterns:
@@ -183,7 +185,7 @@ def _written(fields: Mapping[str, object]) -> bytes:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return json.encoder.encode_basestring(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _read(content: bytes) -> dict[str, Any]:
