@@ -9,11 +9,11 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 
 from forms.access import demand_steward
-from forms.experiment import picture
+from forms.experiment import history, picture
 from forms.login import Login
 from forms.site import context, site
+from policy import browse, experiment_id, layout
 from policy import desk as policy_desk
-from policy import experiment_id, layout
 from policy.context import Context, Refused
 from policy.registry import UNLIKE
 from policy.zone import Zone
@@ -106,9 +106,15 @@ def refile(scanner: str, name: str) -> ResponseReturnValue:
 def done() -> ResponseReturnValue:
     """After re-filing: where it is, and how to undo it."""
     with site().service.zone() as service:
-        demand_steward(service)
-    entries = {key: request.args.get(key, "") for key in ("to", "scanner", "name", "stays")}
-    return render_template("done.html", **entries)
+        login = demand_steward(service)
+        entries = {key: request.args.get(key, "") for key in ("to", "scanner", "name", "stays")}
+        parsed = experiment_id.parse(entries["to"])
+        if parsed is None:
+            abort(404, "This is no ExperimentID.")
+        told = history(context(service), parsed)
+    with login.zone() as zone:
+        is_seen = browse.experiment(context(zone), parsed) is not None
+    return render_template("done.html", history=told, is_seen=is_seen, may_refile=False, **entries)
 
 
 @pages.post("/quarantine/<scanner>/<name>/undo")

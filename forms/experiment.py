@@ -15,6 +15,7 @@ from forms.site import context, site
 from forms.thumbnails import NoPicture, render
 from policy import audit, browse, experiment_id, layout, overview
 from policy.audit import Entry
+from policy.context import Context
 from policy.experiment import Experiment
 from policy.layout import DataType
 from policy.objects import open_object
@@ -110,14 +111,14 @@ def _live(zone: Zone, experiment: Experiment) -> dict[str, object]:
         return {
             "overview": seen,
             "suspects": overview.suspects(ctx, experiment.id),
-            "history": audit.history(ctx, experiment.id, _entries()),
+            "history": history(ctx, experiment.id),
             "may_refile": is_steward(person()),
         }
 
 
-def _entries() -> MutableMapping[str, Entry]:
-    """Entries of the audit log that were read before: they never change."""
+def history(service: Context, experiment_id: str) -> list[Entry]:
+    """What was done to an experiment. Entries of the audit log that were read before are remembered: they never change."""
     known: MutableMapping[str, Entry] = current_app.extensions.setdefault("mrdata-audit", {})
     if len(known) > 10_000:
         known.clear()
-    return known
+    return audit.history(service, experiment_id, known)

@@ -37,6 +37,7 @@ class Account:
     name: str
     environment: Path
     authentication: Path
+    password: str = ""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -118,7 +119,7 @@ class Server:
         password = secrets.token_hex(8)
         self.service.run("iadmin", text=f"moduser {user} password {password}\nquit\n".encode())
         folder = self.folder / "accounts"
-        account = Account(user, folder / f"{user}.json", folder / f"{user}.irodsA")
+        account = Account(user, folder / f"{user}.json", folder / f"{user}.irodsA", password)
         environment = json.loads(self.service.environment.read_text(encoding="utf-8"))
         home = f"/{environment['irods_zone_name']}/home/{user}"
         environment |= {"irods_user_name": user, "irods_home": home, "irods_cwd": home}
