@@ -193,6 +193,7 @@ def main() -> None:
 
     castellum = pretend()
     with castellum.running(), on_server(castellum), IrodsZone(open_session()) as zone:
+        zone.session.connection_timeout = 7200  # seconds that a rule may take
         known = {name for (name,) in zone.query(["USER_NAME"])}
         if "alice" not in known:
             subprocess.run(["iadmin", "mkuser", "alice", "rodsuser"], check=True)
