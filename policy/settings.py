@@ -175,6 +175,18 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Expanded:
+    """Expanded Data: trees in `<folder>/<scanner>/expdata/<ExperimentID>/` of the landing zone, and what is told of them."""
+
+    quiet_seconds: float = 86400.0
+    """A tree is copied when nothing in it has changed for so long."""
+    marker: str = "FINISHED"
+    """Name of a file at the top of a tree that says that it is finished; empty: there is none."""
+    attributes: dict[str, list[str]] = field(default_factory=dict)
+    """Attributes that a `metadata.yaml` may set, with expressions of their values; empty: all that do not look like personal data."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a site."""
 
@@ -199,6 +211,7 @@ class Settings:
     castellum: Castellum = field(default_factory=Castellum)
     products: Products = field(default_factory=Products)
     bids: Bids = field(default_factory=Bids)
+    expanded: Expanded = field(default_factory=Expanded)
     events: Events = field(default_factory=Events)
     fixity: Fixity = field(default_factory=Fixity)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
@@ -216,6 +229,7 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
     castellum_settings.check(settings.castellum, SettingsError)
     allowed = {f"guard.allow.{a}": p for a, p in settings.guard.allow.items()}
     allowed |= {f"castellum.attributes.{a}": p for a, p in settings.castellum.attributes.items()}
+    allowed |= {f"expanded.attributes.{a}": p for a, p in settings.expanded.attributes.items()}
     allowed |= {f"bids.rules.{a}": p for a, p in settings.bids.rules.items()}
     for key, patterns in allowed.items():
         for pattern in patterns:
