@@ -1,0 +1,92 @@
+"""The catalog's indexes, its backup and its restore, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from irods_config import backup, restore
+from irods_config.catalog import Catalog
+from irods_config.icommands import ICommands, SetupError
+from irods_config.site import Site
+from irods_config.steps import catalog_indexes
+from tests.unit import postgres
+
+BELOW = "explain select coll_id from r_coll_main where coll_name like '/zone/home/mrdata/landing/%'"
+
+
+@pytest.fixture(scope="module")
+def socket():
+    with postgres.cluster() as folder:
+        yield folder
+
+
+def site(socket, tmp_path, collation):
+    name = f"db_{abs(hash(str(tmp_path)))}"
+    config = postgres.database(socket, name, collation, tmp_path)
+    return Site(ICommands(tmp_path), etc=tmp_path), Catalog.of(config)
+
+
+def plan(catalog):
+    return postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-Atc", f"analyze; {BELOW}"])
+
+
+def test_an_ordinary_database_lacks_them_and_gets_them_once(socket, tmp_path):
+    here, catalog = site(socket, tmp_path, "C.UTF-8")
+    assert "Seq Scan" in plan(catalog)
+    assert [line.split(":")[0] for line in catalog_indexes.differences(here)] == [
+        "r_coll_main.coll_name",
+        "r_data_main.data_path",
+        "r_meta_main.meta_attr_value",
+    ]
+    catalog_indexes.make(here)
+    assert catalog_indexes.differences(here) == []
+    assert "using mrdata_r_coll_main_coll_name" in plan(catalog)
+    catalog_indexes.make(here)
+    assert catalog_indexes.differences(here) == []
+
+
+def test_a_database_of_collation_c_needs_none(socket, tmp_path):
+    here, catalog = site(socket, tmp_path, "C")
+    assert catalog_indexes.differences(here) == []
+    assert "using idx_coll_main3" in plan(catalog)
+
+
+def test_an_index_that_was_broken_off_is_made_again(socket, tmp_path):
+    here, catalog = site(socket, tmp_path, "C.UTF-8")
+    catalog_indexes.make(here)
+    broken = "update pg_index set indisvalid = false where indexrelid = 'mrdata_r_data_main_data_path'::regclass"
+    postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-qc", broken])
+    assert [line.split(":")[0] for line in catalog_indexes.differences(here)] == ["r_data_main.data_path"]
+    catalog_indexes.make(here)
+    assert catalog_indexes.differences(here) == []
+
+
+def test_a_backup_is_tried_and_restored(socket, tmp_path):
+    _, catalog = site(socket, tmp_path, "C.UTF-8")
+    made = backup.backup(catalog, tmp_path / "backups", tmp_path, tmp_path / "current")
+    change = "delete from r_coll_main where coll_id > 5; create table left_behind (a int); insert into r_data_main values (1, '/x')"
+    postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-qc", change])
+    before = catalog.contents()
+    assert backup.Manifest.read(made).differences(before)
+
+    scratch = f"{catalog.database}_scratch"
+    postgres.database(socket, scratch, "C", tmp_path, text="")
+    assert restore.try_out(made, catalog.named(scratch)) == 20001
+    assert catalog.contents() == before, "a trial touches nothing"
+    with pytest.raises(SetupError, match="is not empty"):
+        restore.try_out(made, catalog.named(scratch))
+
+    # A table that the backup does not know stays, and is told.
+    with pytest.raises(SetupError, match=r"left_behind: 0 rows"):
+        restore.restore(made, catalog)
+    postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-qc", "drop table left_behind"])
+    assert restore.restore(made, catalog) == 20001
+    locks = postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-Atc", "select lock_host from r_rule_exec"])
+    assert locks.strip() == "", "what a delay server had begun would never run again"
+
+
+def test_a_catalog_that_does_not_answer_says_so(socket, tmp_path):
+    here, catalog = site(socket, tmp_path, "C")
+    (here.etc / "server_config.json").write_text((here.etc / "server_config.json").read_text().replace(catalog.database, "no_such"))
+    with pytest.raises(SetupError, match='database "no_such" does not exist'):
+        catalog_indexes.differences(here)

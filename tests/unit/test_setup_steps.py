@@ -1,0 +1,206 @@
+"""What set-up finds on a server. The iCommands here are scripts that print what the real ones printed on iRODS 5.0.2."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import threading
+import time
+
+import pytest
+
+from irods_config import install, server
+from irods_config.icommands import PYTHON_ENGINE, ICommands, SetupError
+from irods_config.site import Site
+from irods_config.steps import delay_rules, delay_server, rulebase
+from policy.schedule import periods
+
+HOST = "localhost"
+OTHER = "127.0.0.2"
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A server's files, without a server."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "bin").mkdir()
+    config = {"host": HOST, "zone_name": "site", "zone_port": 1247, "plugin_configuration": {"rule_engines": []}}
+    (tmp_path / "etc/server_config.json").write_text(json.dumps(config))
+    (tmp_path / "etc/mrdata.yaml").write_text("zone: site\nscanners: [94T]\n")
+    place = install.Place(
+        tmp_path / "root", tmp_path / "etc/core.py", tmp_path / "etc/mrdata.yaml", config=tmp_path / "etc/server_config.json"
+    )
+    return Site(ICommands(tmp_path, tmp_path / "bin"), etc=tmp_path / "etc", place=place)
+
+
+def command(site, name, text):
+    """An iCommand: a shell script."""
+    file = site.icommands.bin / name
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+
+def leader(site, name):
+    """`iadmin get_delay_server_info`; `set_delay_server` makes the server that is named the leader, as a running server does."""
+    (site.etc / "leader").write_text(name)
+    text = f"""case $1 in
+get_delay_server_info) printf '{{"leader": "%s", "successor": ""}}\\n' "$(cat {site.etc}/leader)";;
+set_delay_server) printf '%s' "$2" > {site.etc}/leader;;
+esac"""
+    command(site, "iadmin", text)
+
+
+def queue(site, *rows):
+    """`iquest` about the delay queue: (rule, due, period, user, host, process); the rule is looked for in the question's text."""
+    lines = []
+    for number, (rule, due, period, user, host, process) in enumerate(rows):
+        fields = "\\037".join([str(10000 + number), f"{int(due):011d}", f"{period}s REPEAT FOR EVER", user, host, str(process)])
+        lines.append(f"case \"$*\" in *{rule}*) printf '{fields}\\n'; n=1;; esac")
+    command(site, "iquest", "\n".join([*lines, '[ -n "$n" ] || echo CAT_NO_ROWS_FOUND: Nothing was found matching your query']))
+
+
+def all_rules(site, **late):
+    """Every rule once, due just now or `late` seconds ago."""
+    rules = periods(site.settings())
+    queue(site, *((rule, time.time() - late.get(rule, 0), seconds, "mrdata", "", "") for rule, seconds in rules.items()))
+
+
+# --- the delay server -----------------------------------------------------------------------------------------------
+
+
+def test_a_leader_of_another_name_is_found_and_replaced(site):
+    all_rules(site)
+    leader(site, "127.0.0.1")
+    (fault,) = delay_server.differences(site)
+    assert fault == "the delay server's leader is 127.0.0.1, not localhost: nothing that is scheduled would ever run"
+    delay_server.lead(site)
+    assert (site.etc / "leader").read_text() == HOST
+    assert delay_server.differences(site) == []
+
+
+def test_nobody_leads(site):
+    all_rules(site)
+    leader(site, "")
+    assert "leader is nobody" in delay_server.differences(site)[0]
+
+
+def test_another_server_of_the_zone_may_lead(site):
+    all_rules(site)
+    leader(site, OTHER)
+    with listening(server.ANSWER) as port:
+        config = json.loads(site.config_file.read_text())
+        site.config_file.write_text(json.dumps({**config, "zone_port": port}))
+        assert delay_server.differences(site) == []
+    assert "no iRODS server answers" in delay_server.differences(site)[0]
+
+
+def test_rules_that_are_late_are_told_and_cannot_be_mended_from_here(site, monkeypatch):
+    monkeypatch.setattr(delay_server, "WAIT", 0.1)
+    leader(site, HOST)
+    all_rules(site, mrdata_archive=3600)
+    (fault,) = delay_server.differences(site)
+    assert fault.startswith("mrdata_archive: should have run 360")
+    with pytest.raises(SetupError, match="restart the server"):
+        delay_server.lead(site)
+
+
+def test_a_server_that_has_just_begun_catches_up(site):
+    leader(site, HOST)
+    all_rules(site, mrdata_sweep=3600)
+    catches_up = threading.Timer(0.5, all_rules, [site])
+    catches_up.start()
+    assert delay_server.differences(site) == []
+    catches_up.join()
+
+
+class listening:
+    """Something that answers on a port of OTHER."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer, self.socket = answer, socket.create_server((OTHER, 0))
+
+    def __enter__(self) -> int:
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+        return self.socket.getsockname()[1]
+
+    def serve(self) -> None:
+        connection, _ = self.socket.accept()
+        with connection:
+            asked = connection.recv(256)
+            connection.sendall(self.answer if asked == b"\0\0\0\x33" + server.ASKED else b"?")
+
+    def __exit__(self, *_: object) -> None:
+        self.thread.join()
+        self.socket.close()
+
+
+def test_only_an_irods_server_answers():
+    with listening(server.ANSWER) as port:
+        assert server.answers(OTHER, port)
+    with listening(b"HTTP/1.1 400 Bad Request") as port:
+        assert not server.answers(OTHER, port)
+    assert not server.answers(OTHER, port)
+
+
+# --- the delay rules ------------------------------------------------------------------------------------------------
+
+
+def test_a_rule_is_scheduled_once_with_its_period_as_the_service_account(site):
+    all_rules(site)
+    assert delay_rules.differences(site) == []
+    queue(site)
+    missing = delay_rules.differences(site)
+    assert len(missing) == len(periods(site.settings()))
+    assert "mrdata_sweep: 0 are scheduled, not one" in missing
+    queue(site, ("mrdata_sweep", 0, 7, "rods", "", ""), ("mrdata_archive", 0, 60, "mrdata", "", ""))
+    assert [line for line in delay_rules.differences(site) if "0 are scheduled" not in line] == [
+        "mrdata_sweep: runs every 7s, not 5s",
+        "mrdata_sweep: runs as rods",
+    ]
+
+
+def test_a_rule_whose_delay_server_died_would_never_run_again(site):
+    seconds = periods(site.settings())["mrdata_sweep"]
+    queue(site, ("mrdata_sweep", 0, seconds, "mrdata", HOST, os.getpid()))
+    (fault,) = (line for line in delay_rules.differences(site) if "mrdata_sweep" in line)
+    assert fault.endswith("would never run again")
+    queue(site, ("mrdata_sweep", 0, seconds, "mrdata", "another.example.org", os.getpid()))
+    assert not [line for line in delay_rules.differences(site) if "mrdata_sweep" in line]
+
+
+# --- the rulebase ---------------------------------------------------------------------------------------------------
+
+
+def test_without_a_python_engine_the_rulebase_is_proved_outside(site):
+    place = site.place
+    assert not place.has_python_engine()
+    config = json.loads(site.config_file.read_text())
+    config["plugin_configuration"]["rule_engines"] = [{"instance_name": PYTHON_ENGINE}]
+    site.config_file.write_text(json.dumps(config))
+    assert place.has_python_engine()
+    site.config_file.write_text("{}")
+    with pytest.raises(SetupError, match="plugin_configuration"):
+        place.has_python_engine()
+
+
+def test_a_release_is_tried_inside_where_there_is_an_engine(site, tmp_path):
+    """Without one the server is not asked, which would refuse; with one it is."""
+    command(site, "irule", "echo 'ERROR: rcExecMyRule error.  status = -130000 SYS_INVALID_INPUT_PARAM' >&2; exit 4")
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\necho core.py: works\necho zone site\n")
+    script.chmod(0o755)
+    place = install.Place(tmp_path / "root", site.place.core, site.place.settings, script, site.config_file)
+    seen = install.prove(place, tmp_path / "release", site.icommands)
+    assert seen == "core.py: works, zone site, not tried inside the server: it has no Python rule engine yet"
+    config = json.loads(site.config_file.read_text())
+    config["plugin_configuration"]["rule_engines"] = [{"instance_name": PYTHON_ENGINE}]
+    site.config_file.write_text(json.dumps(config))
+    with pytest.raises(SetupError, match=r"refused .*-130000"):
+        install.prove(place, tmp_path / "release", site.icommands)
+
+
+def test_a_missing_rulebase_is_a_difference(site):
+    assert rulebase.differences(site) == [f"{site.place.core}: is not the rulebase of {site.place.current}"]
