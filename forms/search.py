@@ -10,10 +10,11 @@ from flask.typing import ResponseReturnValue
 from forms.access import person
 from forms.experiment import ways
 from forms.home import page_number
-from forms.site import context
+from forms.site import context, site
 from policy import browse
 from policy.browse import Found, Range, Search
 from policy.context import Refused
+from policy.mixed_use import AT_SCAN
 
 pages = Blueprint("search", __name__)
 NUMBERS = {
@@ -22,7 +23,7 @@ NUMBERS = {
     "fa": ("FlipAngle", "Flip angle", "°", 1.0),
 }
 """Name in the form: name in the vocabulary, label, unit of the form, how many of it are one of the vocabulary's."""
-TEXTS = ("study", "pseudonym", "since", "until", "protocol", "handedness")
+TEXTS = ("study", "pseudonym", "since", "until", "protocol", "attribute", "value")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -33,7 +34,7 @@ def search() -> ResponseReturnValue:
     error, found = "", None
     with person().zone() as zone:
         ctx = context(zone)
-        if any(entries.values()):
+        if any(text for name, text in entries.items() if name != "attribute"):
             try:
                 found = browse.search(ctx, _wanted(entries), page=page_number())
             except Refused as refused:
@@ -61,11 +62,20 @@ def _wanted(entries: dict[str, str]) -> Search:
         low, high = (_number(entries[f"{name}_{end}"], label, scale) for end in ("min", "max"))
         if low is not None or high is not None:
             ranges[attribute] = Range(low, high)
-    exact = {"Handedness": entries["handedness"]} if entries["handedness"] else {}
+    exact = _known_at_scan(entries["attribute"], entries["value"])
     texts = {name: entries[name] for name in ("study", "pseudonym", "since", "until", "protocol")}
     if "/" in texts["study"] or "%" in texts["study"]:
         raise Refused(f"{texts['study']!r} is no StudyID.")
     return Search(ranges=ranges, exact=exact, **texts)
+
+
+def _known_at_scan(attribute: str, value: str) -> dict[str, str]:
+    """What was known of the subject when it was scanned, by the AVU that keeps it."""
+    if not value:
+        return {}
+    if attribute not in site().settings.castellum.attributes:
+        raise Refused("Choose what it is that was known when the subject was scanned.")
+    return {f"{AT_SCAN}.{attribute}": value}
 
 
 def _number(text: str, label: str, scale: float) -> float | None:

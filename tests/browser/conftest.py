@@ -14,7 +14,11 @@ import pytest
 from tests.browser.pages import Pages
 from tests.zone.conftest import server  # noqa: F401 - a fixture
 
-SITE = {"guard": {"retain_patient_characteristics": True}, "forms": {"webdav": "https://mri.example.org/dav"}}
+SITE = {
+    "castellum": {"attributes": {"Handedness": [], "Sport": []}},
+    "guard": {"retain_patient_characteristics": True},
+    "forms": {"webdav": "https://mri.example.org/dav"},
+}
 SHOTS = os.environ.get("MRDATA_SCREENSHOTS", "")
 """A folder for a screenshot of each page."""
 

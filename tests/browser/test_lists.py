@@ -2,6 +2,7 @@
 
 import pytest
 
+from policy.zone import AVU
 from tests.files import dicom
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T94
 
@@ -18,6 +19,8 @@ def experiments(site):
     site.land(f"{T94}/dicom/l/1", dicom(made["gre"], ProtocolName="t2star_gre", RepetitionTime=300, EchoTime=4.1, FlipAngle=25))
     site.land(f"{T94}/dicom/l/2", dicom(made["epi"], ProtocolName="bold_epi", RepetitionTime=2000, EchoTime=22, FlipAngle=70))
     site.land(f"{T94}/dicom/l/3", dicom(made["other"], ProtocolName="t2star_gre", RepetitionTime=300, EchoTime=4.1, FlipAngle=25))
+    path = f"{site.settings.home}/studies/{PAIN}/experiments/{made['epi']}"
+    site.connect().annotate(path, add=[AVU("AtScan.Handedness", "left", "mixed-use")])
     return made
 
 
@@ -58,6 +61,8 @@ def test_studies_and_experiments(pages, experiments):
         ("until=2020-01-01", set()),
         (f"study={SLEEP}", set()),
         ("pseudonym='", set()),
+        ("attribute=Handedness&value=left", {"epi"}),
+        ("attribute=Handedness&value=left&protocol=gre", set()),
     ],
 )
 def test_search(pages, experiments, query, names):
@@ -88,6 +93,8 @@ def test_a_wrong_number_and_a_wrong_day_are_said(pages):
     pages.shows("TR: 'fast' is no number.")
     assert pages.go("/search?since=yesterday").status == 400
     pages.shows("write a day as 2026-01-31")
+    assert pages.go("/search?attribute=Shoe&value=43").status == 400
+    pages.shows("Choose what it is")
     pages.looked_at("search-wrong")
 
 
