@@ -8,12 +8,9 @@ from collections.abc import Sequence
 
 from microservices import codes
 from microservices.rename import move
-from policy.zone import AVU, Access, Condition, NotFound, Stat, ZoneError
+from policy.zone import AVU, Access, Condition, NotFound, Stat, ZoneError, access_named
 
-_ANNOTATE = {f"{what}{space}metadata": Access.ANNOTATE for what in ("delete", "modify", "create") for space in " _"}
-_ACCESS = _ANNOTATE | {"own": Access.OWN, "write": Access.WRITE, "modify object": Access.WRITE, "modify_object": Access.WRITE}
 _ESCAPE = re.compile(r"\\x[0-9A-Fa-f]{2}")
-_READ = {"read", "read object", "read_object"}
 
 
 class Catalog(ABC):
@@ -54,9 +51,9 @@ class Catalog(ABC):
         """
         kind, conditions = self.entity(path)
         if kind == "DATA":
-            return {name: access(level) for name, level in self.query(["USER_NAME", "DATA_ACCESS_NAME"], *conditions)}
+            return {name: access_named(level) for name, level in self.query(["USER_NAME", "DATA_ACCESS_NAME"], *conditions)}
         rows = self.query(["COLL_ACCESS_USER_ID", "COLL_ACCESS_NAME"], *conditions)
-        return {self._user_name(user): access(level) for user, level in rows}
+        return {self._user_name(user): access_named(level) for user, level in rows}
 
     def _user_name(self, user_id: str) -> str:
         ((name,),) = self.query(["USER_NAME"], Condition("USER_ID", "=", user_id))
@@ -101,7 +98,3 @@ def demand(*paths: str) -> None:
         if unfindable(path):
             raise ZoneError(f"{path}: iRODS finds no name that holds a quote with || or &&, or \\xHH; rename it", codes.INVALID_ARGUMENT)
 
-
-def access(level: str) -> Access:
-    """The level of permission that iRODS names so."""
-    return _ACCESS.get(level, Access.READ if level in _READ else Access.NULL)

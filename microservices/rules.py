@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from microservices import lifecycle_rules
 from policy import (
     archive,
     birth,
     delivery,
+    expanded,
     fixity,
     fixity_report,
     fixity_state,
@@ -133,6 +135,15 @@ def _describe(context: Context, request: Request) -> object:
     return {"described": birth.describe(context, request["path"])}
 
 
+def _expanded_again(context: Context, request: Request) -> object:
+    return expanded.again(context, request["path"], request["checksum"])
+
+
+def _expanded_describe(context: Context, request: Request) -> object:
+    found = expanded.describe(context, request["path"])
+    return {"taken": len(found.avus), "refused": list(found.faults)}
+
+
 def _verify(context: Context, request: Request) -> object:
     return asdict(verify.verify(context, request.get("files"), checksums=bool(request.get("checksums", True))))
 
@@ -246,6 +257,8 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "quarantine_list": (_stewards, _quarantine_list),
     "experiment_reassign": (_service, _reassign),
     "experiment_take_back": (_service, _take_back),
+    "expanded_again": (_service, _expanded_again),
+    "expanded_describe": (_service, _expanded_describe),
     "verify": (_service, _verify),
     "events": (_service, _events),
     "events_every": (_service, _events_every),
@@ -265,5 +278,16 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "castellum_changes": (_service, _castellum_changes),
     "reviews": (_stewards, _reviews),
     "review_close": (_service, _review_close),
+    "lifecycle": (_service, lifecycle_rules.run),
+    "lifecycle_every": (_service, lifecycle_rules.every),
+    "experiment_finish": (_service, lifecycle_rules.finish),
+    "experiment_finalize": (_service, lifecycle_rules.finalized),
+    "experiment_reopen": (_service, lifecycle_rules.reopen),
+    "experiment_accept_late": (_service, lifecycle_rules.accept_late),
+    "retention_extend": (_service, lifecycle_rules.extend),
+    "withdraw": (_service, lifecycle_rules.withdraw),
+    "restore": (_service, lifecycle_rules.restore),
+    "audit_history": (_stewards, lifecycle_rules.history),
+    "audit_end": (_stewards, lifecycle_rules.end),
     "health": (_administrators, _health),
 }

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from policy.context import Context
-from policy.zone import Condition
+from policy.zone import AVU, Access, Condition, access_named
+
+_PARTS = ("NAME", "VALUE", "UNITS")
 
 
 def rows(context: Context, path: str, columns: Sequence[str], *conditions: Condition) -> list[tuple[str, ...]]:
@@ -26,3 +28,26 @@ def objects(context: Context, path: str) -> list[str]:
 def collections(context: Context, path: str) -> list[str]:
     """The collection and those below it, sorted."""
     return sorted({collection for (collection,) in rows(context, path, [])})
+
+
+def avus(context: Context, path: str) -> dict[str, list[AVU]]:
+    """Path -> the AVUs of the collection, of those below it and of their objects; what has none is not there."""
+    found: dict[str, list[AVU]] = {}
+    for collection, *avu in rows(context, path, [f"META_COLL_ATTR_{part}" for part in _PARTS]):
+        found.setdefault(collection, []).append(AVU(*avu))
+    for collection, name, *avu in rows(context, path, ["DATA_NAME", *(f"META_DATA_ATTR_{part}" for part in _PARTS)]):
+        found.setdefault(f"{collection}/{name}", []).append(AVU(*avu))
+    return found
+
+
+def access(context: Context, path: str) -> dict[str, dict[str, Access]]:
+    """Path -> who may do what, of the collection, of those below it and of their objects."""
+    found: dict[str, dict[str, Access]] = {}
+    names: dict[str, str] = {}
+    for collection, user, level in rows(context, path, ["COLL_ACCESS_USER_ID", "COLL_ACCESS_NAME"]):
+        if user not in names:
+            ((names[user],),) = context.zone.query(["USER_NAME"], Condition("USER_ID", "=", user))
+        found.setdefault(collection, {})[names[user]] = access_named(level)
+    for collection, name, user, level in rows(context, path, ["DATA_NAME", "USER_NAME", "DATA_ACCESS_NAME"]):
+        found.setdefault(f"{collection}/{name}", {})[user] = access_named(level)
+    return found

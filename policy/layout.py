@@ -115,6 +115,11 @@ def study_group(study_id: str) -> str:
     return f"study_{study_id}"
 
 
+def uploads(settings: Settings, scanner: str, experiment_id: str) -> str:
+    """The landing collection of an experiment's Expanded Data, into which its study may write."""
+    return f"{landing(settings)}/{scanner}/{Branch.EXPDATA}/{experiment_id}"
+
+
 def landed(settings: Settings, path: str) -> Landed | None:
     """The parts of a path below landing; None for any other path, and for one outside the three branches."""
     prefix = landing(settings) + "/"

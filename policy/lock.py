@@ -52,8 +52,4 @@ def _held(context: Context, experiment: Experiment) -> list[str]:
 def _writers(context: Context, path: str) -> set[str]:
     """Users and groups who can do more than read with an object or a collection at or below `path`."""
     writing = {Access.ANNOTATE, Access.WRITE, Access.OWN}
-    names: set[str] = set()
-    for collection in below.collections(context, path):
-        names |= {name for name, access in context.zone.permissions(collection).items() if access in writing}
-    columns = ["USER_NAME", "DATA_ACCESS_NAME"]
-    return names | {name for _, name, level in below.rows(context, path, columns) if level not in ("read_object", "read object", "null")}
+    return {name for one in below.access(context, path).values() for name, access in one.items() if access in writing}

@@ -78,6 +78,13 @@ def sessions(context: Context) -> list[Session]:
     return sorted(found, key=lambda s: s.since)
 
 
+def saying(context: Context, experiment_id: str) -> list[str]:
+    """The sessions in which this ExperimentID was typed."""
+    typed = [Condition("META_COLL_ATTR_NAME", "=", HEADER_SAYS), Condition("META_COLL_ATTR_VALUE", "=", experiment_id)]
+    root = layout.quarantine(context.settings) + "/"
+    return sorted(path for (path,) in context.zone.query(["COLL_NAME"], *typed) if path.startswith(root))
+
+
 def _describe(context: Context, path: str, values: dict[str, list[str]], example: str) -> Session:
     scanner = path.split("/")[-2]
     says = next((avu.value for avu in context.zone.metadata(path) if avu.attribute == HEADER_SAYS), "") or _typed(

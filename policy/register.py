@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from policy import as_scanned, audit, event, experiment_id, free_text, layout
 from policy.context import Context, Refused
 from policy.experiment import Experiment
-from policy.layout import Branch, DataType
+from policy.layout import DataType
 from policy.registry import Registry
 from policy.study import is_withdrawn
 from policy.zone import Access, Condition
@@ -48,7 +48,7 @@ def register(context: Context, request: Mapping[str, object], by: str = "") -> E
     for data_type in DataType:
         context.zone.make_collection(f"{experiment.path}/{data_type}")
     context.zone.write(f"{experiment.path}/{layout.RECORD}", _yaml(experiment))
-    uploads = f"{layout.landing(context.settings)}/{experiment.scanner}/{Branch.EXPDATA}/{new}"
+    uploads = layout.uploads(context.settings, experiment.scanner, new)
     context.zone.make_collection(uploads)
     context.zone.permit(uploads, layout.study_group(experiment.study), Access.WRITE)
     as_scanned.remember(context, experiment)

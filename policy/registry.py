@@ -70,7 +70,7 @@ class Registry:
     def _withdrawn(self, experiment_id: str) -> Experiment | None:
         """What is withdrawn or erased has no AVU by which it is found; the name of its record or its receipt tells."""
         settings = self._context.settings
-        kept = [f"{where}/{experiment_id}.json" for where in (layout.withdrawn(settings), layout.receipts(settings))]
+        kept = [f"{layout.withdrawn(settings)}/{experiment_id}", f"{layout.receipts(settings)}/{experiment_id}.json"]
         if not any(self._context.zone.stat(path) for path in kept):
             return None
         return Experiment(experiment_id, "", "", "", "", "", "", "", state=State.WITHDRAWN)

@@ -54,6 +54,12 @@ def reviews(context: Context, *, closed: bool = False) -> list[Review]:
     return sorted(listed, key=lambda review: (review.opened, review.kind, review.key))
 
 
+def verdict(context: Context, kind: str, key: str) -> str:
+    """What was decided; empty while it waits, or where nobody asked."""
+    path = _path(context, kind, key, _VERDICT)
+    return Review(**json.loads(context.zone.read(path, 0, _LARGEST))).verdict if context.zone.stat(path) else ""
+
+
 def close_review(context: Context, key: str, verdict: str, by: str = "") -> Review:
     """Keeps the verdict of `by` (else: of who asks), as the service account; the review as judged.
 

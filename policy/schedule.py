@@ -13,6 +13,7 @@ def periods(settings: Settings) -> dict[str, int]:
         "mrdata_sweep": settings.sweep.every_seconds,
         "mrdata_archive": settings.archive.every_seconds,
         "mrdata_events": settings.events.every_seconds,
+        "mrdata_lifecycle": settings.lifecycle.every_seconds,
         "mrdata_fixity": settings.fixity.every_seconds,
         **({"mrdata_castellum_poll": settings.castellum.every_seconds} if settings.castellum.source else {}),
     }

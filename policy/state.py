@@ -24,6 +24,7 @@ from policy.zone import AVU
 
 SINCE = "StateSince"
 """AVU of the experiment's collection: when its state was changed last; UTC, ISO 8601."""
+ATTRIBUTES = ("State", SINCE)
 ACT = "state changed"
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -35,7 +36,11 @@ FOLLOWS: dict[State, frozenset[State]] = {
     State.WITHDRAWN: frozenset({State.REGISTERED, State.ACQUIRING, State.FINISHED, State.FINALIZED}),
 }
 
-_EVENTS = {State.FINISHED: event.Kind.FINISHED, State.FINALIZED: event.Kind.FINALIZED}
+_EVENTS = {
+    State.FINISHED: event.Kind.FINISHED,
+    State.FINALIZED: event.Kind.FINALIZED,
+    State.WITHDRAWN: event.Kind.WITHDRAWN,
+}
 
 
 def change(context: Context, experiment: Experiment, to: State, by: str = "", **details: str) -> Experiment:
@@ -49,8 +54,9 @@ def change(context: Context, experiment: Experiment, to: State, by: str = "", **
             raise Refused(f"{experiment.id} is {now} and cannot become {to}; it can become {', '.join(sorted(FOLLOWS[now]))}")
         left = f"{since(context, experiment):.0f}"
         audit.record(context, ACT, experiment=experiment.id, study=experiment.study, by=by, before=now, after=to, **details)
-        if to in _EVENTS:
-            event.emit(context, _EVENTS[to], experiment, once=left)
+        kind = event.Kind.REINSTATED if now is State.WITHDRAWN else _EVENTS.get(to)
+        if kind:
+            event.emit(context, kind, experiment, once=left)
         put(context, experiment.path, to)
     changed = replace(experiment, state=to)
     context.memory.experiments[experiment.id] = (time.monotonic() + Memory.SECONDS, changed)
@@ -77,5 +83,5 @@ def put(context: Context, path: str, state: State) -> None:
     """Writes the AVUs of a state, whatever was there."""
     when = time.strftime(_FORMAT, time.gmtime(context.now()))
     new = [AVU("State", state), AVU(SINCE, when)]
-    old = [avu for avu in context.zone.metadata(path) if avu.attribute in ("State", SINCE)]
+    old = [avu for avu in context.zone.metadata(path) if avu.attribute in ATTRIBUTES]
     context.zone.annotate(path, add=[avu for avu in new if avu not in old], remove=[avu for avu in old if avu not in new])

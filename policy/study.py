@@ -29,7 +29,7 @@ class Study:
 
 
 def study_from(mapping: Mapping[str, object]) -> Study:
-    """A study from what YAML holds: `study`, `title`, `members`, `subjects`, `active`, `retention_years`. Refused names the key that is wrong."""
+    """A study from what YAML holds: `study`, `title`, `members`, ...; Refused names the key that is wrong."""
     known = {"study", "title", "members", "subjects", "active", "retention_years"}
     if unknown := sorted(set(mapping) - known):
         raise Refused(f"study file: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")

@@ -48,6 +48,15 @@ class Access(StrEnum):
     OWN = "own"
 
 
+_NAMED = {"own": Access.OWN, "write": Access.WRITE, "modify object": Access.WRITE, "read": Access.READ, "read object": Access.READ}
+_NAMED |= {f"{what} metadata": Access.ANNOTATE for what in ("create", "modify", "delete")}
+
+
+def access_named(level: str) -> Access:
+    """The level that the catalog names so, with blanks or with underscores; one that MrData does not use gives nothing."""
+    return _NAMED.get(level.replace("_", " "), Access.NULL)
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """Who asks: the client user of the connection."""

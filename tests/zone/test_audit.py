@@ -13,21 +13,13 @@ from policy.layout import audit as root
 from policy.layout import landing
 from policy.zone import ZoneError
 from tests.files import dicom
+from tests.zone.audit_log import files
 from tests.zone.names import ALICE, BOB, PAIN, STEWARD, T94
 
 
 @pytest.fixture
 def context(site):
     return Context(site.connect(), site.settings, read_header)
-
-
-def files(site) -> list[tuple[str, bytes]]:
-    """The log of the zone, as `iget -r` brings it."""
-    from mrdata.listing import entries
-
-    base = root(site.settings)
-    found = [e for e in entries(site.connect(), base, recursive=True) if not e.is_collection]
-    return [(e.path.removeprefix(base + "/"), site.connect().read(e.path, 0, e.size)) for e in found]
 
 
 def test_entries_follow_each_other(site, context):

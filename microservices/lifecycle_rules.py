@@ -1,0 +1,83 @@
+"""The callable rules about what becomes of an experiment. `by` is for whom the service account asks: the web pages ask for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from policy import audit, finalize, lifecycle, retention, schedule, withdrawal, words
+from policy.context import Context, Refused
+
+Request = Mapping[str, Any]
+
+
+def run(context: Context, request: Request) -> object:
+    """The delay rule."""
+    return dict(lifecycle.run(context))
+
+
+def every(context: Context, request: Request) -> object:
+    """Schedules it."""
+    return schedule.every(context, "mrdata_lifecycle", int(request.get("seconds", context.settings.lifecycle.every_seconds)))
+
+
+def finish(context: Context, request: Request) -> object:
+    """`experiment`, `by`."""
+    return {"state": finalize.finish(context, request["experiment"], _by(context, request)).state}
+
+
+def finalized(context: Context, request: Request) -> object:
+    """`experiment`, `by`."""
+    return finalize.ask(context, request["experiment"], _by(context, request))
+
+
+def reopen(context: Context, request: Request) -> object:
+    """`experiment`, `by`."""
+    return {"state": finalize.reopen(context, request["experiment"], _by(context, request)).state}
+
+
+def accept_late(context: Context, request: Request) -> object:
+    """`session` (a path in quarantine), `experiment`, `by`."""
+    reply = finalize.accept_late(context, request["session"], request["experiment"], _by(context, request))
+    return {**reply, "moves": [asdict(move) for move in reply["moves"]]}
+
+
+def extend(context: Context, request: Request) -> object:
+    """`experiment`, `until`, `by`."""
+    by = _by(context, request)
+    words.demand_steward(context, by)
+    experiment = words.experiment(context, request["experiment"])
+    return {"retention_end": retention.extend(context, experiment, str(request["until"]), by)}
+
+
+def withdraw(context: Context, request: Request) -> object:
+    """`experiment`, or `study` and `pseudonym`; `dry_run`, `by`."""
+    dry_run, by = bool(request.get("dry_run", False)), _by(context, request)
+    if ("experiment" in request) == ("pseudonym" in request):
+        raise Refused("name either an experiment, or a study and a pseudonym")
+    if "experiment" in request:
+        plans = [withdrawal.withdraw(context, request["experiment"], by, dry_run=dry_run)]
+    else:
+        plans = withdrawal.withdraw_subject(context, request["study"], request["pseudonym"], by, dry_run=dry_run)
+    return {"dry_run": dry_run, "experiments": [asdict(plan) for plan in plans], "days": context.settings.lifecycle.withdrawal_days}
+
+
+def restore(context: Context, request: Request) -> object:
+    """`experiment`, or `study` and `pseudonym`; `by`."""
+    key = request["experiment"] if "experiment" in request else f"{request['study']}/{request['pseudonym']}"
+    return {"restored": key, "elsewhere": withdrawal.restore(context, key, _by(context, request))}
+
+
+def history(context: Context, request: Request) -> object:
+    """`experiment`."""
+    return {"entries": [asdict(entry) for entry in audit.history(context, request["experiment"])]}
+
+
+def end(context: Context, request: Request) -> object:
+    """What to keep elsewhere."""
+    return {"anchor": audit.end(context)}
+
+
+def _by(context: Context, request: Request) -> str:
+    return str(request.get("by", "")) or context.zone.whoami().name

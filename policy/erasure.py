@@ -1,0 +1,152 @@
+"""Erases what was withdrawn, when its time to be restored has passed and nothing speaks against it.
+
+Really: every replica, past the trash; identical files that had been set aside; what lay in quarantine; copies; files in the landing
+zone. A receipt stays, which tells how much was erased, when and by whose word, and nothing of whom.
+"""
+
+from __future__ import annotations
+
+import json
+
+from policy import audit, below, event, landing_files, layout, retention, review, withdrawn
+from policy.context import Context
+from policy.withdrawn import Phase, Record
+from policy.zone import Access, Condition
+
+REVIEW = "withdrawal"
+
+
+def conflicts(context: Context, retention_end: str, shared: list[str]) -> list[str]:
+    """Why a data steward's word is needed before it is erased."""
+    found = [f"it has to be kept until {retention_end}"] if retention_end > retention.today(context).isoformat() else []
+    return found + ([f"{len(shared)} of its derived copies derive from other experiments as well"] if shared else [])
+
+
+def ask(context: Context, record: Record) -> None:
+    """Asks for that word, once for a withdrawal."""
+    found = conflicts(context, record.retention_end, record.shared)
+    if found:
+        text = (
+            f"Experiment {record.key} of study {record.study} is withdrawn, and nobody finds it any more. Before it is erased: "
+            f"{'; '.join(found)}. With a verdict that begins with `erase` it is erased when its time to be restored has passed; "
+            "else it stays hidden while this holds."
+        )
+        review.open_review(context, REVIEW, _key(record), text)
+
+
+def is_due(context: Context, record: Record) -> bool:
+    """Whether nothing has to be waited for."""
+    if context.now() - withdrawn.seconds(record.since) < context.settings.lifecycle.withdrawal_days * 86400:
+        return False
+    if record.is_subject:
+        return all(has_receipt(context, one) for one in record.experiments)
+    if not conflicts(context, record.retention_end, record.shared):
+        return True
+    return review.verdict(context, REVIEW, _key(record)).lower().startswith("erase")
+
+
+def erase(context: Context, record: Record) -> str:
+    """`erased`, or `waiting` where this host does not see the landing zone."""
+    if not landing_files.is_here(context):
+        context.zone.log(f"{record.key} is to be erased, also from the landing zone: run mrdata_lifecycle on the landing host")
+        return "waiting"
+    if record.phase != Phase.ERASING:
+        record.counts = _counts(context, record)
+        told = {name: str(count) for name, count in record.counts.items()}
+        audit.record(context, "erasing", experiment=_about(record), study=record.study, record=record.key, **told)
+        record.phase = Phase.ERASING
+        withdrawn.save(context, record)
+    if not record.is_subject:
+        _erase_landed(context, record)
+    for path in _doomed(context, record):
+        _erase(context, path)
+    if not has_receipt(context, record.key):
+        _receipt(context, record)
+    context.zone.erase(withdrawn.base(context, record.key))
+    return "erased"
+
+
+def has_receipt(context: Context, key: str) -> bool:
+    """Whether it is erased."""
+    return context.zone.stat(_receipt_path(context, key)) is not None
+
+
+def _doomed(context: Context, record: Record) -> list[str]:
+    if record.is_subject:
+        return [record.path]
+    return [*record.kept, *record.sessions, layout.uploads(context.settings, record.experiment.scanner, record.key), record.path]
+
+
+def _erase(context: Context, path: str) -> None:
+    stat = context.zone.stat(path)
+    if stat is not None:
+        context.zone.permit(path, context.settings.account, Access.OWN, recursive=stat.is_collection)
+        context.zone.erase(path)
+
+
+def _erase_landed(context: Context, record: Record) -> None:
+    """Files in the landing zone, and identical copies in the trash: both are found by what the experiment still holds."""
+    zone, trash = context.zone, f"/{context.settings.zone}/trash/home/{context.settings.account}/"
+    held = {f"{collection}/{name}": (int(size), checksum) for collection, name, size, checksum in _objects(context, record.path)}
+    landed = ["DATA_NAME", "META_DATA_ATTR_VALUE"]
+    for collection, name, landing_path in below.rows(context, record.path, landed, Condition("META_DATA_ATTR_NAME", "=", "LandingPath")):
+        size, checksum = held.get(f"{collection}/{name}", (0, ""))
+        if checksum:
+            landing_files.remove(context, landing_path, size, checksum)
+    for checksum in sorted({checksum for _, checksum in held.values()} - {""}):
+        for collection, name in zone.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_CHECKSUM", "=", checksum)):
+            if f"{collection}/".startswith(trash):
+                _erase(context, f"{collection}/{name}")
+
+
+def _objects(context: Context, path: str) -> list[tuple[str, ...]]:
+    """(collection, name, size, checksum); checksums that are not there yet are computed."""
+    rows = below.rows(context, path, ["DATA_NAME", "DATA_SIZE", "DATA_CHECKSUM"])
+    for collection, name, _, checksum in rows:
+        if not checksum:
+            context.zone.checksum(f"{collection}/{name}")
+    return rows if all(row[3] for row in rows) else below.rows(context, path, ["DATA_NAME", "DATA_SIZE", "DATA_CHECKSUM"])
+
+
+def _counts(context: Context, record: Record) -> dict[str, int]:
+    rows = {row[:3] for row in below.rows(context, record.path, ["DATA_NAME", "DATA_SIZE"])}
+    counts = {"objects": len(rows), "bytes": sum(int(size) for _, _, size in rows)}
+    if not record.is_subject:
+        counts["copies"] = sum(len(below.objects(context, kept)) or 1 for kept in record.kept if context.zone.stat(kept))
+        counts["quarantined"] = sum(len(below.objects(context, session)) for session in record.sessions)
+    return counts
+
+
+def _receipt(context: Context, record: Record) -> None:
+    zone, path = context.zone, _receipt_path(context, record.key)
+    if not record.is_subject:
+        event.emit(context, event.Kind.ERASED, record.experiment, once=record.since)
+    told = {name: str(count) for name, count in record.counts.items()}
+    entry = audit.record(context, "erased", experiment=_about(record), study=record.study, record=record.key, **told)
+    receipt = {
+        "receipt": record.key,
+        "study": record.study,
+        "withdrawn": record.since,
+        "withdrawn_by": record.by,
+        "erased": entry.time,
+        "counts": record.counts,
+        "audit": entry.anchor,
+    }
+    if zone.stat(layout.receipts(context.settings)) is None:
+        zone.make_collection(layout.receipts(context.settings))
+        zone.permit(layout.receipts(context.settings), context.settings.stewards, Access.READ)
+        zone.inherit(layout.receipts(context.settings))
+    zone.write(path, (json.dumps(receipt, indent=1) + "\n").encode())
+
+
+def _receipt_path(context: Context, key: str) -> str:
+    return f"{layout.receipts(context.settings)}/{key}.json"
+
+
+def _about(record: Record) -> str:
+    return "" if record.is_subject else record.key
+
+
+def _key(record: Record) -> str:
+    """One for each withdrawal: a restored experiment may be withdrawn again."""
+    return f"{record.key} {record.since}"

@@ -1,0 +1,136 @@
+"""Withdrawal: an experiment's, or a subject's with all its experiments; out of search and out of reach at once, everywhere in the zone.
+
+It can be restored until it is erased, and is erased some time later; what it has to be kept for waits for a data steward's word.
+Every step looks first whether it is done already: the delay rule does all of them again for all that is withdrawn, so that what
+was interrupted is finished, and what came since is found.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from policy import audit, below, concealment, derived, erasure, layout, quarantine, restoration, retention, state, withdrawn, words
+from policy.context import Context, Refused
+from policy.experiment import Experiment, State
+from policy.withdrawn import Phase, Record
+from policy.zone import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a withdrawal takes away; `size` in bytes. `conflicts` are what a data steward has to say a word to before it is erased."""
+
+    experiment: str
+    study: str
+    state: str
+    objects: int
+    size: int
+    derived: list[str] = field(default_factory=list)
+    quarantine: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+
+
+def plan(context: Context, experiment: Experiment) -> Plan:
+    """Looks, and changes nothing."""
+    rows = below.rows(context, experiment.path, ["DATA_NAME", "DATA_SIZE"])
+    sizes = {(collection, name): int(size) for collection, name, size in rows}
+    found = derived.find(context, experiment.id, experiment.path)
+    return Plan(
+        experiment.id,
+        experiment.study,
+        experiment.state,
+        len(sizes),
+        sum(sizes.values()),
+        list(found),
+        quarantine.saying(context, experiment.id),
+        erasure.conflicts(context, retention.end(context, experiment), [path for path, others in found.items() if others]),
+    )
+
+
+def withdraw(context: Context, experiment_id: str, by: str, *, dry_run: bool = False) -> Plan:
+    """Withdraws an experiment by a data steward's word; with `dry_run`, only says what would happen."""
+    words.demand_steward(context, by)
+    experiment = words.experiment(context, experiment_id)
+    planned = plan(context, experiment)
+    if not dry_run:
+        _begin(context, experiment, by)
+        go_on(context, experiment.id)
+    return planned
+
+
+def withdraw_subject(context: Context, study: str, pseudonym: str, by: str, *, dry_run: bool = False) -> list[Plan]:
+    """Withdraws a subject of a study with all its experiments; nothing can be registered for it then."""
+    words.demand_steward(context, by)
+    path = f"{layout.study(context.settings, study)}/subjects/{pseudonym}"
+    if "/" in study or "/" in pseudonym or context.zone.stat(path) is None:
+        raise Refused(f"{pseudonym!r} is no subject of study {study!r}")
+    experiments = sorted(_experiments_of(context, study, pseudonym))
+    planned = [plan(context, words.experiment(context, one)) for one in experiments]
+    if not dry_run:
+        record = withdrawn.of_subject(context, path)
+        if record is None:
+            record = Record(f"subject-{uuid.uuid4().hex[:12]}", path, study, by, withdrawn.now(context), experiments=experiments)
+            audit.record(context, "subject withdrawn", study=study, by=by, record=record.key, experiments=" ".join(experiments))
+            withdrawn.save(context, record)
+        go_on(context, record.key)
+    return planned
+
+
+def restore(context: Context, key: str, by: str) -> list[str]:
+    """Puts everything back where it was; what could not go back to its old place. `key`: an ExperimentID, or `<study>/<pseudonym>`."""
+    words.demand_steward(context, by)
+    study, slash, pseudonym = key.partition("/")
+    subject = f"{layout.study(context.settings, study)}/subjects/{pseudonym}"
+    record = withdrawn.of_subject(context, subject) if slash else withdrawn.load(context, key)
+    if record is None:
+        raise Refused(f"{key!r} is not withdrawn, or is erased already")
+    if any(record.key in other.experiments for other in withdrawn.subjects(context)):
+        raise Refused(f"the subject of {key} is withdrawn; restore the subject")
+    if record.phase == Phase.ERASING:
+        raise Refused(f"{key!r} is being erased")
+    return restoration.restore(context, record, by)
+
+
+def go_on(context: Context, key: str) -> str:
+    """Does what is left to do of a withdrawal: `repaired` where something was to be hidden, `restored`, `erased`, `waiting`, or nothing."""
+    record = withdrawn.load(context, key)
+    if record is None:  # killed before its first version was written, or after its last one was erased
+        context.zone.erase(withdrawn.base(context, key))
+        return "repaired"
+    if record.phase == Phase.RESTORING:
+        restoration.restore(context, record, record.restored_by)
+        return "restored"
+    if record.phase == Phase.WITHDRAWN:
+        for one in record.experiments:
+            if withdrawn.load(context, one) is None and not erasure.has_receipt(context, one):
+                _begin(context, words.experiment(context, one), record.by)
+                go_on(context, one)
+        hidden = concealment.hide(context, record)
+        if not erasure.is_due(context, record):
+            return "repaired" if hidden else ""
+    return erasure.erase(context, record)
+
+
+def _begin(context: Context, experiment: Experiment, by: str) -> None:
+    """The record, before anything is changed."""
+    if withdrawn.load(context, experiment.id) is None:
+        before, end = state.current(context, experiment), retention.end(context, experiment)
+        if before is State.WITHDRAWN:
+            raise Refused(
+                f"{experiment.id} is withdrawn, and its record is missing: restore {withdrawn.base(context, experiment.id)} from a backup"
+            )
+        record = Record(experiment.id, experiment.path, experiment.study, by, withdrawn.now(context), before, retention_end=end)
+        record.note_avus(experiment.path, [avu for avu in context.zone.metadata(experiment.path) if avu.attribute not in state.ATTRIBUTES])
+        withdrawn.save(context, record)
+
+
+def _experiments_of(context: Context, study: str, pseudonym: str) -> Iterator[str]:
+    """The ExperimentIDs of a subject."""
+    named = [Condition("META_COLL_ATTR_NAME", "=", "Pseudonym"), Condition("META_COLL_ATTR_VALUE", "=", pseudonym)]
+    prefix = f"{layout.study(context.settings, study)}/experiments/"
+    for (path,) in context.zone.query(["COLL_NAME"], *named):
+        experiment_id = layout.experiment_of(context.settings, path)
+        if experiment_id and path == prefix + experiment_id:
+            yield experiment_id
