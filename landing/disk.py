@@ -10,11 +10,12 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from landing.known import Known
-from landing.names import LONGEST_PATH, Reason, is_temporary, told, unfit
+from landing.names import LONGEST_PATH, ODD_NAMES, Reason, is_temporary, told, unfit
+from landing.tree import WAITS, Trees, tree_of
 from policy.layout import Branch
 
 
@@ -49,6 +50,8 @@ class Pending:
     problem: Reason | None = None
     note: str = ""
     """Why it still waits, beside standing still."""
+    again: bool = False
+    """It was registered, and has changed since."""
 
     def postpone(self, first: float, most: float) -> float:
         """Tries again later, in doubling steps; the seconds from now."""
@@ -87,12 +90,18 @@ class Look:
 class Disk:
     """The landing folder over many looks. Holds nothing that a new look and the catalog do not give again."""
 
-    def __init__(self, folder: str, collection: str, scanners: Collection[str], quiet: float, stale: float) -> None:
-        """`quiet` and `stale` in seconds: how long a complete file stands still, and a temporary name is nobody's concern."""
+    def __init__(
+        self, folder: str, collection: str, scanners: Collection[str], quiet: float, stale: float, trees: Trees | None = None
+    ) -> None:
+        """`quiet` and `stale` in seconds: how long a complete file stands still, and a temporary name is nobody's concern.
+
+        `trees` tells which trees of Expanded Data may be registered; without it, all.
+        """
         self.folder = folder
         self.folders: dict[str, Folder] = {}
         self._scanners = scanners
         self._quiet = quiet
+        self._trees = trees or Trees(folder, 0.0, "")
         self._stale_ns = int(stale * 1e9)
         self._longest = LONGEST_PATH - max(len(os.fsencode(folder)), len(os.fsencode(collection))) - 1
         self._looks = 0
@@ -156,9 +165,25 @@ class Disk:
         stack = [top]
         while stack:
             relative = stack.pop()
+            if tree_of(f"{relative}/") == relative and relative != top:
+                first = len(self._look.ready)
+                self._walk(relative)
+                self._withhold(relative, first)
+                continue
             before = time.monotonic()
             entries = self._list(relative)
             stack += sorted((f"{relative}/{name}" for name in self._files(relative, entries, before)), reverse=True)
+
+    def _withhold(self, tree: str, first: int) -> None:
+        """Files of a tree that is not released wait for it, though they stand still. `first`: where they begin in `ready`."""
+        ready = self._look.ready[first:]
+        released = not ready or self._trees.released(tree, self._clock)
+        for relative, names in ready:
+            for pending in (self.folders[relative].pending[name] for name in names):
+                if not released or pending.note == WAITS:
+                    pending.note = "" if released else WAITS
+        if not released:
+            del self._look.ready[first:]
 
     def _files(self, relative: str, entries: list[os.DirEntry[str]], before: float) -> list[str]:
         """Looks at a folder's files; the names of the folders in it. `before`: when the listing began (time.monotonic)."""
@@ -185,7 +210,7 @@ class Disk:
             if (was := done.get(name)) is not None:
                 if status.st_size != was.size or status.st_mtime_ns != was.mtime_ns:
                     self._changed(folder, relative, name, was, status)
-                if name in done:
+                if name in done or name in folder.pending:
                     seen.add(name)
                 else:
                     inside.append(name)
@@ -209,7 +234,8 @@ class Disk:
     def _fits(self, relative: str, name: str, status: os.stat_result) -> bool:
         """Whether it is a file or a folder that can be registered (later)."""
         path = f"{relative}/{name}"
-        if is_temporary(name):
+        # A tree is copied as it is: whoever finished it, or left it alone for so long, means these names.
+        if is_temporary(name) and not tree_of(path):
             self._look.temporary += 1
             if self._clock - status.st_ctime_ns > self._stale_ns:
                 self._problem(path, Reason.TEMPORARY)
@@ -221,7 +247,7 @@ class Disk:
             reason = Reason.SPECIAL
         elif reason is None and len(os.fsencode(path)) > self._longest:
             reason = Reason.TOO_LONG
-        if reason:
+        if reason and not (reason in ODD_NAMES and self._trees.rename(path)):
             self._problem(path, reason)
         return reason is None
 
@@ -233,13 +259,18 @@ class Disk:
             folder.pending[name] = Pending(signature, time.monotonic(), from_start=self._looks == 0)
             return False
         if pending.signature != signature:
-            folder.pending[name] = Pending(signature, time.monotonic(), pending.from_start, pending.changes + 1, pending.tries)
+            changed = Pending(signature, time.monotonic(), pending.from_start, pending.changes + 1, pending.tries)
+            folder.pending[name] = replace(changed, again=pending.again)
             return False
         return before - pending.since >= self._quiet and before >= pending.due
 
     def _changed(self, folder: Folder, relative: str, name: str, was: Signature, status: os.stat_result) -> None:
         """Reports it once: what it is now is remembered, so that only a further change is reported again."""
         now = Signature.of(status)
+        if stat.S_ISREG(status.st_mode) and tree_of(f"{relative}/{name}"):
+            del folder.done[name]
+            folder.pending[name] = Pending(now, time.monotonic(), from_start=False, again=True)
+            return
         if stat.S_ISDIR(status.st_mode):
             del folder.done[name]
             folder.catalog = None

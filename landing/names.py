@@ -52,6 +52,10 @@ ADVICE: dict[Reason, str] = {
 """What to do about it."""
 
 
+ODD_NAMES = (Reason.NOT_UTF8, Reason.CONTROL, Reason.UNFINDABLE)
+"""What a second name helps against (`landing.tree`)."""
+
+
 def is_temporary(name: str) -> bool:
     """Whether copying programs use such names for a file that they still write.
 

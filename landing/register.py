@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import errno
+import hashlib
 import os
 import stat
 import time
@@ -63,6 +65,17 @@ def register(zone: Zone, settings: Settings, relative: str, pending: Pending, cl
         return _register(zone, settings, f"{folder}/{relative}", relative)
     except (ZoneError, OSError) as error:
         return _after_fault(zone, settings, relative, error)
+
+
+def unchanged_checksum(file: str, signature: Signature) -> str | None:
+    """The checksum of a file as iRODS writes it (`sha2:<base64>`); None where it is not, or does not stay, what the signature says."""
+    try:
+        with open(file, "rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").digest()
+            same = Signature.of(os.fstat(opened.fileno())) == signature
+    except OSError:
+        return None
+    return "sha2:" + base64.b64encode(digest).decode() if same else None
 
 
 def _obstacle(file: str, relative: str, settings: Settings, pending: Pending, clock: int) -> Result | None:

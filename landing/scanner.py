@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 from landing.connections import LONGEST_PAUSE, Connections, answers
 from landing.disk import Disk, Folder, Look, Pending, Signature
@@ -22,7 +23,8 @@ from landing.known import Known, known
 from landing.lock import LandingError, Lock
 from landing.names import ADVICE, Reason, shown, told
 from landing.progress import Progress, Summary
-from landing.register import Outcome, Result, register
+from landing.register import Outcome, Result, register, unchanged_checksum
+from landing.tree import Trees, tree_of
 from policy import layout
 from policy.settings import Settings
 from policy.zone import Zone, ZoneError
@@ -54,7 +56,8 @@ class Scanner:
     ) -> None:
         self._settings = settings
         self._folder = os.path.abspath(settings.landing.folder)
-        self._disk = Disk(self._folder, layout.landing(settings), settings.scanners, settings.landing.quiet_seconds, stale_seconds)
+        trees = Trees(self._folder, settings.expanded.quiet_seconds, settings.expanded.marker)
+        self._disk = Disk(self._folder, layout.landing(settings), settings.scanners, settings.landing.quiet_seconds, stale_seconds, trees)
         self._zones = Connections(zones, retry_seconds)
         self._progress = progress
         self._workers = workers
@@ -202,6 +205,13 @@ class Scanner:
 
     def _settle_known(self, zone: Zone, folder: Folder, relative: str, name: str, there: Known) -> None:
         """The catalog has it: finishes what a kill left undone, and tells when the file is another now."""
+        pending = folder.pending[name]
+        changed = pending.signature.size not in there.sizes
+        if tree_of(f"{relative}/{name}") and (changed or pending.again):
+            other = self._copy_again(zone, folder, f"{relative}/{name}", there.path)
+            if other is None:
+                return
+            changed = other
         if not there.described and there.path.startswith(layout.studies(self._settings) + "/"):
             error = self._describe(zone, there.path)
             if error:
@@ -209,19 +219,39 @@ class Scanner:
                 return
         signature = self._done(folder, name)
         self._already += 1
-        if signature.size not in there.sizes:
+        if changed:
             sizes = " or ".join(map(str, sorted(there.sizes)))
             self._alarm(f"{relative}/{name}", Reason.CHANGED, f"{signature.size} bytes; {shown(there.path)} has {sizes}")
 
     def _describe(self, zone: Zone, path: str) -> str:
         """Has an object described that was placed at birth; the error, if it cannot be."""
+        return str(self._call(zone, "mrdata_describe", path=path).get("error", ""))
+
+    def _copy_again(self, zone: Zone, folder: Folder, file: str, path: str) -> bool | None:
+        """A file of a tree changed after it was registered: whether the archive has other bytes. None: it is registered again."""
+        name = file.rpartition("/")[2]
+        checksum = unchanged_checksum(f"{self._folder}/{file}", folder.pending[name].signature)
+        if checksum is None:  # the next look tells
+            return None
+        reply = self._call(zone, "mrdata_expanded_again", path=path, checksum=checksum)
+        if "error" in reply:
+            self._fail(folder.pending[name], file, f"{path} changed: {reply['error']}")
+            return None
+        if reply["again"]:
+            self._progress.report(f"{shown(file)}: changed while it was being copied; it is copied again", alarm=False)
+            folder.catalog, folder.pending[name].again = None, False
+            return None
+        return not reply["same"]
+
+    def _call(self, zone: Zone, rule: str, **request: str) -> dict[str, Any]:
+        """A rule's answer; what a zone that answers refuses is its `error`."""
         try:
-            reply = json.loads(zone.rule("mrdata_describe", json.dumps({"path": path})))
+            reply: dict[str, Any] = json.loads(zone.rule(rule, json.dumps(request)))
         except ZoneError as error:
             if not answers(zone, self._settings):
                 raise
-            return str(error)
-        return str(reply.get("error", ""))
+            return {"error": str(error)}
+        return reply
 
     def _settle(self, folder: Folder, relative: str, name: str, result: Result) -> None:
         file, pending = f"{relative}/{name}", folder.pending[name]

@@ -40,6 +40,7 @@ SITE = {
     "guard": {"retain_patient_characteristics": True},
     "sweep": {"every_seconds": 1, "quiet_seconds": 1, "tries": 3, "retry_seconds": 1},
     "landing": {"quiet_seconds": 0.6, "look_seconds": 0.3, "incomplete_seconds": 3.0},
+    "expanded": {"quiet_seconds": 2.0},
 }
 STUDIES: list[dict[str, Any]] = [
     {"study": "pain", "title": "Cortical layers of pain", "members": ["alice"], "subjects": ["PN7K2", "PN3Q8"]},

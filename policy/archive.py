@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from policy import layout
+from policy import expanded, layout
 from policy.context import Context
+from policy.volume import Tally
 from policy.zone import Condition, NotFound, ZoneError
 
 GOOD = "1"
@@ -18,7 +19,14 @@ GOOD = "1"
 
 def archive(context: Context) -> Counter[str]:
     """Archives every object of the studies that has a replica elsewhere; how many were `archived`, `failed`, `gone`."""
-    return Counter(archive_object(context, path) for path in outside(context))
+    done, tally = Counter[str](), Tally()
+    for path in outside(context):
+        outcome = archive_object(context, path)
+        done[outcome] += 1
+        if outcome == "archived":
+            tally.add(context, path)
+    tally.keep(context)
+    return done
 
 
 def resources(context: Context) -> list[str]:
@@ -50,6 +58,8 @@ def archive_object(context: Context, path: str) -> str:
                 zone.replicate(path, resource)
             if (GOOD, checksum) not in _replicas(context, path, resource):
                 raise ZoneError(f"the replica on {resource} is not good, or its checksum is not {checksum}")
+        if expanded.is_metadata(context, path):
+            expanded.describe(context, path)  # before the last step: interrupted, it is done again
         for source in _resources(context, path) - set(resources(context)):
             zone.trim(path, source)
     except NotFound as error:

@@ -21,7 +21,7 @@ from landing.progress import Bar, Lines, Summary, progress_to
 from landing.scanner import LandingError, Scanner
 from mrdata import phantom_twix
 from mrdata.phantom import Session
-from policy.settings import Landing, Settings
+from policy.settings import Expanded, Landing, Settings
 from policy.zone import Condition, Exists, NotFound, Stat, ZoneError
 
 HOME = "/site/home/mrdata"
@@ -130,7 +130,9 @@ class Site:
         self.folder = tmp_path / "landing"
         self.folder.mkdir(exist_ok=True)
         values = {"folder": str(self.folder), "quiet_seconds": QUIET, "look_seconds": 0.02, "incomplete_seconds": 30.0, **landing}
-        self.settings = Settings(zone="site", scanners=["prisma", "9.4T"], landing=Landing(**values))
+        self.settings = Settings(
+            zone="site", scanners=["prisma", "9.4T"], landing=Landing(**values), expanded=Expanded(quiet_seconds=0.0)
+        )
         self.zone = Catalog()
         self.told = Told()
 
