@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from policy import castellum_settings
@@ -187,6 +188,32 @@ class Expanded:
 
 
 @dataclass(frozen=True, slots=True)
+class Board:
+    """The operator's board, the health address and the metrics: when something is amiss, and who may look without a log-in."""
+
+    networks: list[str] = field(default_factory=list)
+    """Networks (`10.1.2.0/24`) that see board and metrics without a log-in; none by default."""
+    recent_minutes: int = 10
+    """What a scanner sent in so many last minutes is shown."""
+    silent_minutes: int = 20
+    """A scanner with an experiment under way that sends nothing for so long is silent."""
+    session_hours: int = 4
+    """After so long without anything the experiment is taken to be over, and the scanner for idle."""
+    raw_hour: int = 9
+    """Raw data of a day are missed on the next day from this hour on; -1: none are expected."""
+    disk_percent: int = 10
+    """So little free space on a disk is an alarm."""
+    castellum_hours: float = 3.0
+    """Castellum should have been polled well within so long."""
+    beat_seconds: int = 30
+    """How often the landing host tells how it stands."""
+    every_seconds: int = 60
+    """How often the server does."""
+    days: int = 30
+    """Of the plot of the volume."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a site."""
 
@@ -214,6 +241,7 @@ class Settings:
     expanded: Expanded = field(default_factory=Expanded)
     events: Events = field(default_factory=Events)
     fixity: Fixity = field(default_factory=Fixity)
+    board: Board = field(default_factory=Board)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     retention: Retention = field(default_factory=Retention)
 
@@ -237,6 +265,8 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
                 re.compile(pattern)
             except re.error as error:
                 raise SettingsError(f"{key}: {pattern!r} is no regular expression: {error}") from error
+    for network in settings.board.networks:
+        _check_network(network)
     for name, hook in settings.events.hooks.items():
         _check_hook(name, hook)
     if settings.forms.authentication not in ("native", "pam_password"):
@@ -244,6 +274,13 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
     if settings.forms.prefix and not re.fullmatch(r"(/[\w.-]+)+", settings.forms.prefix):
         raise SettingsError(f"forms.prefix: {settings.forms.prefix!r} must begin with a slash and end without one, like /mrdata")
     return settings
+
+
+def _check_network(network: str) -> None:
+    try:
+        ip_network(network)
+    except ValueError as error:
+        raise SettingsError(f"board.networks: {error}; expected something like 10.1.2.0/24") from error
 
 
 def _check_hook(name: str, hook: Hook) -> None:
