@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
-from embedded import delay, genquery1, objects, permissions, routes, users
+from embedded import delay, genquery1, objects, permissions, replication, routes, users
 from embedded.agent import Agent
 from embedded.callback import _call as call
 from embedded.catalog import CREATE_METADATA, OWN, READ, WRITE
@@ -16,7 +16,7 @@ from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
 from embedded.genquery2 import compile_query
 from embedded.types import DataObjInp
-from microservices import codes, genquery2, query, rename
+from microservices import codes, genquery2, query, rename, unfinished
 from policy.zone import AVU, Access, Among, Condition, NotFound, Stat, User, ZoneError
 
 Parameters = ParamSpec("Parameters")
@@ -228,6 +228,16 @@ class EmbeddedZone:
     def trim(self, path: str, resource: str) -> None:
         """Removes the replica on `resource`, keeping at least one good replica elsewhere."""
         routes.itrim(self.agent, path, resource, copies=1)
+
+    @_translated
+    def give_up(self, path: str, *, certain: bool = False) -> bool:
+        """See `microservices.unfinished`."""
+
+        def modify(number: str, column: str, value: str) -> None:
+            self._demand_admin(path)
+            replication.modify(self.agent.session.catalog, path, number, column, value)
+
+        return unfinished.give_up(self.query, path, modify, certain=certain)
 
     @_translated
     def register(self, file: str, path: str, resource: str) -> str:

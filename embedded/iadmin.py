@@ -1,6 +1,7 @@
 """`python -m embedded.iadmin FOLDER COMMAND...`: users and groups of an embedded zone, as `iadmin` manages those of a server.
 
 mkuser NAME rodsuser|rodsadmin, mkgroup NAME, atg GROUP USER, rfg GROUP USER, lu, lg GROUP
+modrepl logical_path PATH replica_number NUMBER DATA_REPL_NUM|DATA_REPL_STATUS|DATA_STATUS VALUE
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from embedded import users
+from embedded import replication, users
 from embedded.catalog import Catalog
 from embedded.errors import IrodsError
 from embedded.folder import ADMIN, ZoneFolder
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         "mkgroup": (1, lambda name: users.make_group(catalog, zone, name, ADMIN)),
         "atg": (2, lambda group, user: users.add_member(catalog, group, user)),
         "rfg": (2, lambda group, user: users.remove_member(catalog, group, user)),
+        "modrepl": (6, lambda _p, path, _n, number, column, value: replication.modify(catalog, path, number, column, value)),
         "lu": (0, lambda: _list([f"{name}#{where}" for name, where in users.users(catalog)])),
         "lg": (len(given), lambda *group: _list_groups(catalog, zone, *group)),
     }

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from embedded import tree
-from embedded.catalog import OWN, READ, WRITE, timestamp
+from embedded.catalog import OWN, READ, WRITE, Catalog, timestamp
 from embedded.errors import IrodsError
 from embedded.objects import (
     GOOD,
@@ -224,6 +224,21 @@ def _to_trim(session: Session, path: str, found: list[Replica], resource: str, n
         doomed.append(replica)
         good_left -= replica.status == GOOD
     return doomed
+
+
+def modify(catalog: Catalog, path: str, number: str, column: str, value: str) -> None:
+    """Writes a column of one replica in the catalog alone (iadmin modrepl)."""
+    names = {"DATA_REPL_NUM": "data_repl_num", "DATA_REPL_STATUS": "data_is_dirty", "DATA_STATUS": "data_status"}
+    if column not in names or not number.isdigit() or not (value.isdigit() or column == "DATA_STATUS"):
+        raise IrodsError("SYS_INVALID_INPUT_PARAM", f"{number} {column} {value}")
+    with catalog.writing():
+        changed = catalog.run(
+            f"UPDATE R_DATA_MAIN SET {names[column]} = ? WHERE data_repl_num = ? AND data_name = ? "  # noqa: S608 - one of the above
+            "AND coll_id = (SELECT coll_id FROM R_COLL_MAIN WHERE coll_name = ?)",
+            (value, int(number), *reversed(split_path(path))),
+        )
+        if not changed:
+            raise IrodsError("CAT_NO_ROWS_FOUND", path)
 
 
 def copy(session: Session, source: str, destination: str, resource: str = "", *, force: bool = False) -> None:

@@ -10,15 +10,15 @@ import irods.keywords as kw
 from irods.access import iRODSAccess
 from irods.api_number import api_number
 from irods.exception import DoesNotExist, NetworkException, PycommandsException, iRODSException
-from irods.manager.data_object_manager import Server_Checksum_Warning
 from irods.genquery2 import GenQuery2
+from irods.manager.data_object_manager import Server_Checksum_Warning
 from irods.message import FileOpenRequest, ObjCopyRequest, RErrorStack, StringStringMap, iRODSMessage
 from irods.meta import AVUOperation, iRODSMeta
 from irods.models import Collection as CollectionModel
 from irods.models import DataObject
 from irods.session import iRODSSession
 
-from microservices import client_query, client_rule, codes, genquery2, query
+from microservices import client_query, client_rule, codes, genquery2, query, unfinished
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
 from policy.zone import AVU, Access, Among, Condition, Damaged, Exists, NotFound, NotPermitted, User, ZoneError
@@ -196,6 +196,16 @@ class IrodsZone(Catalog):
         with _errors("trim", path):
             self.session.data_objects.trim(path, **{kw.RESC_NAME_KW: resource, kw.COPIES_KW: "1"})
 
+    def give_up(self, path: str, *, certain: bool = False) -> bool:
+        """See `microservices.unfinished`: only where the server is this host, and its processes can be seen, or `certain`."""
+
+        def modify(number: str, column: str, value: str) -> None:
+            which = {"objPath": path, "replNum": int(number)}
+            self.session.data_objects.modDataObjMeta(which, {_COLUMN[column]: value}, **{kw.ADMIN_KW: ""})
+
+        with _errors("give up", path):
+            return unfinished.give_up(self.query, path, modify, certain=certain)
+
     def register(self, file: str, path: str, resource: str) -> str:
         """Where the object then is tells its file, which only one object has: a policy may have changed the path."""
         demand(path)
@@ -223,6 +233,7 @@ class IrodsZone(Catalog):
             client_rule.call(self.session, "writeLine", "serverLog", f"MrData: {message}")
 
 
+_COLUMN = {"DATA_REPL_NUM": "replNum", "DATA_REPL_STATUS": "replStatus"}
 _RENAME = {"createMode": 0, "openFlags": 0, "offset": 0, "dataSize": 0, "numThreads": 0}
 
 

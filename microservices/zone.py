@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from microservices import codes, genquery2, query
+from microservices import codes, genquery2, query, unfinished
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
 from policy.settings import Settings
@@ -214,6 +214,14 @@ class ServerZone(Catalog):
         demand(path)
         with _errors("trim", path):
             self._call("msiDataObjTrim", path, resource, "null", "1", "null", 0)
+
+    def give_up(self, path: str, *, certain: bool = False) -> bool:
+        """See `microservices.unfinished`. Through the administrator's command: no microservice writes a replica's status."""
+
+        def modify(number: str, column: str, value: str) -> None:
+            self._iadmin("modrepl", "logical_path", path, "replica_number", number, column, value)
+
+        return unfinished.give_up(self.query, path, modify, certain=certain)
 
     def register(self, file: str, path: str, resource: str) -> str:
         """From inside the server no policy enforcement point fires: the path stays."""

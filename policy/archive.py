@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from policy import expanded, layout
+from policy import expanded, layout, unfinished
 from policy.context import Context
 from policy.volume import Tally
 from policy.zone import Condition, NotFound, ZoneError
@@ -18,15 +18,18 @@ GOOD = "1"
 
 
 def archive(context: Context) -> Counter[str]:
-    """Archives every object of the studies that has a replica elsewhere; how many were `archived`, `failed`, `gone`."""
-    done, tally = Counter[str](), Tally()
+    """Archives every object of the studies that has a replica elsewhere; how many were `archived`, `failed`, `gone`.
+
+    What a process that died has left unfinished is put right first: so many were `given_up`.
+    """
+    done, tally = Counter({"given_up": unfinished.give_up(context)}), Tally()
     for path in outside(context):
         outcome = archive_object(context, path)
         done[outcome] += 1
         if outcome == "archived":
             tally.add(context, path)
     tally.keep(context)
-    return done
+    return +done  # without what is 0
 
 
 def resources(context: Context) -> list[str]:
@@ -53,11 +56,14 @@ def archive_object(context: Context, path: str) -> str:
     zone = context.zone
     try:
         checksum = zone.checksum(path)
+        there = [resource for resource in resources(context) if (GOOD, checksum) in _replicas(context, path, resource)]
         for resource in resources(context):
-            if (GOOD, checksum) not in _replicas(context, path, resource):
+            if resource not in there:
                 zone.replicate(path, resource)
             if (GOOD, checksum) not in _replicas(context, path, resource):
                 raise ZoneError(f"the replica on {resource} is not good, or its checksum is not {checksum}")
+        if there:  # an earlier run was interrupted: what it wrote may not have survived the interruption
+            zone.checksum(path, verify=True)
         if expanded.is_metadata(context, path):
             expanded.describe(context, path)  # before the last step: interrupted, it is done again
         for source in _resources(context, path) - set(resources(context)):

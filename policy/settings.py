@@ -50,6 +50,8 @@ class Archive:
     copies: list[str] = field(default_factory=list)
     """Further resources, elsewhere: each has a replica of everything too, from which a damaged one is repaired."""
     every_seconds: int = 60
+    give_up_seconds: int = 60
+    """An object that a process has been writing for so long, and no process any more, was left by one that died: it is put right."""
 
 
 @dataclass(frozen=True, slots=True)

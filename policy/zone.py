@@ -183,6 +183,12 @@ class Zone(Protocol):
     def trim(self, path: str, resource: str) -> None:
         """Removes the replica on `resource`, keeping at least one good replica elsewhere."""
 
+    def give_up(self, path: str, *, certain: bool = False) -> bool:
+        """Ends what a process that died was writing there: it becomes stale, and the object's other replicas what they were.
+
+        False, and nothing is done, where a process may still be writing; `certain`: none can. For administrators.
+        """
+
     def register(self, file: str, path: str, resource: str) -> str:
         """Registers a file of the resource's host in place; the path where the object then is, which a policy may have changed."""
 

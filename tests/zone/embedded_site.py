@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +19,7 @@ from microservices.settings import load_settings
 from microservices.zone import ServerZone
 from mrdata.new_zone import create, make_users
 from policy.layout import landing
+from tests.zone import dying
 from tests.zone.names import USERS
 from tests.zone.site import SCANNERS, SITE, Inside, Site
 
@@ -100,6 +104,11 @@ class EmbeddedSite(Site):
             for function in functions:
                 failing.setattr(function, lambda *a: 1 / 0)
             yield
+
+    def killed(self, rule: str, verb: str, when: str) -> None:
+        vault = self.vault(self.settings.archive.resource)
+        arguments = [str(self.folder), f"mrdata_{rule}", verb, when, vault]
+        assert subprocess.run([sys.executable, "-c", dying.IN_PROCESS, *arguments], check=False).returncode == -signal.SIGKILL
 
 
 class EmbeddedClients:

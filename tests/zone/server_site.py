@@ -10,9 +10,10 @@ import os
 import pickle
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import pytest
 import yaml
 from irods.rule import Rule
 
@@ -20,7 +21,8 @@ from microservices import delay
 from microservices.client import IrodsZone
 from policy import layout
 from policy.settings import settings_from
-from policy.zone import Condition
+from policy.zone import Condition, ZoneError
+from tests.zone import dying
 from tests.zone.names import PAIN, SLEEP, SUFFIX
 from tests.zone.server import SERVICE, Account, Server, erase, replace
 from tests.zone.site import SCANNERS, SITE, Inside, Site
@@ -133,12 +135,21 @@ class ServerSite(Site):
             zone.close()
         self._connections.clear()
 
+    def broken(self, *functions: str) -> AbstractContextManager[None]:
+        return self._altered(BREAK.format(functions=functions))
+
+    def killed(self, rule: str, verb: str, when: str) -> None:
+        text = dying.IN_CORE.format(verb=verb, when=when, vault=self.vault(self.settings.archive.resource))
+        with self._altered(text), self.new_connection() as zone, pytest.raises(ZoneError, match="server response"):
+            zone.rule(f"mrdata_{rule}", "{}")
+
     @contextmanager
-    def broken(self, *functions: str) -> Iterator[None]:
+    def _altered(self, text: str) -> Iterator[None]:
+        """Within the block, core.py has more text."""
         core = self.server.core
         whole, link = core.read_bytes(), os.readlink(core) if core.is_symlink() else None
         here = f"__file__ = {os.path.realpath(core)!r}\n"  # core.py finds its release by it
-        replace(core, here.encode() + whole + BREAK.format(functions=functions).encode())
+        replace(core, here.encode() + whole + text.encode())
         self.reconnect()
         try:
             yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
 from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 from mrdata.connect import Client
 from policy.layout import landing
 from policy.settings import Settings
-from policy.zone import Zone
+from policy.zone import Condition, Zone
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T3, T94
 
 SCANNERS = [T94, T3]
@@ -92,6 +93,20 @@ class Site(ABC):
     @abstractmethod
     def broken(self, *functions: str):
         """Within the block, these functions of the policies (`policy.sweep.decide`) fail in every new agent."""
+
+    @abstractmethod
+    def killed(self, rule: str, verb: str, when: str) -> None:
+        """Calls a rule, whose agent is killed `before`, `within` or `after` its first call of this verb; see `tests.zone.dying`."""
+
+    def iadmin(self, *arguments: str) -> str:
+        """What the administrator's command prints."""
+        command = [*self.settings.iadmin, *arguments]
+        return subprocess.run(command, env=self.environment(), check=True, capture_output=True, text=True).stdout
+
+    def vault(self, resource: str) -> str:
+        """The folder of a resource's files."""
+        ((path,),) = self.connect().query(["RESC_VAULT_PATH"], Condition("RESC_NAME", "=", resource))
+        return path
 
     @property
     @abstractmethod

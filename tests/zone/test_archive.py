@@ -1,12 +1,36 @@
-"""Archiving: a compared replica on the archive resource, then no other; interrupted anywhere, the next run goes on."""
+"""Archiving: a compared replica on the archive resource, then no other; killed anywhere, the next run goes on."""
+
+import base64
+import hashlib
+import os
+import threading
+from pathlib import Path
 
 import pytest
 
 from policy.zone import Condition, ZoneError
 from tests.files import dicom, twix
-from tests.zone.names import PAIN, T94
+from tests.zone.names import ALICE, PAIN, T94
 
 ARCHIVE = "archiveResc"
+MB = 10**6
+LARGE = "MRDATA_TEST_LARGE"
+"""Environment variable: bytes of the large file for a server (5000000000, say). It takes twice that on the server's disk."""
+
+
+BYTES = int(os.environ.get(LARGE, "0"))
+NOT_SO_LARGE = pytest.mark.skipif(not BYTES, reason=f"{LARGE}=5000000000 makes a file of 5 GB, and another in the archive")
+SIZES = [pytest.param(10_000, id="10 KB"), pytest.param(100 * MB, id="100 MB"), pytest.param(BYTES, id="large", marks=NOT_SO_LARGE)]
+STEPS = [
+    ("checksum", "before"), ("checksum", "after"), ("replicate", "before"), ("replicate", "within"), ("replicate", "after"),
+    ("trim", "before"), ("trim", "after"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def site(make_site):
+    """Whoever has died is not waited for."""
+    return make_site(archive={"give_up_seconds": 0})
 
 
 @pytest.fixture
@@ -20,6 +44,36 @@ def placed(site):
     return [f"{site.settings.home}/{path}" for path in site.paths(f"studies/{PAIN}/experiments/{new}") if "yaml" not in path]
 
 
+@pytest.fixture
+def alone(site):
+    """One object in the archive, its experiment's record beside it is archived already: (path, checksum) of so many bytes."""
+
+    def make(size: int) -> tuple[str, str]:
+        new = site.register()
+        site.rule("archive")
+        return _expdata(site, new, size)
+
+    return make
+
+
+def _expdata(site, new: str, size: int) -> tuple[str, str]:
+    relative = f"{T94}/expdata/{new}/size{size}"
+    file = site.landing_file(relative, b"")
+    block, digest = os.urandom(MB), hashlib.sha256()
+    with file.open("wb") as stream:
+        for at in range(0, size, MB):
+            piece = block[: size - at]
+            stream.write(piece)
+            digest.update(piece)
+    checksum = "sha2:" + base64.b64encode(digest.digest()).decode()
+    zone = site.connect()
+    path = f"{site.settings.home}/landing/{relative}"
+    zone.make_collection(path.rpartition("/")[0])
+    path = zone.register(str(file), path, site.settings.landing.resource)
+    assert "/studies/" in path
+    return path, checksum
+
+
 def replicas(site, path):
     """{(resource, status)} and the checksums of an object's replicas."""
     collection, _, name = path.rpartition("/")
@@ -27,6 +81,14 @@ def replicas(site, path):
         ["DATA_RESC_NAME", "DATA_REPL_STATUS", "DATA_CHECKSUM"], Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)
     )
     return {row[:2] for row in rows}, {row[2] for row in rows}
+
+
+def file_on(site, path, resource):
+    """The file of an object's replica."""
+    collection, _, name = path.rpartition("/")
+    where = [Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name), Condition("DATA_RESC_NAME", "=", resource)]
+    ((file,),) = site.connect().query(["DATA_PATH"], *where)
+    return Path(file)
 
 
 def test_what_is_placed_is_moved_to_the_archive_resource(site, placed):
@@ -43,6 +105,28 @@ def test_what_is_placed_is_moved_to_the_archive_resource(site, placed):
     assert site.verify()["sound"]
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_files_of_every_size(site, alone, size):
+    path, checksum = alone(size)
+    at_work = threading.Thread(target=_archive, args=(site,))
+    at_work.start()
+    rounds = 0
+    while at_work.is_alive():  # nobody else has to wait meanwhile
+        site.upload(f"{T94}/dicom/{rounds}", dicom("SIMPSON^HOMER", instance=rounds), user=ALICE)
+        assert site.sweep() == {"quarantined": 1}
+        rounds += 1
+    assert rounds > size // (500 * MB)
+    assert replicas(site, path) == ({(ARCHIVE, "1")}, {checksum})
+    assert site.connect().checksum(path, verify=True) == checksum
+    assert file_on(site, path, ARCHIVE).stat().st_size == size
+    assert site.verify(checksums=False)["sound"]
+
+
+def _archive(site):
+    with site.new_connection() as zone:
+        zone.rule("mrdata_archive", "{}")
+
+
 def test_a_file_that_is_archived_is_not_registered_again(site, placed):
     from landing import scanner
     from landing.progress import progress_to
@@ -52,45 +136,48 @@ def test_a_file_that_is_archived_is_not_registered_again(site, placed):
     assert (summary.registered, summary.already_registered) == (0, 2)
 
 
-@pytest.mark.parametrize("step", ["checksum", "replicate", "trim"])
-def test_interrupted_at_any_step_it_goes_on(site, placed, step, monkeypatch):
-    from microservices.zone import ServerZone
-
-    with monkeypatch.context() as broken:
-        for after in (False, True):
-            real = getattr(ServerZone, step)
-
-            def fail(*arguments, _real=real, _after=after, **keywords):
-                if _after:
-                    _real(*arguments, **keywords)
-                raise ZoneError("the server went away")
-
-            broken.setattr(ServerZone, step, fail)
-            assert site.rule("archive") == {"failed": 4}
-            broken.setattr(ServerZone, step, real)
-    done = site.rule("archive")
-    assert set(done) <= {"archived"}
-    for path in placed:
-        assert replicas(site, path)[0] == {(ARCHIVE, "1")}
-    assert site.verify()["sound"]
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("verb", "when"), STEPS)
+def test_killed_at_any_step_it_goes_on(site, alone, size, verb, when):
+    if when == "within" and size < MB:
+        pytest.skip("over before anybody can be killed within it")
+    path, checksum = alone(size)
+    site.killed("archive", verb, when)
+    where, _ = replicas(site, path)
+    if (verb, when) == ("replicate", "within"):
+        assert (ARCHIVE, "1") not in where
+    assert site.rule("archive").get("archived", 0) == ((verb, when) != ("trim", "after"))
+    assert replicas(site, path) == ({(ARCHIVE, "1")}, {checksum})
+    assert site.connect().checksum(path, verify=True) == checksum
+    assert site.verify(checksums=False)["sound"]
+    assert site.rule("archive") == {}
 
 
-def test_a_replica_that_differs_is_never_the_only_one(site, placed, monkeypatch):
-    from microservices.zone import ServerZone
+def test_what_may_still_be_written_is_left_alone(make_site):
+    site = make_site(archive={"give_up_seconds": 3600})
+    new = site.register()
+    path, _ = _expdata(site, new, 1000)
+    site.connect().replicate(path, ARCHIVE)
+    for number, status in (("0", "4"), ("1", "2")):
+        site.iadmin("modrepl", "logical_path", path, "replica_number", number, "DATA_REPL_STATUS", status)
+    assert "given_up" not in site.rule("archive")
+    assert {status for _, status in replicas(site, path)[0]} == {"2", "4"}
+    assert [line for line in site.verify(checksums=False)["lost"] if path in line and "no good replica" in line]
+    with site.new_connection(ALICE) as alice, pytest.raises(ZoneError):
+        alice.give_up(path, certain=True)
+    assert site.connect().give_up(path, certain=True)
 
-    path = placed[0]
-    good = site.connect().read(path, 0, 1 << 21)
-    real = ServerZone.query
 
-    def altered(self, columns, *conditions):
-        rows = real(self, columns, *conditions)
-        return [(row[0], "sha2:AAAA") for row in rows] if list(columns) == ["DATA_REPL_STATUS", "DATA_CHECKSUM"] else rows
-
-    with monkeypatch.context() as broken:
-        broken.setattr(ServerZone, "query", altered)
-        assert site.rule("archive") == {"failed": 4}
-    assert ("landingResc", "1") in replicas(site, path)[0]
-    assert site.connect().read(path, 0, 1 << 21) == good
+def test_a_replica_that_differs_is_never_the_only_one(site, alone):
+    """The archive's file is damaged while the run that made it was killed: nothing goes, and the next run tells."""
+    path, checksum = alone(1000)
+    site.killed("archive", "replicate", "after")
+    damaged, good = file_on(site, path, ARCHIVE), file_on(site, path, site.settings.landing.resource)
+    damaged.write_bytes(b"x" * 1000)
+    assert site.rule("archive") == {"failed": 1}
+    assert replicas(site, path)[0] == {(ARCHIVE, "1"), (site.settings.landing.resource, "1")}
+    assert "sha2:" + base64.b64encode(hashlib.sha256(good.read_bytes()).digest()).decode() == checksum
+    assert [line for line in site.verify()["lost"] if path in line]
 
 
 def test_quarantine_and_landing_are_left_alone(site):

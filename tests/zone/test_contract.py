@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
+import subprocess
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -415,6 +417,41 @@ def test_replicate_and_trim(zone, site, home):
         zone.replicate(path, "noSuchResc")
     with pytest.raises(ZoneError):
         zone.replicate(f"{home}/none", "archiveResc")
+
+
+def test_give_up(zone, site, home):
+    """As an agent leaves it that is killed while it replicates: the copy is intermediate, the original write-locked."""
+    file = site.landing_file(f"{T94}/expdata/killed", b"content")
+    path = site.connect().register(str(file), f"{home}/killed", site.settings.landing.resource)
+    zone.replicate(path, "archiveResc")
+    ((copy,),) = zone.query(["DATA_PATH"], *named(home, "killed"), Condition("DATA_RESC_NAME", "=", "archiveResc"))
+    before = [("0", "DATA_STATUS", '{"original_status":"1"}'), ("0", "DATA_REPL_STATUS", "4"), ("1", "DATA_REPL_STATUS", "2")]
+    for number, column, value in before:
+        site.iadmin("modrepl", "logical_path", path, "replica_number", number, column, value)
+    for attempt in (
+        lambda: zone.read(path, 0, 9),
+        lambda: zone.replicate(path, "archiveResc"),
+        lambda: zone.trim(path, "archiveResc"),
+        lambda: zone.give_up(f"{home}/none"),
+    ):
+        with pytest.raises(ZoneError):
+            attempt()
+    with (
+        open(copy, "rb") as held,
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[held.fileno()], user=os.stat(copy).st_uid) as cat,
+    ):
+        assert zone.give_up(path) is False
+        cat.communicate()
+    assert zone.give_up(path) is True
+    assert {row[:2] for row in zone.query(["DATA_RESC_NAME", "DATA_REPL_STATUS"], *named(home, "killed"))} == {
+        ("archiveResc", "0"),
+        (site.settings.landing.resource, "1"),
+    }
+    assert zone.read(path, 0, 9) == b"content"
+    zone.replicate(path, "archiveResc")
+    zone.trim(path, site.settings.landing.resource)
+    assert zone.query(["DATA_RESC_NAME", "DATA_REPL_STATUS"], *named(home, "killed")) == [("archiveResc", "1")]
+    assert zone.give_up(path) is True  # of nothing
 
 
 def test_register(zone, site, home):

@@ -1,0 +1,84 @@
+"""What a process that has died left unfinished, as the catalog of a server shows it.
+
+While iRODS writes a replica, that says INTERMEDIATE, and the object's other replicas are locked; what they were before stands in
+DATA_STATUS (server/core/src/logical_locking.cpp). An agent that is killed leaves all this as it is: nobody can read, replicate
+or trim the object any more (HIERARCHY_ERROR, -1803000), and the server never puts it right.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from microservices.catalog import data_object, demand
+from policy.zone import Condition, NotFound
+
+STALE, INTERMEDIATE = "0", "2"
+Query = Callable[..., list[tuple[str, ...]]]
+"""`policy.zone.Zone.query`."""
+Modify = Callable[[str, str, str], None]
+"""Writes a column of the replica with this number, in the catalog alone: `iadmin modrepl`."""
+
+
+def give_up(query: Query, path: str, modify: Modify, *, certain: bool) -> bool:
+    """See `policy.zone.Zone.give_up`."""
+    demand(path)
+    columns = ["DATA_REPL_NUM", "DATA_REPL_STATUS", "DATA_STATUS", "DATA_PATH", "DATA_RESC_NAME"]
+    replicas = query(columns, *data_object(path))
+    if not replicas:
+        raise NotFound(f"{path} is not there")
+    written = [row for row in replicas if row[1] == INTERMEDIATE]
+    if not certain and any(_may_be_written(query, resource, file) for *_, file, resource in written):
+        return False
+    free = 1 + max((int(row[0]) for row in replicas), default=0)
+    for number, *_ in written:
+        # The server remembers that somebody writes the replica of this number, until it starts again, and would let nobody else
+        # (replica_access_table.cpp: Entry already exists). Of the new number it knows nothing.
+        modify(number, "DATA_REPL_NUM", str(free))
+        modify(str(free), "DATA_REPL_STATUS", STALE)
+        free += 1
+    for number, status, before, *_ in replicas:
+        if int(status) > int(INTERMEDIATE):
+            modify(number, "DATA_REPL_STATUS", _original(before))
+    return True
+
+
+def _original(data_status: str) -> str:
+    """What a locked replica was, or stale where that is not known, as iRODS does it."""
+    with suppress(ValueError, KeyError, TypeError):
+        return str(int(json.loads(data_status)["original_status"]))
+    return STALE
+
+
+def _may_be_written(query: Query, resource: str, file: str) -> bool:
+    """True unless the resource is this host's, and no process of the file's owner has it open."""
+    hosts = {host for (host,) in query(["RESC_LOC"], Condition("RESC_NAME", "=", resource))}
+    if not hosts <= {"localhost", socket.gethostname(), socket.getfqdn()}:
+        return True
+    try:
+        return is_open(file)
+    except OSError:
+        return True
+
+
+def is_open(file: str) -> bool:
+    """Whether a process of the file's owner has it open on this host (proc(5)). PermissionError where that cannot be seen."""
+    try:
+        found = os.stat(file)
+    except FileNotFoundError:
+        return False
+    return any((there.st_dev, there.st_ino) == (found.st_dev, found.st_ino) for there in _open_files(found.st_uid))
+
+
+def _open_files(owner: int) -> Iterator[os.stat_result]:
+    for process in Path("/proc").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            # Process 1 writes no replicas, and in some containers nobody may look at it.
+            if process.name.isdigit() and process.name != "1" and process.stat().st_uid == owner:
+                for descriptor in (process / "fd").iterdir():
+                    with suppress(FileNotFoundError):
+                        yield descriptor.stat()
