@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import stat
+import subprocess
 import threading
 import time
 
@@ -53,10 +55,11 @@ esac"""
 
 
 def queue(site, *rows):
-    """`iquest` about the delay queue: (rule, due, period, user, host, process); the rule is looked for in the question's text."""
+    """`iquest` about the delay queue: (rule, due, period, user, host, process, since); the rule is looked for in the question."""
     lines = []
-    for number, (rule, due, period, user, host, process) in enumerate(rows):
-        fields = "\\037".join([str(10000 + number), f"{int(due):011d}", f"{period}s REPEAT FOR EVER", user, host, str(process)])
+    for number, (rule, due, period, user, host, process, *since) in enumerate(rows):
+        locked = f"{int(since[0]):011d}" if since else ""
+        fields = "\\037".join([str(10000 + number), f"{int(due):011d}", f"{period}s REPEAT FOR EVER", user, host, str(process), locked])
         lines.append(f"case \"$*\" in *{rule}*) printf '{fields}\\n'; n=1;; esac")
     command(site, "iquest", "\n".join([*lines, '[ -n "$n" ] || echo CAT_NO_ROWS_FOUND: Nothing was found matching your query']))
 
@@ -169,6 +172,39 @@ def test_a_rule_whose_delay_server_died_would_never_run_again(site):
     assert fault.endswith("would never run again")
     queue(site, ("mrdata_sweep", 0, seconds, "mrdata", "another.example.org", os.getpid()))
     assert not [line for line in delay_rules.differences(site) if "mrdata_sweep" in line]
+
+
+@pytest.fixture
+def delay_server_process(tmp_path):
+    """A process whose program has the delay server's name."""
+    program = tmp_path / "irodsDelayServer"
+    shutil.copy(shutil.which("sleep"), program)
+    with subprocess.Popen([program, "60"]) as process:
+        yield process.pid
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("locked", "open_for", "fault"),
+    [
+        (700, "0:11:40", ""),
+        (700, "0:11:31", ""),
+        (30, "0:00:00", ""),
+        (700, "0:00:01", "is marked as running for 700 s"),
+        (700, "1:11:40", "is marked as running for 700 s"),
+        (5000, "1:23:20", ""),
+        (700, "", "is marked as running for 700 s"),
+    ],
+)
+def test_a_rule_that_is_marked_as_running_has_a_connection_of_its_own(site, delay_server_process, locked, open_for, fault):
+    """The mark stays when the delay server's connection was refused."""
+    seconds = periods(site.settings())["mrdata_sweep"]
+    queue(site, ("mrdata_sweep", 0, seconds, "mrdata", HOST, delay_server_process, time.time() - locked))
+    opened = f"echo '    16319 rods#mrdata  {open_for}  irodsDelayServer  127.0.0.1'" if open_for else ""
+    command(site, "ips", f"echo 'Server: irods.example.org'\necho '    12202 rods#mrdata  0:11:40  ips  127.0.0.1'\n{opened}")
+    found = [line for line in delay_rules.differences(site) if "mrdata_sweep" in line]
+    assert len(found) == bool(fault)
+    assert fault in "".join(found)
 
 
 # --- the rulebase ---------------------------------------------------------------------------------------------------
