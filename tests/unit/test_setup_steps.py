@@ -190,10 +190,10 @@ def delay_server_process(tmp_path):
         (700, "0:11:40", ""),
         (700, "0:11:31", ""),
         (30, "0:00:00", ""),
-        (700, "0:00:01", "is marked as running for 700 s"),
-        (700, "1:11:40", "is marked as running for 700 s"),
+        (700, "0:00:01", "is marked as running for 70"),
+        (700, "1:11:40", "is marked as running for 70"),
         (5000, "1:23:20", ""),
-        (700, "", "is marked as running for 700 s"),
+        (700, "", "is marked as running for 70"),
     ],
 )
 def test_a_rule_that_is_marked_as_running_has_a_connection_of_its_own(site, delay_server_process, locked, open_for, fault):
