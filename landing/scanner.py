@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
+from landing.beat import Beat
 from landing.connections import LONGEST_PAUSE, Connections, answers
 from landing.disk import Disk, Folder, Look, Pending, Signature
 from landing.known import Known, known
@@ -84,9 +85,11 @@ class Scanner:
 
     def watch(self, stop: threading.Event) -> Summary:
         """Registers what becomes complete, until `stop` is set. Waits for a zone or a landing zone that is away."""
+        beat = Beat(self._settings, self._progress)
         with Lock(self._folder) as lock, self._threads():
             while not stop.is_set():
                 self._cycle(lock, stop)
+                beat.tell(self._zones, self._files(), self.summary())
                 stop.wait(max(self._settings.landing.look_seconds, self._zones.pause))
         return self.summary()
 
@@ -103,6 +106,13 @@ class Scanner:
             else:
                 waiting[pending.note or (_GROWING if pending.changes else _QUIET)] += 1
         return Summary(self._registered, self._bytes, self._already, dict(waiting), dict(refused), self._alarms, failed, self._zones.error)
+
+    def _files(self) -> Counter[str]:
+        """Scanner -> files that are not registered yet."""
+        files: Counter[str] = Counter(dict.fromkeys(self._settings.scanners, 0))
+        for relative, folder in self._disk.folders.items():
+            files[relative.split("/")[0]] += len(folder.pending)
+        return files
 
     def _pending(self) -> Iterator[Pending]:
         for folder in self._disk.folders.values():

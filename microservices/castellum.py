@@ -153,6 +153,11 @@ def _only_one(settings: Castellum) -> Iterator[bool]:
         os.close(opened)
 
 
+def last_polls(settings: Castellum) -> dict[str, Any]:
+    """What is kept of the last polls; empty before the first one."""
+    return _kept(settings)
+
+
 def _kept(settings: Castellum) -> dict[str, Any]:
     try:
         held = json.loads(Path(f"{settings.repository}.poll.json").read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ from microservices import lifecycle_rules
 from policy import (
     archive,
     birth,
+    bulletin,
     delivery,
     expanded,
     fixity,
@@ -231,6 +232,22 @@ def _fixity_report(context: Context, request: Request) -> object:
     return {"paths": fixity_report.write(context, fixity_state.load(context), str(int(request["year"])))}
 
 
+def _board(context: Context, request: Request) -> object:
+    from microservices import castellum, disks
+
+    told: dict[str, object] = {"time": context.now(), "disks": disks.disks(context)}
+    if context.settings.castellum.source:
+        kept = castellum.last_polls(context.settings.castellum)
+        told["castellum"] = {key: kept[key] for key in ("last_poll", "last_good_poll", "bad_in_a_row") if key in kept}
+    bulletin.tell(context.zone, context.settings, "server", told)
+    return told
+
+
+def _board_every(context: Context, request: Request) -> object:
+    seconds = int(request.get("seconds", context.settings.board.every_seconds))
+    return schedule.every(context, "mrdata_board", seconds)
+
+
 def _health(context: Context, request: Request) -> object:
     """Imports what the policies import later, so that a broken installation shows now."""
     import dulwich.repo
@@ -264,6 +281,8 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "events_every": (_service, _events_every),
     "events_waiting": (_service, _events_waiting),
     "event_skip": (_service, _event_skip),
+    "board": (_service, _board),
+    "board_every": (_service, _board_every),
     "fixity": (_service, _fixity),
     "fixity_every": (_service, _fixity_every),
     "fixity_check": (_service, _fixity_check),

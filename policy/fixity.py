@@ -15,14 +15,12 @@ from dataclasses import asdict
 
 from policy import audit, drill, fixity_report, fixity_state, layout, replicas, review
 from policy.context import Context, Refused
-from policy.fixity_state import State
+from policy.fixity_state import FAULT, State
 from policy.replicas import Finding, Outcome
 from policy.zone import AVU, Condition, NotFound, ZoneError
 
 VERIFIED = "ChecksumVerified"
 """AVU of a collection: the date (ISO 8601, UTC) on which all its objects were verified last."""
-FAULT = "FixityFault"
-"""AVU of an object whose bytes could not be repaired: `damaged` or `lost`."""
 DAY = 86400
 LOOKS = 500
 """A run looks at so many collections at most."""

@@ -20,6 +20,8 @@ from policy.context import Context
 from policy.replicas import Finding
 from policy.zone import Access, Condition
 
+FAULT = "FixityFault"
+"""AVU of an object whose bytes could not be repaired: `damaged` or `lost`."""
 _LARGEST = 1 << 24
 
 

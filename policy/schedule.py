@@ -15,6 +15,7 @@ def periods(settings: Settings) -> dict[str, int]:
         "mrdata_events": settings.events.every_seconds,
         "mrdata_lifecycle": settings.lifecycle.every_seconds,
         "mrdata_fixity": settings.fixity.every_seconds,
+        "mrdata_board": settings.board.every_seconds,
         **({"mrdata_castellum_poll": settings.castellum.every_seconds} if settings.castellum.source else {}),
     }
 

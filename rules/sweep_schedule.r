@@ -5,7 +5,8 @@
 #
 #   *rule      'sweep' (the default) places what rests in landing, 'archive' moves what is placed to the archive resource,
 #              'events' delivers events to hooks, 'fixity' verifies checksums, the oldest first,
-#              'lifecycle' finishes and finalizes experiments, and erases what was withdrawn
+#              'lifecycle' finishes and finalizes experiments, and erases what was withdrawn,
+#              'board' tells the operator's board of disks and Castellum
 #   *seconds   the period; left out, that of mrdata.yaml
 #
 # To be run by the service account, as whom the rule then runs (as another administrator: clientUserName=mrdata irule ...).
@@ -14,7 +15,7 @@ def main(rule_args, callback, rei):
     import json
 
     rule, seconds = (irods_rule_vars['*' + name][1:-1] for name in ('rule', 'seconds'))
-    rules = ('sweep', 'archive', 'events', 'fixity', 'lifecycle')
+    rules = ('sweep', 'archive', 'events', 'fixity', 'lifecycle', 'board')
     if rule not in rules or (seconds and not seconds.isdigit()):
         callback.writeLine('stdout', 'Error: *rule is one of %s, *seconds is a number' % ', '.join(rules))
         return

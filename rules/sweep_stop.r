@@ -3,7 +3,7 @@
 #   irule -r irods_rule_engine_plugin-python-instance -F sweep_stop.r
 #   irule -r irods_rule_engine_plugin-python-instance -F sweep_stop.r "*rule='archive'"
 #
-#   *rule   'sweep' (the default), 'archive', 'events' or 'fixity'
+#   *rule   'sweep' (the default), 'archive', 'events', 'fixity', 'lifecycle' or 'board'
 #
 # While the sweep is stopped, what ordinary users put into landing stays there, and so does what failed; nothing is lost.
 # To be run by any administrator. sweep_schedule.r starts it again.
@@ -13,7 +13,7 @@ def main(rule_args, callback, rei):
     from genquery import Query
 
     rule = irods_rule_vars['*rule'][1:-1]
-    rules = ('sweep', 'archive', 'events', 'fixity')
+    rules = ('sweep', 'archive', 'events', 'fixity', 'lifecycle', 'board')
     if rule not in rules:
         callback.writeLine('stdout', 'Error: *rule is one of ' + ', '.join(rules))
         return

@@ -47,6 +47,7 @@ class Catalog:
         self.registrations: list[str] = []
         self.queries: list[tuple[Condition, ...]] = []
         self.described: list[str] = []
+        self.written: dict[str, bytes] = {}
         self.place = lambda path: path
         self.faults: list[ZoneError] = []
         self.late_faults: list[ZoneError] = []
@@ -72,6 +73,12 @@ class Catalog:
     def stat(self, path):
         self._awake()
         return Stat(path, True, 0, "mrdata", "", 0) if path in self.collections else None
+
+    def write(self, path, content):
+        self._awake()
+        if path.rpartition("/")[0] not in self.collections:
+            raise NotFound(path)
+        self.written[path] = content
 
     def make_collection(self, path):
         self._awake()
@@ -130,9 +137,7 @@ class Site:
         self.folder = tmp_path / "landing"
         self.folder.mkdir(exist_ok=True)
         values = {"folder": str(self.folder), "quiet_seconds": QUIET, "look_seconds": 0.02, "incomplete_seconds": 30.0, **landing}
-        self.settings = Settings(
-            zone="site", scanners=["prisma", "9.4T"], landing=Landing(**values), expanded=Expanded(quiet_seconds=0.0)
-        )
+        self.settings = Settings(zone="site", scanners=["prisma", "9.4T"], landing=Landing(**values), expanded=Expanded(quiet_seconds=0.0))
         self.zone = Catalog()
         self.told = Told()
 
@@ -866,3 +871,12 @@ def test_a_summary_travels_as_json():
     summary = Summary(registered=1, refused={Reason.SYMLINK: 2})
     assert json.loads(json.dumps(summary.as_dict()))["refused"] == {"symbolic link": 2}
     assert str(summary) == "1 registered (0 bytes), 0 registered before, 2 refused: symbolic link"
+
+
+def test_the_board_is_told_how_many_files_wait_of_each_scanner(site):
+    site.put("prisma/expdata/a/1")
+    with Watch(site.scanner()):
+        until(lambda: f"{HOME}/board/landing.json" in site.zone.written)
+    told = json.loads(site.zone.written[f"{HOME}/board/landing.json"])
+    assert told["files"] == {scanner: int(scanner == "prisma") for scanner in site.settings.scanners or ["prisma"]}
+    assert abs(told["time"] - time.time()) < 60

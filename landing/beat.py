@@ -1,0 +1,42 @@
+"""Tells the zone how the landing host stands, for the operator's board (`policy.bulletin`)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from landing.connections import Connections
+from landing.progress import Progress, Summary
+from policy import bulletin
+from policy.settings import Settings
+from policy.zone import ZoneError
+
+
+class Beat:
+    """At most every `board.beat_seconds`."""
+
+    def __init__(self, settings: Settings, progress: Progress) -> None:
+        self._settings, self._progress = settings, progress
+        self._due = 0.0
+        self._error = ""
+
+    def tell(self, zones: Connections, files: Mapping[str, int], summary: Summary) -> None:
+        """`files`: how many wait of each scanner. Where the zone cannot be told, that is reported once, and nothing else suffers."""
+        if time.monotonic() < self._due or zones.error:
+            return
+        self._due = time.monotonic() + self._settings.board.beat_seconds
+        what = {
+            "time": time.time(),
+            "files": dict(files),
+            "refused": dict(summary.refused),
+            "alarms": summary.alarms,
+            "failed": summary.failed,
+        }
+        try:
+            bulletin.tell(zones.get(), self._settings, "landing", what)
+        except (ZoneError, OSError) as error:
+            if str(error) != self._error:
+                self._progress.report(f"the operator's board could not be told how the landing zone stands: {error}", alarm=False)
+            self._error = str(error)
+        else:
+            self._error = ""
