@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
-from embedded import delay, genquery1, objects, permissions, replication, routes, users
+from embedded import delay, genquery1, metadata, objects, permissions, replication, routes, users
 from embedded.agent import Agent
 from embedded.callback import _call as call
 from embedded.catalog import CREATE_METADATA, OWN, READ, WRITE
@@ -73,12 +73,12 @@ class EmbeddedZone:
         return User(account.name, account.zone, account.is_admin)
 
     @_translated
-    def query(self, columns: Sequence[str], *conditions: Condition) -> list[tuple[str, ...]]:
+    def query(self, columns: Sequence[str], *conditions: Condition | Among) -> list[tuple[str, ...]]:
         """The distinct rows; see `microservices.query`."""
         return query.distinct(self._rows, columns, conditions)
 
-    def _rows(self, columns: Sequence[str], conditions: Sequence[Condition]) -> list[tuple[str, ...]]:
-        where = " and ".join(f"{condition.column} {condition.operator} {quoted(condition.value)}" for condition in conditions)
+    def _rows(self, columns: Sequence[str], conditions: Sequence[Condition | Among]) -> list[tuple[str, ...]]:
+        where = " and ".join(f"{condition.column} {query.clause(condition, quoted)}" for condition in conditions)
         parsed = genquery1.parse(f"select {', '.join(columns)}" + (f" where {where}" if where else ""))
         session = self.agent.session
 
@@ -179,6 +179,11 @@ class EmbeddedZone:
         operations += [("remove", avu.attribute, avu.value, avu.unit) for avu in remove]
         if operations:
             routes.imeta_atomic(self.agent, path, "collection" if self._is_collection(path) else "data_object", operations)
+
+    @_translated
+    def prune(self) -> None:
+        self._demand_admin("unused AVUs")
+        metadata.prune(self.agent.session.catalog)
 
     @_translated
     def permissions(self, path: str) -> dict[str, Access]:

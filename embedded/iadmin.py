@@ -1,6 +1,6 @@
 """`python -m embedded.iadmin FOLDER COMMAND...`: users and groups of an embedded zone, as `iadmin` manages those of a server.
 
-mkuser NAME rodsuser|rodsadmin, mkgroup NAME, atg GROUP USER, rfg GROUP USER, lu, lg GROUP
+mkuser NAME rodsuser|rodsadmin, mkgroup NAME, atg GROUP USER, rfg GROUP USER, lu, lg GROUP, rum
 modrepl logical_path PATH replica_number NUMBER DATA_REPL_NUM|DATA_REPL_STATUS|DATA_STATUS VALUE
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from embedded import replication, users
+from embedded import metadata, replication, users
 from embedded.catalog import Catalog
 from embedded.errors import IrodsError
 from embedded.folder import ADMIN, ZoneFolder
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         "atg": (2, lambda group, user: users.add_member(catalog, group, user)),
         "rfg": (2, lambda group, user: users.remove_member(catalog, group, user)),
         "modrepl": (6, lambda _p, path, _n, number, column, value: replication.modify(catalog, path, number, column, value)),
+        "rum": (0, lambda: metadata.prune(catalog)),
         "lu": (0, lambda: _list([f"{name}#{where}" for name, where in users.users(catalog)])),
         "lg": (len(given), lambda *group: _list_groups(catalog, zone, *group)),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from embedded.catalog import CREATE_METADATA, DELETE_METADATA, WRITE, timestamp
+from embedded.catalog import CREATE_METADATA, DELETE_METADATA, WRITE, Catalog, timestamp
 from embedded.errors import IrodsError
 from embedded.session import Session, split_path
 
@@ -121,3 +121,9 @@ def apply_atomically(session: Session, name: str, kind: str, operations: Sequenc
                 _remove(session, object_id, attribute, value, unit, again=True)
             else:
                 raise IrodsError("SYS_INVALID_INPUT_PARAM", operation)
+
+
+def prune(catalog: Catalog) -> None:
+    """`iadmin rum`: AVUs that nothing has any more (db_del_unused_avus_op)."""
+    with catalog.writing():
+        catalog.run("DELETE FROM R_META_MAIN WHERE meta_id NOT IN (SELECT meta_id FROM R_OBJT_METAMAP)")

@@ -12,7 +12,7 @@ from irods.api_number import api_number
 from irods.exception import DoesNotExist, NetworkException, PycommandsException, iRODSException
 from irods.genquery2 import GenQuery2
 from irods.manager.data_object_manager import Server_Checksum_Warning
-from irods.message import FileOpenRequest, ObjCopyRequest, RErrorStack, StringStringMap, iRODSMessage
+from irods.message import FileOpenRequest, GeneralAdminRequest, ObjCopyRequest, RErrorStack, StringStringMap, iRODSMessage
 from irods.meta import AVUOperation, iRODSMeta
 from irods.models import Collection as CollectionModel
 from irods.models import DataObject
@@ -56,7 +56,7 @@ class IrodsZone(Catalog):
         rows = self.query(["USER_TYPE"], Condition("USER_NAME", "=", name), Condition("USER_ZONE", "=", self.name))
         return User(name, self.name, rows == [("rodsadmin",)])
 
-    def query(self, columns: Sequence[str], *conditions: Condition) -> list[tuple[str, ...]]:
+    def query(self, columns: Sequence[str], *conditions: Condition | Among) -> list[tuple[str, ...]]:
         """GenQuery1: see `microservices.query`."""
         with _errors("query", ", ".join(columns)):
             return query.distinct(lambda asked, where: client_query.rows(self.session, asked, where), columns, conditions)
@@ -142,6 +142,13 @@ class IrodsZone(Catalog):
             model = DataObject if self.entity(path)[0] == "DATA" else CollectionModel
             with _errors("annotate", path):
                 self.session.metadata.apply_atomic_operations(model, path, *operations)
+
+    def prune(self) -> None:
+        """Administrators only."""
+        request = iRODSMessage("RODS_API_REQ", msg=GeneralAdminRequest("rm", "unusedAVUs"), int_info=api_number["GENERAL_ADMIN_AN"])
+        with _errors("forget", "unused AVUs"), self.session.pool.get_connection() as connection:
+            connection.send(request)
+            connection.recv()
 
     def permit(self, path: str, name: str, access: Access, *, recursive: bool = False) -> None:
         """As administrator where the user is one."""

@@ -43,7 +43,7 @@ class ServerZone(Catalog):
         is_admin = all(u.authInfo.authFlag >= _REMOTE_ADMIN for u in (client, proxy))
         return User(str(client.userName), str(client.rodsZone), is_admin)
 
-    def query(self, columns: Sequence[str], *conditions: Condition) -> list[tuple[str, ...]]:
+    def query(self, columns: Sequence[str], *conditions: Condition | Among) -> list[tuple[str, ...]]:
         """GenQuery1: see `microservices.query`."""
         with _errors("query", ", ".join(columns)):
             return query.run(self._callback, columns, conditions)
@@ -164,6 +164,10 @@ class ServerZone(Catalog):
                 self._call("msi_atomic_apply_metadata_operations", json.dumps(request), "")
                 return
             self._call("msiModAVUMetadata", option, path, operation, avu.attribute, avu.value, avu.unit)
+
+    def prune(self) -> None:
+        """Through the administrator's command: the rule engine has no microservice for it."""
+        self._iadmin("rum")
 
     def permit(self, path: str, name: str, access: Access, *, recursive: bool = False) -> None:
         """As administrator where the user is one, so that the service account reaches what others put into landing."""

@@ -72,7 +72,7 @@ def record(context: Context, act: str, *, experiment: str = "", study: str = "",
 
 def history(context: Context, experiment: str, known: MutableMapping[str, Entry] | None = None) -> list[Entry]:
     """What was done to an experiment, in order. `known` remembers entries by their paths from one call to the next: they never change."""
-    about = [Condition("META_DATA_ATTR_NAME", "=", ABOUT), Condition("META_DATA_ATTR_VALUE", "=", _about(experiment))]
+    about = [Condition("META_DATA_ATTR_NAME", "=", ABOUT), Condition("META_DATA_ATTR_VALUE", "=", about(experiment))]
     rows = context.zone.query(["COLL_NAME", "DATA_NAME"], *about)
     root = layout.audit(context.settings) + "/"
     paths = sorted(f"{collection}/{name}" for collection, name in rows if f"{collection}/".startswith(root) and NAME.fullmatch(name))
@@ -123,7 +123,8 @@ def _canonical(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
-def _about(experiment: str) -> str:
+def about(experiment: str) -> str:
+    """What stands for an ExperimentID where everybody can read it."""
     return hashlib.sha256(f"audit of {experiment}".encode()).hexdigest()[:32]
 
 
@@ -188,7 +189,7 @@ class _Pen:
             zone.write(draft, content)
         self._draft = draft
         if self._experiment:
-            zone.annotate(draft, add=[AVU(ABOUT, _about(self._experiment))])
+            zone.annotate(draft, add=[AVU(ABOUT, about(self._experiment))])
 
     def drop(self) -> None:
         """Takes back a draft that found no place."""

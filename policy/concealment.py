@@ -6,7 +6,7 @@ which it lies, and could give himself access again.
 
 from __future__ import annotations
 
-from policy import below, derived, erasure, event, layout, quarantine, state, withdrawn
+from policy import audit, below, derived, erasure, event, landing_files, layout, quarantine, state, withdrawn
 from policy.context import Context
 from policy.experiment import State
 from policy.withdrawn import Record
@@ -18,7 +18,7 @@ def hide(context: Context, record: Record) -> bool:
     """Whether anything was to be hidden that was not hidden yet."""
     zone, account = context.zone, context.settings.account
     copies = {} if record.is_subject else derived.find(context, record.key, record.path)
-    access, avus = below.access(context, record.path), telling(context, record.path)
+    access, avus = below.access(context, record.path), _telling(context, record)
     _note(context, record, copies, access, avus)
     if record.is_subject:
         if AVU("State", State.WITHDRAWN) not in zone.metadata(record.path):
@@ -38,14 +38,18 @@ def hide(context: Context, record: Record) -> bool:
     if not record.is_subject:
         _elsewhere(context, record)
         erasure.ask(context, record)
+    if avus or copies:
+        zone.prune()
     return bool(names or avus or copies)
 
 
-def telling(context: Context, path: str) -> dict[str, list[AVU]]:
-    """Path -> the AVUs that tell of it. Its state stays, and landing paths: by them the landing host knows that its files are archived."""
+def _telling(context: Context, record: Record) -> dict[str, list[AVU]]:
+    """Path -> the AVUs that tell of it. Its state stays; so do landing paths while the file is there: they keep it from being landed anew."""
+    stay = {} if record.is_subject else landing_files.leave(context, record.path, archived_only=True)
+    keep = {(one, AVU(landing_files.LANDING_PATH, value)) for one, values in stay.items() for value in values}
     found = {
-        one: [avu for avu in avus if avu.attribute != "LandingPath" and (one != path or avu.attribute not in state.ATTRIBUTES)]
-        for one, avus in below.avus(context, path).items()
+        one: [avu for avu in avus if (one, avu) not in keep and (one != record.path or avu.attribute not in state.ATTRIBUTES)]
+        for one, avus in below.avus(context, record.path).items()
     }
     return {one: avus for one, avus in found.items() if avus}
 
@@ -101,6 +105,8 @@ def _elsewhere(context: Context, record: Record) -> None:
     for path in (uploads, event.collection(context.settings, record.study, record.key)):
         if zone.stat(path) is not None and group in zone.permissions(path):
             zone.permit(path, group, Access.NULL, recursive=True)
+    for session in quarantine.saying(context, record.key):
+        zone.annotate(session, add=[AVU(quarantine.SAYS_WITHDRAWN, audit.about(record.key))])
     for attribute in (quarantine.CANDIDATE, quarantine.HEADER_SAYS):
         named = [Condition("META_COLL_ATTR_NAME", "=", attribute), Condition("META_COLL_ATTR_VALUE", "=", record.key)]
         for path, unit in zone.query(["COLL_NAME", "META_COLL_ATTR_UNITS"], *named):

@@ -46,10 +46,7 @@ def is_due(context: Context, record: Record) -> bool:
 
 
 def erase(context: Context, record: Record) -> str:
-    """`erased`, or `waiting` where this host does not see the landing zone."""
-    if not landing_files.is_here(context):
-        context.zone.log(f"{record.key} is to be erased, also from the landing zone: run mrdata_lifecycle on the landing host")
-        return "waiting"
+    """`erased`, or `waiting` where its files in the landing zone cannot be removed."""
     if record.phase != Phase.ERASING:
         record.counts = _counts(context, record)
         told = {name: str(count) for name, count in record.counts.items()}
@@ -57,12 +54,21 @@ def erase(context: Context, record: Record) -> str:
         record.phase = Phase.ERASING
         withdrawn.save(context, record)
     if not record.is_subject:
-        _erase_landed(context, record)
+        left = landing_files.leave(context, record.path, archived_only=False)
+        if left or not all([landing_files.remove_replicas(context, path) for path in _doomed(context, record)]):
+            context.zone.log(f"{record.key} cannot be erased: its files in the landing zone stay; run mrdata_lifecycle on the landing host")
+            return "waiting"
+        _erase_set_aside(context, record)
+    landed = {value for avus in record.avus.values() for name, value, _ in avus if name == landing_files.LANDING_PATH}
     for path in _doomed(context, record):
+        found = [layout.quarantined(context.settings, one) or layout.landed(context.settings, one) for one in below.objects(context, path)]
+        landed |= {one.landing_path for one in found if one}
         _erase(context, path)
+    landing_files.remove_folders(context, landed)
     if not has_receipt(context, record.key):
         _receipt(context, record)
     context.zone.erase(withdrawn.base(context, record.key))
+    context.zone.prune()
     return "erased"
 
 
@@ -84,16 +90,10 @@ def _erase(context: Context, path: str) -> None:
         context.zone.erase(path)
 
 
-def _erase_landed(context: Context, record: Record) -> None:
-    """Files in the landing zone, and identical copies in the trash: both are found by what the experiment still holds."""
+def _erase_set_aside(context: Context, record: Record) -> None:
+    """Identical copies in the service account's trash."""
     zone, trash = context.zone, f"/{context.settings.zone}/trash/home/{context.settings.account}/"
-    held = {f"{collection}/{name}": (int(size), checksum) for collection, name, size, checksum in _objects(context, record.path)}
-    landed = ["DATA_NAME", "META_DATA_ATTR_VALUE"]
-    for collection, name, landing_path in below.rows(context, record.path, landed, Condition("META_DATA_ATTR_NAME", "=", "LandingPath")):
-        size, checksum = held.get(f"{collection}/{name}", (0, ""))
-        if checksum:
-            landing_files.remove(context, landing_path, size, checksum)
-    for checksum in sorted({checksum for _, checksum in held.values()} - {""}):
+    for checksum in sorted({checksum for *_, checksum in _objects(context, record.path)} - {""}):
         for collection, name in zone.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_CHECKSUM", "=", checksum)):
             if f"{collection}/".startswith(trash):
                 _erase(context, f"{collection}/{name}")

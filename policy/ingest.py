@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from policy import experiment_id, guard
-from policy.experiment import Experiment
+from policy.experiment import Experiment, State
 from policy.header import Header, Kind
 from policy.layout import Branch, DataType, Landed, safe
 from policy.settings import Settings
@@ -129,6 +129,8 @@ def _by_text(typed: str, landed: Landed, experiments: Experiments, where: str) -
 
 
 def _usable(experiment: Experiment, parsed: str, landed: Landed) -> Experiment | Quarantine:
+    if experiment.state == State.WITHDRAWN:
+        return Quarantine(Reason.CLOSED, "its experiment is withdrawn")  # its ID is not told to everybody
     if not experiment.is_open:
         return Quarantine(Reason.CLOSED, f"{parsed} is {experiment.state}")
     if experiment.scanner != landed.scanner:

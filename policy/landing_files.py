@@ -1,27 +1,100 @@
-"""The files of the landing zone that erased objects came from. iRODS leaves them where they are; this host must be the landing host."""
+"""The files of the landing zone that archived objects came from. iRODS leaves them where they are; this host must be the landing host."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 
+from policy import below, layout
 from policy.context import Context
 from policy.manifest import sha256
+from policy.zone import Condition
+
+LANDING_PATH = "LandingPath"
 
 
-def is_here(context: Context) -> bool:
-    """Whether this host sees the landing zone."""
-    return os.path.isdir(context.settings.landing.folder)
+def leave(context: Context, path: str, *, archived_only: bool) -> dict[str, list[str]]:
+    """Removes the files that the objects below a collection came from; object -> landing paths whose file may still be there.
+
+    Removed is only what is still the file that was archived. With `archived_only`, files that are a replica themselves stay.
+    """
+    objects = {
+        f"{collection}/{name}": (int(size), checksum)
+        for collection, name, size, checksum in below.rows(context, path, ["DATA_NAME", "DATA_SIZE", "DATA_CHECKSUM"])
+    }
+    named = Condition("META_DATA_ATTR_NAME", "=", LANDING_PATH)
+    stay: dict[str, list[str]] = {}
+    for collection, name, landing_path in below.rows(context, path, ["DATA_NAME", "META_DATA_ATTR_VALUE"], named):
+        one = f"{collection}/{name}"
+        size, checksum = objects[one]
+        if not _gone(context, landing_path, size, checksum or context.zone.checksum(one), archived_only):
+            stay.setdefault(one, []).append(landing_path)
+    return stay
 
 
-def remove(context: Context, landing_path: str, size: int, checksum: str) -> bool:
-    """Removes the file if it is still the one that was archived; False where there is none, or another one under its name."""
-    root = os.path.realpath(context.settings.landing.folder)
-    file = os.path.realpath(os.path.join(root, landing_path))
-    if not file.startswith(root + os.sep) or not os.path.isfile(file) or os.path.getsize(file) != size:
+def remove_replicas(context: Context, path: str) -> bool:
+    """Removes the files that objects at or below a path are registered from in place: what is erased in iRODS only is not erased."""
+    root = context.settings.landing.folder.rstrip("/") + "/"
+    rows = below.rows(context, path, ["DATA_NAME", "DATA_PATH"]) or context.zone.query(
+        ["COLL_NAME", "DATA_NAME", "DATA_PATH"], *_object(path)
+    )
+    return all([_removed(context, file) for *_, file in rows if file.startswith(root)])
+
+
+def remove_folders(context: Context, landing_paths: Iterable[str]) -> None:
+    """Removes the empty collections and folders below which the files landed: their names may tell who it was."""
+    zone, folder = context.zone, context.settings.landing.folder.rstrip("/")
+    parents = {"/".join(parts[:n]) for path in landing_paths for parts in [path.split("/")] for n in range(3, len(parts))}
+    for relative in sorted(parents, key=len, reverse=True):
+        collection = f"{layout.landing(context.settings)}/{relative}"
+        if (
+            zone.stat(collection) is not None
+            and not below.objects(context, collection)
+            and below.collections(context, collection) == [collection]
+        ):
+            zone.erase(collection)
+        with suppress(OSError):  # it is not empty, or not there
+            os.rmdir(f"{folder}/{relative}")
+
+
+def _object(path: str) -> tuple[Condition, Condition]:
+    collection, _, name = path.rpartition("/")
+    return Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)
+
+
+def _gone(context: Context, landing_path: str, size: int, checksum: str, archived_only: bool) -> bool:
+    """Whether the file is not there, or no longer. Another one under its name is not this one."""
+    folder = context.settings.landing.folder.rstrip("/")
+    if not os.path.isdir(folder):
         return False
-    with open(file, "rb") as opened:
-        if hashlib.file_digest(opened, "sha256").hexdigest() != sha256(landing_path, checksum):
-            return False
-    os.remove(file)
+    file = os.path.realpath(f"{folder}/{landing_path}")
+    if not file.startswith(os.path.realpath(folder) + os.sep) or not os.path.isfile(file):
+        return True
+    if archived_only and context.zone.query(["DATA_ID"], Condition("DATA_PATH", "=", f"{folder}/{landing_path}")):
+        return False
+    try:
+        with open(file, "rb") as opened:
+            same = os.path.getsize(file) == size and hashlib.file_digest(opened, "sha256").hexdigest() == sha256(landing_path, checksum)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        return _told(context, error)
+    return not same or _removed(context, file)
+
+
+def _removed(context: Context, file: str) -> bool:
+    try:
+        os.remove(file)
+    except FileNotFoundError:
+        return os.path.isdir(context.settings.landing.folder)
+    except OSError as error:
+        return _told(context, error)
     return True
+
+
+def _told(context: Context, error: OSError) -> bool:
+    """Its name may tell who the person is, and does not go into the log."""
+    context.zone.log(f"a file of the landing zone could not be removed: {error.strerror}")
+    return False

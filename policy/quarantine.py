@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from policy import audit, experiment_id, layout
 from policy.context import Context
+from policy.experiment import State
 from policy.header import Header
 from policy.ingest import Quarantine
 from policy.layout import Landed
@@ -24,6 +25,8 @@ from policy.zone import AVU, Condition, Exists
 
 REASON, DETAIL, SINCE = OF_OBJECT = ("Reason", "Detail", "Quarantined")
 HEADER_SAYS, CANDIDATE = "HeaderSays", "Candidate"
+SAYS_WITHDRAWN = "SaysWithdrawn"
+"""Instead of `HeaderSays`, for a withdrawn experiment: a hash of its ID."""
 ON_HOLD = ("Tries", "NextTry", "LastError")
 
 
@@ -80,9 +83,12 @@ def sessions(context: Context) -> list[Session]:
 
 def saying(context: Context, experiment_id: str) -> list[str]:
     """The sessions in which this ExperimentID was typed."""
-    typed = [Condition("META_COLL_ATTR_NAME", "=", HEADER_SAYS), Condition("META_COLL_ATTR_VALUE", "=", experiment_id)]
     root = layout.quarantine(context.settings) + "/"
-    return sorted(path for (path,) in context.zone.query(["COLL_NAME"], *typed) if path.startswith(root))
+    found: set[str] = set()
+    for attribute, value in ((HEADER_SAYS, experiment_id), (SAYS_WITHDRAWN, audit.about(experiment_id))):
+        typed = [Condition("META_COLL_ATTR_NAME", "=", attribute), Condition("META_COLL_ATTR_VALUE", "=", value)]
+        found |= {path for (path,) in context.zone.query(["COLL_NAME"], *typed) if path.startswith(root)}
+    return sorted(found)
 
 
 def _describe(context: Context, path: str, values: dict[str, list[str]], example: str) -> Session:
@@ -119,13 +125,21 @@ def _session(context: Context, landed: Landed, header: Header | None) -> str:
         if context.zone.stat(path) is None:
             _note(context, path, typed)
         context.zone.make_collection(path)
-        is_id = experiment_id.parse(typed) is not None or experiment_id.looks_meant(typed)
         nearest = Registry(context).nearest(typed, landed.scanner) if typed else []
-        says = [AVU(HEADER_SAYS, typed)] if is_id else []
+        says = _says(context, typed)
         says += [AVU(CANDIDATE, c.experiment.id, f"distance {c.distance}") for c in nearest]
         context.zone.annotate(path, add=says)
         context.memory.sessions.add(path)
     return path
+
+
+def _says(context: Context, typed: str) -> list[AVU]:
+    """What was typed, if it can be an ExperimentID and no name; one that is withdrawn is not told to everybody."""
+    parsed = experiment_id.parse(typed)
+    found = Registry(context).experiment(parsed) if parsed else None
+    if found and found.state == State.WITHDRAWN:
+        return [AVU(SAYS_WITHDRAWN, audit.about(found.id))]
+    return [AVU(HEADER_SAYS, typed)] if parsed or experiment_id.looks_meant(typed) else []
 
 
 def _note(context: Context, session: str, typed: str) -> None:

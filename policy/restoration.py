@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policy import audit, event, layout, state, withdrawn
+from policy import audit, event, layout, quarantine, state, withdrawn
 from policy.context import Context
 from policy.experiment import State
 from policy.withdrawn import Phase, Record
@@ -65,6 +65,9 @@ def _elsewhere(context: Context, record: Record) -> None:
     for path, access in ((uploads, Access.WRITE), (outbox, Access.READ)):
         if zone.stat(path) is not None:
             zone.permit(path, group, access, recursive=True)
+    for session in quarantine.saying(context, record.key):
+        says = AVU(quarantine.SAYS_WITHDRAWN, audit.about(record.key))
+        zone.annotate(session, add=[AVU(quarantine.HEADER_SAYS, record.key)], remove=[says])
 
 
 def _give_back(context: Context, record: Record, kept: str, path: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from policy import layout, quarantine
 from policy.context import Context
+from policy.experiment import State
 from policy.zone import Condition, ZoneError
 
 
@@ -17,6 +18,8 @@ class Report:
 
     archived: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
+    withdrawn: int = 0
+    """Of `archived`: nobody can reach them, and nothing tells any more how they landed."""
     landing: int = 0
     set_aside: int = 0
     """Identical copies in the trash; one copy is in the archive."""
@@ -51,8 +54,9 @@ def verify(
     replicas = _replicas(context)
     landed = _landing_paths(context, replicas)
     known: dict[str, int] = {}
+    withdrawn = _withdrawn(context)
     for count, (path, sizes) in enumerate(sorted(replicas.items()), 1):
-        _count(context, report, path, landed.get(path, []))
+        _count(context, report, path, landed.get(path, []), withdrawn)
         fault = _fault(context, path, sizes, checksums)
         if fault:
             report.lost.append(f"{path}: {fault}")
@@ -108,7 +112,13 @@ def _reasons(context: Context) -> list[str]:
     return [row[2] for row in context.zone.query(["COLL_NAME", "DATA_NAME", "META_DATA_ATTR_VALUE"], below, attribute)]
 
 
-def _count(context: Context, report: Report, path: str, landing_paths: list[str]) -> None:
+def _withdrawn(context: Context) -> set[str]:
+    """The collections of withdrawn experiments."""
+    state = [Condition("META_COLL_ATTR_NAME", "=", "State"), Condition("META_COLL_ATTR_VALUE", "=", State.WITHDRAWN)]
+    return {path for (path,) in context.zone.query(["COLL_NAME"], *state)}
+
+
+def _count(context: Context, report: Report, path: str, landing_paths: list[str], withdrawn: set[str]) -> None:
     if path.startswith(layout.landing(context.settings) + "/"):
         report.landing += 1
     elif layout.is_product(context.settings, path.replace(_trash(context), context.settings.home, 1)):
@@ -117,7 +127,9 @@ def _count(context: Context, report: Report, path: str, landing_paths: list[str]
         report.set_aside += 1
     elif path.startswith(layout.studies(context.settings) + "/"):
         report.archived += 1
-        if not landing_paths:
+        if "/".join(path.split("/")[: layout.studies(context.settings).count("/") + 4]) in withdrawn:
+            report.withdrawn += 1
+        elif not landing_paths:
             report.undescribed.append(path)
 
 

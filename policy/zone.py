@@ -104,7 +104,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """`column in (values...)` of a selection; at least one value."""
+    """`column in (values...)`: at least one value, and in a query none with a quote or a backslash."""
 
     column: str
     values: tuple[str, ...]
@@ -119,8 +119,11 @@ class Zone(Protocol):
 
     def whoami(self) -> User: ...
 
-    def query(self, columns: Sequence[str], *conditions: Condition) -> list[tuple[str, ...]]:
-        """The distinct rows, each as long as `columns`; the conditions are joined by `and`."""
+    def query(self, columns: Sequence[str], *conditions: Condition | Among) -> list[tuple[str, ...]]:
+        """The distinct rows, each as long as `columns`; the conditions are joined by `and`.
+
+        The second, third... condition on META_COLL_ATTR_NAME and META_COLL_ATTR_VALUE (or META_DATA_...) is one on another AVU.
+        """
 
     def select(
         self, columns: Sequence[str], *conditions: Condition | Among, order: str = "", descending: bool = False, limit: int = 10_000
@@ -159,6 +162,9 @@ class Zone(Protocol):
 
     def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
         """Adds AVUs (one that is there already is no error), then removes (one that is not there is no error)."""
+
+    def prune(self) -> None:
+        """Forgets the AVUs that nothing has any more: the catalog keeps their values, and every user can read them. Administrators only."""
 
     def permissions(self, path: str) -> dict[str, Access]:
         """Access by user or group name."""

@@ -1,0 +1,280 @@
+"""Withdrawal: what each kind of user still finds, what comes back, what is erased, and what an interruption leaves."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from policy import layout
+from policy.zone import AVU, Access, Condition, NotFound, ZoneError
+from tests.files import dicom
+from tests.zone.names import ALICE, BOB, PAIN, STEWARD, SUFFIX, T94
+
+SUBJECT = f"XP77{SUFFIX}"
+SECRET = "secretprotocol"
+
+
+def describe_site(make_site, **lifecycle: float):
+    site = make_site(lifecycle={"settle_seconds": 0.0, **lifecycle})
+    site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE, BOB], "subjects": ["P1", "P2", SUBJECT]})
+    for folder, _, _ in os.walk(site.settings.landing.folder):
+        os.chmod(folder, 0o777)  # the server removes files as another user
+    return site
+
+
+@pytest.fixture
+def site(make_site):
+    return describe_site(make_site)
+
+
+@pytest.fixture
+def erasing(make_site):
+    """Erases at the next run of the lifecycle."""
+    return describe_site(make_site, withdrawal_days=0.0)
+
+
+def scanned(site, pseudonym: str = SUBJECT, images: int = 3) -> str:
+    """An experiment with images, raw names that tell the ID, and Expanded Data; on the archive resource."""
+    new = site.register(pseudonym=pseudonym)
+    folder = Path(site.settings.landing.folder) / T94 / "dicom" / new
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    for number in range(1, images + 1):
+        protocol = SECRET if pseudonym == SUBJECT else "known"
+        content = dicom(new, instance=number, SeriesDescription=protocol, ProtocolName=protocol)
+        site.land(f"{T94}/dicom/{new}/{number}", content)
+    site.upload(f"{T94}/expdata/{new}/notes.txt", b"of the experiment")
+    site.sweep()
+    site.rule("archive")
+    return new
+
+
+def copies(site, experiment: str) -> list[str]:
+    """Of Alice an object that derives from the experiment; of Bob a collection that derives from hers."""
+    hers = f"/{site.settings.zone}/home/{ALICE}/{PAIN}of{experiment}.nii"
+    his = f"/{site.settings.zone}/home/{BOB}/{PAIN}stats{experiment}"
+    alice, bob = site.connect(ALICE), site.connect(BOB)
+    alice.write(hers, b"converted")
+    alice.annotate(hers, add=[AVU("DerivedFrom", experiment), AVU("Software", "x")])
+    bob.make_collection(f"{his}/deep")
+    bob.write(f"{his}/deep/map.nii", b"computed")
+    bob.annotate(his, add=[AVU("DerivedFrom", hers)])
+    bob.annotate(f"{his}/deep/map.nii", add=[AVU("Threshold", f"of{experiment}")])
+    return [hers, his]
+
+
+def found(site, user: str, *words: str) -> list[str]:
+    """All that the user's queries show which holds one of the words: paths, AVUs, and bare values of AVUs."""
+    zone, seen = site.connect(user), set()
+    columns = [["COLL_NAME"], ["COLL_NAME", "DATA_NAME"]]
+    for kind in ("COLL", "DATA"):
+        columns += [[f"META_{kind}_ATTR_VALUE"], [f"META_{kind}_ATTR_VALUE", "COLL_NAME"], [f"META_{kind}_ATTR_UNITS"]]
+    for wanted in columns:
+        for row in zone.query(wanted):
+            seen |= {"/".join(row)} if any(word in value for word in words for value in row) else set()
+    return sorted(seen)
+
+
+def words(site, *experiments: str) -> list[str]:
+    """What tells of the subject."""
+    assert experiments
+    return [*experiments, SUBJECT, SECRET]
+
+
+def held(site, path: str) -> dict:
+    """Everything that can be told of a path and all below: content, AVUs, permissions."""
+    zone, told = site.connect(), {}
+    rows = zone.query(["COLL_NAME", "DATA_NAME"], Condition("COLL_NAME", "like", path + "%"))
+    collections = [c for (c,) in zone.query(["COLL_NAME"], Condition("COLL_NAME", "like", path + "%"))]
+    single = [path] if zone.stat(path) and not zone.stat(path).is_collection else []
+    for one in (*single, *collections, *("/".join(row) for row in rows)):
+        stat = zone.stat(one)
+        avus = sorted(avu for avu in zone.metadata(one) if avu.attribute != "StateSince")
+        told[one] = (avus, zone.permissions(one), "" if stat.is_collection else site.connect().stat(one).size)
+    return told
+
+
+def test_nobody_finds_a_withdrawn_subject(site):
+    """Three experiments, one of them finalized; derived copies in two users' collections; and all of it comes back."""
+    three = [scanned(site) for _ in range(3)]
+    site.rule("experiment_finalize", {"experiment": three[2]})
+    other = scanned(site, pseudonym="P2")
+    derived = copies(site, three[0])
+    study = layout.study(site.settings, PAIN)
+    tops = [*(f"{study}/experiments/{one}" for one in three), f"{study}/subjects/{SUBJECT}", *derived]
+    before = {top: held(site, top) for top in tops}
+    site.connect().group(site.settings.stewards, [STEWARD])
+    tell = words(site, *three)
+    assert all(found(site, user, *tell) for user in (ALICE, BOB))
+    planned = site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT, "dry_run": True})
+    assert sorted(plan["experiment"] for plan in planned["experiments"]) == sorted(three)
+    assert sorted(path for plan in planned["experiments"] for path in plan["derived"]) == sorted(derived)
+    assert [len(plan["conflicts"]) for plan in planned["experiments"] if plan["experiment"] == three[2]] == [1]
+    assert {top: held(site, top) for top in tops} == before
+
+    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT, "by": STEWARD})
+    counted = {user: found(site, user, *tell) for user in (ALICE, BOB)}
+    assert counted == {ALICE: [], BOB: []}
+    hidden = f"{layout.withdrawn(site.settings)}/"
+    assert all(path.startswith((hidden, layout.reviews(site.settings))) or "/" not in path for path in found(site, STEWARD, *tell))
+    for user in (ALICE, BOB, STEWARD):
+        zone = site.connect(user)
+        for path in (f"{tops[0]}/experiment.yaml", f"{tops[0]}/EXP_DATA/notes.txt", derived[0], f"{derived[1]}/deep/map.nii"):
+            assert zone.stat(path) is None
+            with pytest.raises(ZoneError):
+                zone.read(path, 0, 10)
+    with pytest.raises(ZoneError):
+        site.connect(ALICE).permit(derived[0], ALICE, Access.OWN)
+    site.connect(ALICE).permit(f"/{site.settings.zone}/home/{ALICE}", ALICE, Access.OWN, recursive=True)
+    assert found(site, ALICE, *tell) == []
+    assert site.connect(ALICE).stat(f"{study}/experiments/{other}/EXP_DATA/notes.txt") is not None
+    assert (
+        "was withdrawn"
+        in site.ask("register", {"study": PAIN, "pseudonym": SUBJECT, "owner": ALICE, "scanner": T94, "scan_type": "pilot"})["error"]
+    )
+    assert site.verify()["sound"]
+
+    assert site.rule("restore", {"study": PAIN, "pseudonym": SUBJECT})["elsewhere"] == []
+    assert {top: held(site, top) for top in tops} == before
+    assert site.connect(ALICE).read(derived[0], 0, 99) == b"converted"
+    assert site.connect(BOB).read(f"{derived[1]}/deep/map.nii", 0, 99) == b"computed"
+    assert site.verify()["sound"]
+    assert not site.connect().query(["COLL_NAME"], Condition("COLL_NAME", "like", f"{layout.withdrawn(site.settings)}/%{three[0]}%"))
+
+
+def test_a_study_that_is_brought_up_to_date_brings_nothing_back(site):
+    new = scanned(site)
+    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT})
+    site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE, BOB], "subjects": ["P1", "P2", SUBJECT]})
+    assert found(site, ALICE, *words(site, new)) == []
+
+
+def test_what_comes_late_for_a_withdrawn_experiment_is_nobody_elses(site):
+    new = scanned(site)
+    site.rule("withdraw", {"experiment": new})
+    site.reconnect()
+    site.land(f"{T94}/dicom/late", dicom(new, instance=77))
+    assert site.sweep() == {"quarantined": 1}
+    (session,) = site.quarantine_sessions()
+    assert session["reasons"] == {"closed": 1}
+    assert found(site, ALICE, new, SECRET) == []
+    site.rule("lifecycle")
+    assert found(site, ALICE, new, SECRET) == []
+
+
+def test_what_derives_later_is_found_by_the_next_run(site):
+    new = scanned(site)
+    site.rule("withdraw", {"experiment": new})
+    derived = copies(site, new)
+    site.rule("lifecycle")
+    assert found(site, BOB, new, SECRET) == []
+    assert all(site.connect(BOB).stat(path) is None for path in derived)
+    assert site.rule("restore", {"experiment": new})["elsewhere"] == []
+    assert site.connect(ALICE).stat(derived[0]) is not None
+
+
+def test_a_copy_whose_place_is_taken_comes_back_beside_it(site):
+    new = scanned(site)
+    hers, his = copies(site, new)
+    site.rule("withdraw", {"experiment": new})
+    site.connect(ALICE).write(hers, b"new")
+    reply = site.rule("restore", {"experiment": new})
+    assert reply["elsewhere"] == [f"{hers} is now {hers}.{new}.1"]
+    assert site.connect(ALICE).read(f"{hers}.{new}.1", 0, 99) == b"converted"
+    assert site.connect(ALICE).read(hers, 0, 99) == b"new"
+    assert site.connect(BOB).stat(his) is not None
+
+
+def test_words_that_do_not_count(site):
+    new = scanned(site)
+    assert "no data steward" in site.ask("withdraw", {"experiment": new, "by": ALICE})["error"]
+    assert "no subject" in site.ask("withdraw", {"study": PAIN, "pseudonym": "nobody"})["error"]
+    assert "no subject" in site.ask("withdraw", {"study": PAIN, "pseudonym": "../subjects/P1"})["error"]
+    assert "not withdrawn" in site.ask("restore", {"experiment": new})["error"]
+    with pytest.raises(ZoneError):
+        site.ask("withdraw", {"experiment": new}, user=ALICE)
+    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT})
+    assert "restore the subject" in site.ask("restore", {"experiment": new})["error"]
+    assert "is withdrawn" in site.ask("withdraw", {"experiment": new})["error"]
+    assert "is withdrawn" in site.ask("experiment_reassign", {"source": new, "to": new})["error"]
+
+
+def test_erased_is_gone_everywhere_and_the_receipt_names_nobody(erasing):
+    site = erasing
+    new, other = scanned(site), scanned(site, pseudonym="P2")
+    derived = copies(site, new)
+    site.land(f"{T94}/dicom/{new}/again", (Path(site.settings.landing.folder) / T94 / "dicom" / new / "1").read_bytes())
+    site.sweep()
+    home, zone = site.settings.home, site.connect()
+    replicas = zone.query(["DATA_PATH"], Condition("COLL_NAME", "like", f"{home}/studies/{PAIN}/experiments/{new}%"))
+    assert len(replicas) >= 5
+    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT})
+    site.land(f"{T94}/dicom/{new}/late", dicom(new, instance=78))
+    site.sweep()
+    site.rule("lifecycle")
+    assert site.rule("lifecycle").get("failed", 0) == 0
+    names = [new, SUBJECT, *derived]
+    left = [p for p in found(site, "mrdata", *names) if f"/receipts/{new}.json" not in p and f"/outbox/{PAIN}/{new}" not in p]
+    assert left == []
+    assert not any(Path(file).exists() for (file,) in replicas)
+    assert list((Path(site.settings.landing.folder) / T94 / "dicom" / new).iterdir()) == []
+    receipt = json.loads(zone.read(f"{layout.receipts(site.settings)}/{new}.json", 0, 10000))
+    assert receipt["counts"]["objects"] == 5
+    assert receipt["counts"]["copies"] == 2
+    assert receipt["counts"]["quarantined"] == 1
+    assert SUBJECT not in json.dumps(receipt)
+    acts = [entry["act"] for entry in site.rule("audit_history", {"experiment": new})["entries"]]
+    assert acts[-3:] == ["state changed", "erasing", "erased"] or acts[-2:] == ["erasing", "erased"]
+    assert zone.stat(f"{home}/studies/{PAIN}/experiments/{other}/EXP_DATA/notes.txt") is not None
+    assert "was never" in site.ask("restore", {"experiment": new})["error"] or "erased" in site.ask("restore", {"experiment": new})["error"]
+    site.reconnect()
+    site.land(f"{T94}/dicom/later", dicom(new, instance=79))
+    assert site.sweep() == {"quarantined": 1}
+    assert site.verify()["sound"]
+
+
+def test_what_has_to_be_kept_waits_for_a_stewards_word(erasing):
+    site = erasing
+    kept, freed = scanned(site), scanned(site)
+    for one in (kept, freed):
+        site.rule("experiment_finalize", {"experiment": one})
+        site.rule("withdraw", {"experiment": one})
+    site.rule("lifecycle")
+    keys = {r["key"].partition(" ")[0]: r["key"] for r in site.rule("reviews")["reviews"] if r["kind"] == "withdrawal"}
+    assert {kept, freed} <= set(keys)
+    site.rule("review_close", {"key": keys[freed], "verdict": "erase: the subject insists"})
+    site.rule("review_close", {"key": keys[kept], "verdict": "keep"})
+    site.rule("lifecycle")
+    base = f"{layout.study(site.settings, PAIN)}/experiments"
+    assert site.connect().stat(f"{base}/{freed}") is None
+    assert site.connect().stat(f"{base}/{kept}") is not None
+    assert found(site, ALICE, kept, freed) == []
+
+
+def test_a_copy_of_several_experiments_waits_for_a_stewards_word(erasing):
+    site = erasing
+    one, two = scanned(site), scanned(site, pseudonym="P2")
+    path = f"/{site.settings.zone}/home/{ALICE}/{PAIN}average"
+    site.connect(ALICE).write(path, b"average")
+    site.connect(ALICE).annotate(path, add=[AVU("DerivedFrom", one), AVU("DerivedFrom", two)])
+    site.rule("withdraw", {"experiment": one})
+    site.rule("lifecycle")
+    assert site.connect(ALICE).stat(path) is None
+    assert site.connect().stat(f"{layout.study(site.settings, PAIN)}/experiments/{one}") is not None
+    site.rule("restore", {"experiment": one})
+    assert site.connect(ALICE).read(path, 0, 99) == b"average"
+
+
+def test_homes_and_what_holds_the_experiment_are_never_taken(site):
+    new = scanned(site)
+    home = f"/{site.settings.zone}/home/{ALICE}"
+    site.connect(ALICE).annotate(home, add=[AVU("DerivedFrom", new)])
+    site.connect().annotate(layout.study(site.settings, PAIN), add=[AVU("DerivedFrom", new)])
+    try:
+        assert site.rule("withdraw", {"experiment": new})["experiments"][0]["derived"] == []
+        assert site.connect(ALICE).stat(home) is not None
+    finally:
+        site.connect(ALICE).annotate(home, remove=[AVU("DerivedFrom", new)])
+    with pytest.raises(NotFound):
+        site.connect(ALICE).metadata(f"{layout.study(site.settings, PAIN)}/experiments/{new}")
