@@ -164,16 +164,20 @@ class GitHistory:
         with Repo.init_bare(str(new)) as repo:
             repo.refs.set_symbolic_ref(_HEAD, _BRANCH)
             if self._settings.remote:
-                client, path = self._client()
-                try:
-                    refs = client.fetch(
-                        path, repo, determine_wants=lambda refs, depth=None: [refs[_BRANCH]] if refs.get(_BRANCH) else []
-                    ).refs
-                finally:
-                    _close(client)
-                if head := refs.get(_BRANCH):
+                head: Any = self._fetch(repo).get(_BRANCH)
+                if head:
                     repo.refs[_BRANCH] = repo.refs[_TRACKING] = head
         os.replace(new, self._path)
+
+    def _fetch(self, repo: Any) -> Mapping[bytes, bytes]:  # noqa: ANN401 - a dulwich.repo.Repo
+        """The remote's refs, and what its branch holds."""
+        with _errors(_shown(self._settings.remote)):
+            client, path = self._client()
+            try:
+                wanted = client.fetch(path, repo, determine_wants=lambda refs, depth=None: [refs[_BRANCH]] if refs.get(_BRANCH) else [])
+            finally:
+                _close(client)
+            return dict(wanted.refs)
 
     def _client(self) -> tuple[Any, str]:
         from dulwich.client import get_transport_and_path

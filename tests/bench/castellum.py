@@ -1,6 +1,6 @@
 """Castellum: 200 studies with 50 subjects of 12 attributes. The first poll, one without a change, one with 1 % of the subjects changed.
 
-`python -m tests.bench castellum` takes an embedded zone. On a server: `python -m tests.bench.castellum server [MINUTES EVERY]`, as an
+`python -m tests.bench castellum` takes an embedded zone. On a server: `python -m tests.bench.castellum STUDIES [MINUTES EVERY]`, as an
 account that may write mrdata.yaml, with the service account's iRODS environment; MINUTES runs the poll as a delay rule every EVERY
 seconds, with a change each minute, and watches the memory of the processes. It wants a zone for itself and takes back its settings.
 """
@@ -27,7 +27,7 @@ STUDIES, SUBJECTS, ATTRIBUTES = 200, 50, 12
 NAMES = [f"attribute_{n:02d}" for n in range(ATTRIBUTES)]
 
 
-def pretend() -> PretendCastellum:
+def pretend(number_of_studies: int = STUDIES) -> PretendCastellum:
     """The Castellum to be polled, the same in each run."""
     draw = random.Random(4)
     studies = [
@@ -41,7 +41,7 @@ def pretend() -> PretendCastellum:
                 for subject in range(SUBJECTS)
             },
         )
-        for number in range(1, STUDIES + 1)
+        for number in range(1, number_of_studies + 1)
     ]
     return PretendCastellum(*studies)
 
@@ -94,7 +94,13 @@ def measure(zone: Client, castellum: PretendCastellum, where: str) -> list[tuple
         seconds = time.perf_counter() - start
         first = first or seconds
         said = f"{seconds:.2f} s, {reply['requests']} requests, {reply['avus']} AVU writes, {int(bool(reply['commit']))} commits"
-        rows.append((f"Castellum, {STUDIES} x {SUBJECTS} x {ATTRIBUTES}, {where}: {what}", said, f"{seconds / first:.3f} of the first"))
+        rows.append(
+            (
+                f"Castellum, {len(castellum.studies)} x {SUBJECTS} x {ATTRIBUTES}, {where}: {what}",
+                said,
+                f"{seconds / first:.3f} of the first",
+            )
+        )
     return rows
 
 
@@ -191,7 +197,7 @@ def main() -> None:
     from microservices.client import IrodsZone
     from microservices.client_session import open_session
 
-    castellum = pretend()
+    castellum = pretend(int(sys.argv[1]))
     with castellum.running(), on_server(castellum), IrodsZone(open_session()) as zone:
         zone.session.connection_timeout = 7200  # seconds that a rule may take
         known = {name for (name,) in zone.query(["USER_NAME"])}

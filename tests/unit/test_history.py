@@ -1,0 +1,142 @@
+"""git, with real repositories, and git itself as the judge."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+from microservices.history import GitHistory
+from policy.history import HistoryError
+from policy.settings import settings_from
+
+
+def git(*arguments):
+    done = subprocess.run(["git", *map(str, arguments)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def history(tmp_path):
+    opened = []
+
+    def make(**settings):
+        given = {"repository": str(tmp_path / "here/mixed-use.git"), **settings}
+        opened.append(GitHistory(settings_from({"zone": "z", "castellum": given}).castellum))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def remote(tmp_path):
+    git("init", "--quiet", "--bare", tmp_path / "remote.git")
+    return f"file://{tmp_path}/remote.git"
+
+
+FIRST = {"studies/pain/study.yaml": b"a\n", "studies/pain/subjects/P1.yaml": b"b\n", "studies/sleep/study.yaml": b"a\n"}
+
+
+def test_a_commit_is_what_git_reads(history, tmp_path):
+    new = history()
+    assert new.head() == ""
+    assert new.files("") == {}
+    first = new.commit("", FIRST, "Castellum: 2 studies new\n")
+    second = new.commit(first, {"studies/pain/subjects/P1.yaml": "ü\n".encode(), "studies/pain/subjects/P2.yaml": b"c\n"}, "more\n")
+    assert new.head() == second
+    assert (new.has(first), new.has("0" * 40), new.has("")) == (True, False, False)
+    assert new.changed(first, second) == ["studies/pain/subjects/P1.yaml", "studies/pain/subjects/P2.yaml"]
+    assert new.changed("", second) == sorted([*FIRST, "studies/pain/subjects/P2.yaml"])
+    assert new.changed(second, second) == []
+    assert new.read(first, "studies/pain/subjects/P1.yaml") == b"b\n"
+    assert new.read(second, "studies/pain/subjects/P1.yaml") == "ü\n".encode()
+    for nothing in ("studies/pain/subjects/P9.yaml", "studies/pain/study.yaml/x", "nowhere"):
+        assert new.read(second, nothing) is None
+    assert new.files(first) == {path: new.identity(content) for path, content in FIRST.items()}
+    assert abs(time.time() - time.mktime(time.strptime(new.when(second), "%Y-%m-%dT%H:%M:%SZ")) + time.timezone) < 60
+    where = tmp_path / "here/mixed-use.git"
+    assert git("-C", where, "fsck", "--strict", "--full").strip() == ""
+    assert git("-C", where, "log", "--format=%s", "main").split("\n")[:2] == ["more", "Castellum: 2 studies new"]
+    assert git("-C", where, "show", "main:studies/pain/subjects/P1.yaml") == "ü\n"
+
+
+def test_many_files(history, tmp_path):
+    new = history()
+    files = {f"studies/s{i % 7}/subjects/p{i}.yaml": b"%d\n" % i for i in range(500)}
+    commit = new.commit("", files, "many\n")
+    assert len(new.files(commit)) == 500
+    assert git("-C", tmp_path / "here/mixed-use.git", "fsck", "--strict", "--full").strip() == ""
+
+
+def test_somebody_else_has_committed(history):
+    new = history()
+    first = new.commit("", FIRST, "first\n")
+    new.commit(first, {"a": b"1"}, "second\n")
+    with pytest.raises(HistoryError, match="somebody else"):
+        new.commit(first, {"a": b"2"}, "third\n")
+
+
+def test_push_and_begin_again_from_the_remote(history, remote, tmp_path):
+    new = history(remote=remote)
+    assert not new.push()
+    first = new.commit("", FIRST, "first\n")
+    assert new.push()
+    assert not new.push()
+    assert git("-C", tmp_path / "remote.git", "rev-parse", "main").strip() == first
+    again = history(remote=remote, repository=str(tmp_path / "elsewhere.git"))
+    assert again.head() == first
+    assert not again.push()
+    assert again.read(first, "studies/pain/study.yaml") == b"a\n"
+    second = again.commit(first, {"x": b"1"}, "second\n")
+    assert again.push()
+    assert git("-C", tmp_path / "remote.git", "rev-parse", "main").strip() == second
+    new.commit(first, {"x": b"2"}, "another second\n")
+    with pytest.raises(HistoryError, match="did not make"):
+        new.push()
+
+
+def test_a_push_that_fails_is_made_up_for(history, remote, tmp_path):
+    new = history(remote=remote)
+    commit = new.commit("", FIRST, "first\n")
+    (tmp_path / "remote.git").rename(tmp_path / "away")
+    with pytest.raises(HistoryError, match=r"remote\.git"):
+        new.push()
+    (tmp_path / "away").rename(tmp_path / "remote.git")
+    assert new.push()
+    assert git("-C", tmp_path / "remote.git", "rev-parse", "main").strip() == commit
+
+
+def test_without_its_remote_no_new_history_begins(history, tmp_path):
+    with pytest.raises(HistoryError):
+        history(remote=f"file://{tmp_path}/nowhere.git")
+    assert not (tmp_path / "here/mixed-use.git").exists()
+
+
+def test_locks_of_the_dead_do_not_block(history, remote, tmp_path):
+    new = history(remote=remote)
+    first = new.commit("", FIRST, "first\n")
+    (tmp_path / "here/mixed-use.git/refs/heads/main.lock").touch()
+    lock = tmp_path / "remote.git/refs/heads/main.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    again = history(remote=remote)
+    again.commit(first, {"x": b"1"}, "second\n")
+    with pytest.raises(HistoryError):
+        again.push()  # perhaps somebody alive holds that one
+    os.utime(lock, (0, 0))
+    assert again.push()
+
+
+def test_nobody_answers(history):
+    with pytest.raises(HistoryError, match=r"https://127\.0\.0\.1:9/x\.git") as caught:
+        history(remote="https://somebody@127.0.0.1:9/x.git")
+    assert "somebody" not in str(caught.value).partition(": ")[0]
+
+
+def test_what_is_no_repository(tmp_path, history):
+    (tmp_path / "here/mixed-use.git").mkdir(parents=True)
+    with pytest.raises(HistoryError, match="is no git repository"):
+        history()
