@@ -22,7 +22,7 @@ _ASIDE = itertools.count(1)
 SITE = {
     "sweep": {"every_seconds": 1, "quiet_seconds": 0, "tries": 2, "retry_seconds": 0},
     "landing": {"quiet_seconds": 0.05, "look_seconds": 0.02, "incomplete_seconds": 0.2},
-    "expanded": {"quiet_seconds": 0.05},
+    "expanded": {"quiet_seconds": 0.0},
 }
 
 
