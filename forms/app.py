@@ -60,15 +60,15 @@ def create_app(gateway: Gateway, *, secure: bool = True) -> Flask:
     return app
 
 
-PAGES = (("home.home", "Studies"), ("search.search", "Search"), ("registration.form", "Register"))
+PAGES = (("home.home", "Studies"), ("search.search", "Search"), ("registration.form", "Register"), ("board.wall", "Board"))
 FOR_STEWARDS = (("desk.desk", "Quarantine"),)
 """The navigation: endpoint and text."""
 
 
 def _blueprints() -> list[Blueprint]:
-    from forms import desk, experiment, home, registration, search
+    from forms import board, desk, experiment, home, registration, search
 
-    return [access.pages, home.pages, search.pages, registration.pages, experiment.pages, desk.pages]
+    return [access.pages, home.pages, search.pages, registration.pages, experiment.pages, desk.pages, board.pages]
 
 
 def _headers(response: Response) -> Response:

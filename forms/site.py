@@ -8,6 +8,7 @@ from forms.gateway import Gateway
 from forms.limit import Limit
 from forms.login import Logins, Service
 from forms.thumbnails import Thumbnails
+from forms.watch import Watch
 from microservices.headers import read_header
 from policy.context import Context
 from policy.zone import Zone
@@ -23,6 +24,7 @@ class Site:
         self.logins = Logins(gateway, idle=forms.idle_minutes * 60.0, longest=forms.longest_hours * 3600.0)
         self.by_name, self.by_address = Limit(5, 300.0), Limit(20, 300.0)
         self.thumbnails = Thumbnails()
+        self.watch = Watch()
 
     @property
     def is_demonstration(self) -> bool:
