@@ -72,8 +72,8 @@ def record(context: Context, act: str, *, experiment: str = "", study: str = "",
 
 def history(context: Context, experiment: str, known: MutableMapping[str, Entry] | None = None) -> list[Entry]:
     """What was done to an experiment, in order. `known` remembers entries by their paths from one call to the next: they never change."""
-    about = [Condition("META_DATA_ATTR_NAME", "=", ABOUT), Condition("META_DATA_ATTR_VALUE", "=", about(experiment))]
-    rows = context.zone.query(["COLL_NAME", "DATA_NAME"], *about)
+    named = [Condition("META_DATA_ATTR_NAME", "=", ABOUT), Condition("META_DATA_ATTR_VALUE", "=", about(experiment))]
+    rows = context.zone.query(["COLL_NAME", "DATA_NAME"], *named)
     root = layout.audit(context.settings) + "/"
     paths = sorted(f"{collection}/{name}" for collection, name in rows if f"{collection}/".startswith(root) and NAME.fullmatch(name))
     known = {} if known is None else known
