@@ -51,3 +51,14 @@ def access(context: Context, path: str) -> dict[str, dict[str, Access]]:
     for collection, name, user, level in rows(context, path, ["DATA_NAME", "USER_NAME", "DATA_ACCESS_NAME"]):
         found.setdefault(f"{collection}/{name}", {})[user] = access_named(level)
     return found
+
+
+def erase_empty(context: Context, path: str, stop: str) -> None:
+    """Erases a collection in which nothing is left, and those above it, up to `stop`, which stays."""
+    while path.startswith(stop + "/"):
+        parts = [rows(context, path, ["DATA_NAME"]), [one for one in collections(context, path) if one != path]]
+        if any(parts):
+            return
+        if context.zone.stat(path) is not None:
+            context.zone.erase(path)
+        path = path.rpartition("/")[0]

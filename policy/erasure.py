@@ -55,7 +55,8 @@ def erase(context: Context, record: Record) -> str:
         withdrawn.save(context, record)
     if not record.is_subject:
         left = landing_files.leave(context, record.path, archived_only=False)
-        if left or not all([landing_files.remove_replicas(context, path) for path in _doomed(context, record)]):
+        removed = [landing_files.remove_replicas(context, path) for path in _doomed(context, record)]
+        if left or not all(removed):
             context.zone.log(f"{record.key} cannot be erased: its files in the landing zone stay; run mrdata_lifecycle on the landing host")
             return "waiting"
         _erase_set_aside(context, record)
@@ -92,11 +93,12 @@ def _erase(context: Context, path: str) -> None:
 
 def _erase_set_aside(context: Context, record: Record) -> None:
     """Identical copies in the service account's trash."""
-    zone, trash = context.zone, f"/{context.settings.zone}/trash/home/{context.settings.account}/"
+    zone, trash = context.zone, f"/{context.settings.zone}/trash/home/{context.settings.account}"
     for checksum in sorted({checksum for *_, checksum in _objects(context, record.path)} - {""}):
         for collection, name in zone.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_CHECKSUM", "=", checksum)):
-            if f"{collection}/".startswith(trash):
+            if f"{collection}/".startswith(trash + "/"):
                 _erase(context, f"{collection}/{name}")
+                below.erase_empty(context, collection, trash)
 
 
 def _objects(context: Context, path: str) -> list[tuple[str, ...]]:

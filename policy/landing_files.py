@@ -40,23 +40,20 @@ def remove_replicas(context: Context, path: str) -> bool:
     rows = below.rows(context, path, ["DATA_NAME", "DATA_PATH"]) or context.zone.query(
         ["COLL_NAME", "DATA_NAME", "DATA_PATH"], *_object(path)
     )
-    return all([_removed(context, file) for *_, file in rows if file.startswith(root)])
+    removed = [_removed(context, file) for *_, file in rows if file.startswith(root)]
+    return all(removed)
 
 
 def remove_folders(context: Context, landing_paths: Iterable[str]) -> None:
     """Removes the empty collections and folders below which the files landed: their names may tell who it was."""
-    zone, folder = context.zone, context.settings.landing.folder.rstrip("/")
-    parents = {"/".join(parts[:n]) for path in landing_paths for parts in [path.split("/")] for n in range(3, len(parts))}
-    for relative in sorted(parents, key=len, reverse=True):
-        collection = f"{layout.landing(context.settings)}/{relative}"
-        if (
-            zone.stat(collection) is not None
-            and not below.objects(context, collection)
-            and below.collections(context, collection) == [collection]
-        ):
-            zone.erase(collection)
-        with suppress(OSError):  # it is not empty, or not there
-            os.rmdir(f"{folder}/{relative}")
+    folder = context.settings.landing.folder.rstrip("/")
+    for relative in {layout.parent(path) for path in landing_paths}:
+        branch = "/".join(relative.split("/")[:2])
+        below.erase_empty(context, f"{layout.landing(context.settings)}/{relative}", f"{layout.landing(context.settings)}/{branch}")
+        while relative.startswith(branch + "/"):
+            with suppress(OSError):  # it is not empty, or not there
+                os.rmdir(f"{folder}/{relative}")
+            relative = layout.parent(relative)
 
 
 def _object(path: str) -> tuple[Condition, Condition]:
