@@ -7,7 +7,7 @@ from math import log10
 
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 900, 240, 70, 34, 12
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 1800, 300, 90, 38, 12
 COLOURS = 6
 """Classes `bar0` to `bar5` of the style sheet."""
 
@@ -22,7 +22,9 @@ def volume(days: Sequence[tuple[str, dict[str, int]]], scanners: Sequence[str]) 
         parts.append(_bars(LEFT + position * step, step, day, sizes, scanners, top))
         if (len(days) - 1 - position) % 7 == 0:
             middle = LEFT + (position + 0.5) * step
-            parts.append(f'<text class="tick" x="{middle:.1f}" y="{HEIGHT - 12}" text-anchor="middle">{escape(day[5:])}</text>')
+            parts.append(f'<text class="tick" x="{middle:.1f}" y="{HEIGHT - 10}" text-anchor="middle">{escape(day[5:])}</text>')
+    if not total:
+        parts.append(f'<text class="nothing" x="{WIDTH / 2}" y="{HEIGHT / 2}" text-anchor="middle">nothing yet</text>')
     today = sum(days[-1][1].values()) if days else 0
     title = escape(f"Archived on each of the last {len(days)} days; {human(total)} in all, {human(today)} today")
     head = f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}"><title>{title}</title>'
@@ -31,10 +33,10 @@ def volume(days: Sequence[tuple[str, dict[str, int]]], scanners: Sequence[str]) 
 
 def _axis(top: int) -> str:
     lines = []
-    for part in (0, 0.5, 1):
+    for part in (0, 0.5, 1) if top > 1 else (0,):
         y = _y(part * top, top)
         lines.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        lines.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 5:.1f}" text-anchor="end">{human(part * top)}</text>')
+        lines.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 6:.1f}" text-anchor="end">{human(part * top)}</text>')
     return "".join(lines)
 
 
@@ -55,7 +57,7 @@ def _y(size: float, top: int) -> float:
 
 
 def scale(largest: int) -> int:
-    """The end of an axis: 1, 2 or 5 times a power of ten.
+    """The end of an axis: 1, 2, 3 or 5 times a power of ten.
 
     >>> scale(0), scale(70), scale(120_000)
     (1, 100, 200000)
@@ -63,7 +65,7 @@ def scale(largest: int) -> int:
     if largest <= 1:
         return 1
     power: int = 10 ** int(log10(largest))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= largest)
+    return next(factor * power for factor in (1, 2, 3, 5, 10) if factor * power >= largest)
 
 
 def human(size: float) -> str:

@@ -105,6 +105,8 @@ def _site(folder: Path, settings: Settings) -> list[tuple[str, str, str, str]]:
     experiments = []
     with EmbeddedZone(folder, "mrdata") as zone:
         zone.group(settings.stewards, ["steward"])
+        for rule in ("archive", "events", "fixity", "board"):
+            _call(zone, f"mrdata_{rule}_every", {})
         for study in STUDIES:
             _call(zone, "mrdata_study", study)
             study_id, pseudonym, owner = study["study"], study["subjects"][0], study["members"][0]

@@ -283,11 +283,11 @@ def _of_parts(context: Context, board: Board) -> list[Problem]:
     found, settings = [], context.settings.board
     if board.now - board.landing_told > LATE * settings.beat_seconds + 2 * MINUTE:
         since = f"since {_clock(board.landing_told)}" if board.landing_told else "and never has"
-        found.append(Problem(Level.ALARM, "landing_silent", f"The landing host tells nothing {since}: is `mrdata scan` running there?"))
+        found.append(Problem(Level.ALARM, "landing_silent", f"The landing host tells nothing {since}: is mrdata scan running there?"))
     for rule, seconds in schedule.periods(context.settings).items():
         if rule not in board.rules:
             if rule in ("mrdata_sweep", "mrdata_archive"):
-                found.append(Problem(Level.ALARM, f"{rule}_missing", f"The delay rule {rule} is not scheduled: nothing is done by itself"))
+                found.append(Problem(Level.ALARM, f"{rule}_missing", f"The delay rule {rule} is not scheduled: its work is not done"))
         elif board.rules[rule] and board.now - board.rules[rule] > LATE * seconds + 10 * MINUTE:
             found.append(Problem(Level.ALARM, f"{rule}_late", f"The delay rule {rule} has not run since {_clock(board.rules[rule])}"))
     castellum = board.castellum
@@ -315,7 +315,7 @@ def _of_scanners(context: Context, board: Board) -> list[Problem]:
 
 def _of_disks(context: Context, board: Board) -> list[Problem]:
     few = [disk for disk in board.disks if disk.percent_free < context.settings.board.disk_percent]
-    text = "Only {:.0f} % are free on the disk of {}"
+    text = "Only {:.0f} % are left on the disk of {}"
     return [Problem(Level.ALARM, "disk_full", text.format(disk.percent_free, ", ".join(disk.names))) for disk in few]
 
 
