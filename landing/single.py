@@ -21,8 +21,9 @@ from landing.connections import Connections
 from landing.disk import Pending, Signature
 from landing.known import Known, known
 from landing.lock import LOCK
-from landing.names import ADVICE, LONGEST_PATH, Reason, is_temporary, shown, told, unfit
-from landing.register import Outcome, register
+from landing.names import ADVICE, LONGEST_PATH, ODD_NAMES, Reason, is_temporary, shown, told, unfit
+from landing.register import Outcome, register, unchanged_checksum
+from landing.tree import RENAMED, WAITS, Trees, tree_of
 from microservices.settings import load_settings
 from policy import layout
 from policy.settings import Settings
@@ -51,6 +52,7 @@ class Single:
         self._settings = settings
         self._folder = os.path.abspath(settings.landing.folder)
         self._zones = Connections(zones, 0.0)
+        self._trees = Trees(self._folder, settings.expanded.quiet_seconds, settings.expanded.marker)
 
     def take(self, file: str, size: int, mtime: float) -> Taken:
         """Registers the file that a scan saw with this size (bytes) and mtime (seconds since 1970), unless it is registered already.
@@ -76,7 +78,9 @@ class Single:
         collection = layout.landing(self._settings)
         parts = relative.split("/")
         reason = unfit(relative)
-        if any(is_temporary(part) for part in parts):
+        if reason in ODD_NAMES and self._trees.rename(relative):
+            raise NotYet(f"{shown(relative)}: {reason}; it is registered under a second name, in {RENAMED}")
+        if any(is_temporary(part) for part in parts) and not tree_of(relative):
             reason = Reason.TEMPORARY
         elif layout.landed(self._settings, f"{collection}/{relative}") is None or not self._is_scanner(parts[0]):
             reason = Reason.PLACE
@@ -103,6 +107,8 @@ class Single:
         quiet = (clock - status.st_ctime_ns) / 1e9
         if (status.st_size, status.st_mtime) != (size, mtime) or quiet < self._settings.landing.quiet_seconds:
             raise NotYet(f"{shown(relative)}: still changing, or has not stood still for {self._settings.landing.quiet_seconds:g} s")
+        if (tree := tree_of(relative)) and not self._trees.released(tree, clock):
+            raise NotYet(f"{shown(relative)}: waits for {WAITS}")
         return Signature.of(status)
 
     def _known(self, zone: Zone, relative: str) -> Known | None:
@@ -117,8 +123,22 @@ class Single:
                 raise NotYet(f"{shown(relative)}: {shown(there.path)} is not described: {shown(str(reply['error']))}")
         if signature.size in there.sizes:
             return Taken(there.path)
+        if tree_of(relative) and not self._is_other(zone, relative, signature, there.path):
+            return Taken(there.path)
         sizes = " or ".join(map(str, sorted(there.sizes)))
         return Taken(there.path, f"{Reason.CHANGED}: {signature.size} bytes; {there.path} has {sizes}; {ADVICE[Reason.CHANGED]}")
+
+    def _is_other(self, zone: Zone, relative: str, signature: Signature, path: str) -> bool:
+        """Whether the archive has other bytes of a file of a tree; NotYet where it is to be copied again."""
+        checksum = unchanged_checksum(f"{self._folder}/{relative}", signature)
+        if checksum is None:
+            raise NotYet(f"{shown(relative)}: still changing")
+        reply = json.loads(zone.rule("mrdata_expanded_again", json.dumps({"path": path, "checksum": checksum})))
+        if "error" in reply:
+            raise NotYet(f"{shown(relative)}: {shown(path)} changed: {shown(str(reply['error']))}")
+        if reply["again"]:
+            raise NotYet(f"{shown(relative)}: changed while it was being copied; it is copied again")
+        return not reply["same"]
 
     def _register(self, zone: Zone, relative: str, signature: Signature, clock: int) -> Taken:
         result = register(zone, self._settings, relative, Pending(signature, time.monotonic(), from_start=True), clock)

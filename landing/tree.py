@@ -39,6 +39,12 @@ def escaped(name: str) -> str:
     return _ODD.sub(lambda match: "".join(f"%{byte:02X}" for byte in os.fsencode(match[0])), name)
 
 
+def second_name(relative: str) -> str:
+    """Where the second name of a file of a tree is, relative to the landing folder."""
+    tree = tree_of(relative)
+    return f"{tree}/{RENAMED}/{escaped(relative.removeprefix(tree + '/'))}"
+
+
 class Trees:
     """The trees of a landing folder. Times are the file server's, ns since 1970: change times, which no program can set back."""
 
@@ -57,19 +63,18 @@ class Trees:
 
     def rename(self, relative: str) -> bool:
         """Gives a file, or all files of a folder, names that iRODS can hold; False where that cannot be done."""
-        tree = tree_of(relative)
-        if not tree:
+        if not tree_of(relative):
             return False
         path = f"{self._folder}/{relative}"
         if not os.path.isdir(path):
-            return self._link(tree, relative)
+            return self._link(relative)
         files = (f"{where}/{name}" for where, _, names in os.walk(path) for name in names)
-        done = [self._link(tree, file.removeprefix(self._folder + "/")) for file in files]
+        done = [self._link(file.removeprefix(self._folder + "/")) for file in files]
         return all(done)
 
-    def _link(self, tree: str, relative: str) -> bool:
+    def _link(self, relative: str) -> bool:
         source = f"{self._folder}/{relative}"
-        target = f"{self._folder}/{tree}/{RENAMED}/{escaped(relative.removeprefix(tree + '/'))}"
+        target = f"{self._folder}/{second_name(relative)}"
         try:
             status = os.lstat(source)
             if not stat.S_ISREG(status.st_mode):

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from landing.names import is_temporary
+from landing.names import is_temporary, unfit
+from landing.tree import second_name, tree_of
 from microservices.headers import read_header
 from mrdata.progress import bar
 from policy.context import Context
@@ -24,13 +25,16 @@ def report(zone: Zone, settings: Settings, *, checksums: bool = True) -> dict[st
 
 
 def landing_files(folder: Path) -> dict[str, int]:
-    """Path below the landing folder -> size in bytes, of every file that is not written under a temporary name."""
+    """Path below the landing folder -> size in bytes, of every file that is to be registered under this name."""
     found = {}
     for where, _, names in os.walk(folder):
         for name in names:
-            if not is_temporary(name):
-                file = Path(where) / name
-                found[file.relative_to(folder).as_posix()] = file.lstat().st_size
+            file = Path(where) / name
+            relative = file.relative_to(folder).as_posix()
+            in_tree = bool(tree_of(relative))
+            renamed = in_tree and unfit(relative) is not None and (folder / second_name(relative)).exists()
+            if not renamed and (in_tree or not is_temporary(name)):
+                found[relative] = file.lstat().st_size
     return found
 
 

@@ -18,6 +18,7 @@ from landing.names import ADVICE, Reason
 from landing.scanner import LandingError, Scanner
 from landing.single import NotYet, Single
 from policy import layout
+from policy.settings import Expanded
 from policy.zone import ZoneError
 from tests import files
 from tests.zone.embedded_site import EmbeddedSite
@@ -176,6 +177,7 @@ def test_a_landing_folder_reached_through_a_link_is_the_same(site, experiment, s
 def test_a_changed_file_is_told_and_the_archive_keeps_what_it_has(site, experiment, single):
     seen = Seen(site, f"{T94}/expdata/{experiment}/notes.txt", b"first")
     placed = single.take(*seen.given)
+    site.rule("archive")
     seen.file.write_bytes(b"second and longer")
     seen.look()
     time.sleep(2 * QUIET)
@@ -185,6 +187,31 @@ def test_a_changed_file_is_told_and_the_archive_keeps_what_it_has(site, experime
     stat = site.connect("mrdata").stat(placed.path)
     assert stat is not None
     assert stat.size == len(b"first")
+
+
+def test_a_file_of_a_tree_that_changes_before_it_is_archived_is_copied_again(site, experiment, single):
+    seen = Seen(site, f"{T94}/expdata/{experiment}/notes.txt", b"first")
+    placed = single.take(*seen.given)
+    seen.file.write_bytes(b"second and longer")
+    seen.look()
+    time.sleep(2 * QUIET)
+    with pytest.raises(NotYet, match="copied again"):
+        single.take(*seen.given)
+    again = single.take(*seen.given)
+    assert (again.path, again.alarm) == (placed.path, "")
+    stat = site.connect("mrdata").stat(placed.path)
+    assert stat is not None
+    assert stat.size == len(b"second and longer")
+
+
+def test_a_tree_waits_until_it_is_finished(site, experiment):
+    settings = replace(site.settings, expanded=Expanded(quiet_seconds=3600.0))
+    single = Single(settings, lambda: site.connect("mrdata"))
+    seen = Seen(site, f"{T94}/expdata/{experiment}/.hidden", b"x")
+    with pytest.raises(NotYet, match="the rest of its tree"):
+        single.take(*seen.given)
+    (seen.file.parent / "FINISHED").touch()
+    assert single.take(*seen.given).path.endswith(f"{experiment}/EXP_DATA/.hidden")
 
 
 def test_the_scanner_and_the_workers_do_not_work_at_once(site, experiment, single):
