@@ -224,7 +224,8 @@ def _fixity_status(context: Context, request: Request) -> object:
 
 
 def _fixity_drill(context: Context, request: Request) -> object:
-    results = fixity.drill_now(context, int(request.get("objects", context.settings.fixity.drill_objects)))
+    settings = context.settings.fixity
+    results = fixity.drill_now(context, int(request.get("objects", settings.drill_objects)), settings.drill_largest_bytes)
     return {"results": [asdict(result) for result in results]}
 
 

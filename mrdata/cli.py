@@ -230,6 +230,20 @@ def verify(quick: bool, user: str, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--objects", default=20, show_default=True, type=click.IntRange(1), help="How many objects chance picks.")
+@USER
+@JSON
+def drill(objects: int, user: str, as_json: bool) -> None:
+    """A restore drill: reads random objects of the archive back whole, of any size, and compares them with their checksums."""
+    from mrdata.drill import run, text
+
+    with opened(user) as zone:
+        results = run(zone, settings(), objects)
+    show(results, as_json, text(results))
+    sys.exit(0 if results and not any(result["fault"] for result in results) else 1)
+
+
+@cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; in front of others goes HTTPS.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
 def serve(host: str, port: int) -> None:

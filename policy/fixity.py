@@ -10,7 +10,7 @@ from __future__ import annotations
 import calendar
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from policy import audit, drill, fixity_report, fixity_state, layout, replicas, review
@@ -47,7 +47,7 @@ def run(context: Context, *, resume: bool = False) -> dict[str, int]:
     if now - state.foreseen >= DAY:
         _foresee(context, state)
     if now - state.drilled >= settings.drill_days * DAY:
-        _drill(context, state, settings.drill_objects)
+        _drill(context, state, settings.drill_objects, settings.drill_largest_bytes)
     last_year = int(time.strftime("%Y", time.gmtime(now))) - 1
     if str(last_year) in state.years and state.reported < last_year:
         fixity_report.write(context, state, str(last_year))
@@ -278,17 +278,20 @@ def _age(context: Context, date: str) -> float:
     return max(0.0, (context.now() - calendar.timegm(time.strptime(date, "%Y-%m-%d"))) / DAY)
 
 
-def drill_now(context: Context, objects: int) -> list[drill.Result]:
-    """A drill at once."""
+def drill_now(
+    context: Context, objects: int, largest: int | None, progress: Callable[[int], None] = lambda size: None
+) -> list[drill.Result]:
+    """A drill at once, of objects of at most `largest` bytes; `progress` hears of each object's size."""
     state = fixity_state.load(context)
-    results = _drill(context, state, objects)
+    results = _drill(context, state, objects, largest, progress)
     fixity_state.save(context, state)
     return results
 
 
-def _drill(context: Context, state: State, objects: int) -> list[drill.Result]:
-    root = layout.studies(context.settings)
-    results = drill.drill(context.zone, root, objects, context.settings.fixity.drill_largest_bytes)
+def _drill(
+    context: Context, state: State, objects: int, largest: int | None, progress: Callable[[int], None] = lambda size: None
+) -> list[drill.Result]:
+    results = drill.drill(context.zone, layout.studies(context.settings), objects, largest, progress=progress)
     record_drill(context, state, results)
     return results
 

@@ -2,8 +2,11 @@
 
 import csv
 import io
+import json
 import os
 import random
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -289,3 +292,16 @@ def test_the_rule_files(make_archive):
     assert "fixity-" in told
     assert "forecast: never older than" in told
     assert "Error:" in irule(site, "fixity_check", path="/nowhere")
+
+
+def test_the_drill_of_the_command_line(make_archive):
+    site, _ = make_archive(count=3, copies=())
+    done = subprocess.run(
+        [sys.executable, "-m", "mrdata.cli", "drill", "--objects", "2", "--json"],
+        env=site.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [result["fault"] for result in json.loads(done.stdout)] == ["", ""]
