@@ -41,6 +41,7 @@ SITE = {
     "sweep": {"every_seconds": 1, "quiet_seconds": 1, "tries": 3, "retry_seconds": 1},
     "landing": {"quiet_seconds": 0.6, "look_seconds": 0.3, "incomplete_seconds": 3.0},
     "expanded": {"quiet_seconds": 2.0},
+    "products": {"quiet_seconds": 0.0, "incomplete_seconds": 0.0},
 }
 STUDIES: list[dict[str, Any]] = [
     {"study": "pain", "title": "Cortical layers of pain", "members": ["alice"], "subjects": ["PN7K2", "PN3Q8"]},
@@ -71,6 +72,7 @@ def run(folder: Path, *, once: bool, as_json: bool, port: int = 8080) -> int:
         _deliver(settings, zone, plan)
         settled = _settle(settings, zone)
         say(f"  done after {time.monotonic() - started:.0f} s" + ("" if settled else ", though not everything has settled"))
+        say(f"  {_products(folder, settings)}")
         report = demo_report.report(zone, settings, SCANNER, plan)
         if as_json:
             print(json.dumps(report.counts(), indent=2))
@@ -79,6 +81,19 @@ def run(folder: Path, *, once: bool, as_json: bool, port: int = 8080) -> int:
         if not once:
             _go_on(folder, settings, pages)
     return 0 if report.is_good else 1
+
+
+def _products(folder: Path, settings: Settings) -> str:
+    """One look of `mrdata products`, in words."""
+    from products import nifti, worker
+
+    try:
+        work = worker.Worker(settings, lambda: EmbeddedZone(folder, settings.account), lambda line: None)
+    except nifti.ConverterMissing as error:
+        return f"no products: {error}"
+    found = work.run_once()
+    told = ", ".join(f"{count} {state}" for state, count in sorted(found.items()))
+    return f"products of the series (a tar with an index, NIfTI with BIDS sidecars): {told}"
 
 
 def _aloud(text: str) -> None:
