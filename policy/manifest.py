@@ -20,7 +20,17 @@ from policy.layout import DataType
 from policy.zone import Condition, ZoneError
 
 _NAME = re.compile(r"manifest\.(\d+)\.json")
-_CHANGES = {"State", "StateSince", "FinalizeAsked", "RetentionEnd", "ProductState", "ProductDetail", "InputsChecksum", "MadeBy", "ChecksumVerified"}
+_CHANGES = {
+    "State",
+    "StateSince",
+    "FinalizeAsked",
+    "RetentionEnd",
+    "ProductState",
+    "ProductDetail",
+    "InputsChecksum",
+    "MadeBy",
+    "ChecksumVerified",
+}
 """AVUs that go on changing: they tell what is done with it, not what it is."""
 _SHA2 = "sha2:"
 _PIECE = 4 << 20

@@ -48,7 +48,7 @@ def main() -> None:
         site = EmbeddedSite(Path(folder) / "zone", {"guard": {"retain_patient_characteristics": True}})
         context, found = of_corpus(site)
         states = worker.Worker(context.settings, site.new_connection, lambda line: None).run_once()
-        print("What the worker makes of the corpus's series, of which most lack instances:\n\n| state | series |\n|--|--:|")
+        print("What the worker makes of the series (of some the collection has only a few images):\n\n| state | series |\n|--|--:|")
         for state, count in sorted(states.items()):
             print(f"| {state} | {count} |")
         avus = convert_all(context, [products.load(context, series.path) for series in found])
