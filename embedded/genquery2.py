@@ -101,6 +101,8 @@ class _Parser:
         self.binders: list[tuple[int, Sql]] = []
         self.tables: list[str] = []
         self.special: set[str] = set()
+        self.demanded: set[str] = set()
+        """Aliases of tables whose row a condition demands: an outer join to them is an inner one, as PostgreSQL sees, and SQLite does not."""
         self.in_select = True
 
     def statement(self) -> Statement:
@@ -115,6 +117,7 @@ class _Parser:
         order, rows, offset = self._tail()
         cursor.expect("end")
         self._check(projections, group, order, distinct)
+        self.demanded = self._demanded_by(where)
         select = self._joined(exp.select(*[projection.copy() for projection in projections]))
         if where is not None:
             select = select.where(exp.paren(where))
@@ -339,9 +342,24 @@ class _Parser:
             select = self._permissions(select, kind, home)
         for letter, home in (("d", "R_DATA_MAIN"), ("c", "R_COLL_MAIN"), ("r", "R_RESC_MAIN"), ("u", "R_USER_MAIN")):
             if {f"mm{letter}", f"omm{letter}"} & self.special:
+                if f"mm{letter}" in self.demanded:
+                    self.demanded.add(f"omm{letter}")
                 select = self._left(select, "R_OBJT_METAMAP", f"omm{letter}", "object_id", home, _KEYS[home])
                 select = self._left(select, "R_META_MAIN", f"mm{letter}", "meta_id", f"omm{letter}", "meta_id")
         return select
+
+    def _demanded_by(self, where: Sql) -> set[str]:
+        """The tables of which a condition demands a row: a comparison with NULL is never true."""
+        exp = self.exp
+        if isinstance(where, exp.Paren):
+            return self._demanded_by(where.this)
+        if isinstance(where, exp.And):
+            return self._demanded_by(where.left) | self._demanded_by(where.right)
+        if isinstance(where, exp.Or):
+            return self._demanded_by(where.left) & self._demanded_by(where.right)
+        if isinstance(where, exp.EQ | exp.NEQ | exp.LT | exp.LTE | exp.GT | exp.GTE | exp.In | exp.Between | exp.Escape):
+            return {column.table for column in where.find_all(exp.Column)} if not where.find(exp.Anonymous) else set()
+        return set()
 
     def _permissions(self, select: Sql, kind: str, home: str) -> Sql:
         access, token, group, user = f"p{kind}oa", f"p{kind}t", f"p{kind}ug", f"p{kind}u"
@@ -359,4 +377,6 @@ class _Parser:
     def _left(self, select: Sql, table: str, alias: str, key: str, other: str, other_key: str) -> Sql:
         exp = self.exp
         on = exp.EQ(this=exp.column(key, alias), expression=exp.column(other_key, other))
-        return select.join(exp.alias_(exp.to_table(table), alias, table=True), on=on, join_type="LEFT")
+        return select.join(
+            exp.alias_(exp.to_table(table), alias, table=True), on=on, join_type="INNER" if alias in self.demanded else "LEFT"
+        )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from microservices import codes
 from microservices.rename import move
-from policy.zone import AVU, Access, Condition, NotFound, Stat, ZoneError, access_named
+from policy.zone import AVU, Access, Among, Condition, NotFound, Stat, ZoneError, access_named
 
 _ESCAPE = re.compile(r"\\x[0-9A-Fa-f]{2}")
 
@@ -17,7 +17,7 @@ class Catalog(ABC):
     """The verbs of `policy.zone.Zone` that a catalog of its own kind makes necessary: those that only read it, and move."""
 
     @abstractmethod
-    def query(self, columns: Sequence[str], *conditions: Condition) -> list[tuple[str, ...]]:
+    def query(self, columns: Sequence[str], *conditions: Condition | Among) -> list[tuple[str, ...]]:
         """As `policy.zone.Zone.query`."""
 
     @abstractmethod
@@ -97,4 +97,3 @@ def demand(*paths: str) -> None:
     for path in paths:
         if unfindable(path):
             raise ZoneError(f"{path}: iRODS finds no name that holds a quote with || or &&, or \\xHH; rename it", codes.INVALID_ARGUMENT)
-

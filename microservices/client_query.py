@@ -15,7 +15,8 @@ from irods.message import GenQueryRequest, GenQueryResponse, IntegerIntegerMap, 
 from irods.models import ModelBase
 from irods.session import iRODSSession
 
-from policy.zone import Condition
+from microservices import query
+from policy.zone import Among, Condition
 
 _PAGE = 500
 
@@ -39,14 +40,14 @@ def number(column: str) -> int:
         raise ValueError(f"{column!r} is no GenQuery column") from None
 
 
-def rows(session: iRODSSession, columns: Sequence[str], conditions: Sequence[Condition]) -> list[tuple[str, ...]]:
+def rows(session: iRODSSession, columns: Sequence[str], conditions: Sequence[Condition | Among]) -> list[tuple[str, ...]]:
     """All rows; iRODSException as the server raises it. The values of the conditions go over as they are, between quotes."""
     asked = list(dict.fromkeys(columns))
     select = IntegerIntegerMap(dict.fromkeys(map(number, asked), 1))
     where = IntegerStringMap()
     where.isLen = len(conditions)
     where.inx = [number(c.column) for c in conditions]
-    where.svalue = [f"{c.operator} '{c.value}'" for c in conditions]
+    where.svalue = [query.clause(c, lambda value: f"'{value}'") for c in conditions]
     found: list[tuple[str, ...]] = []
     order = [asked.index(column) for column in columns]
     with session.pool.get_connection() as connection:

@@ -10,31 +10,41 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from policy.zone import Condition
+from policy.zone import Among, Condition
 
 Rows = list[tuple[str, ...]]
-Ask = Callable[[Sequence[str], Sequence[Condition]], Rows]
+Ask = Callable[[Sequence[str], Sequence[Condition | Among]], Rows]
 _ANY = str.maketrans({"'": "_", "\\": "_"})
 _COLUMN = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
-def run(callback: Any, columns: Sequence[str], conditions: Sequence[Condition]) -> Rows:  # noqa: ANN401
+def run(callback: Any, columns: Sequence[str], conditions: Sequence[Condition | Among]) -> Rows:  # noqa: ANN401
     """The distinct rows, over the rule engine. RuntimeError as the rule engine raises it; ValueError for what is no column name."""
     return distinct(lambda columns, conditions: _rows(callback, columns, conditions), columns, conditions)
 
 
-def distinct(ask: Ask, columns: Sequence[str], conditions: Sequence[Condition]) -> Rows:
+def distinct(ask: Ask, columns: Sequence[str], conditions: Sequence[Condition | Among]) -> Rows:
     """The distinct rows; `ask` gets conditions that the catalog can take. ValueError for what is no column name."""
     for column in (*columns, *(c.column for c in conditions)):
         if not _COLUMN.fullmatch(column):
             raise ValueError(f"{column!r} is no GenQuery column")
-    odd = [c for c in conditions if _is_odd(c)]
-    rows = ask([*columns, *(c.column for c in odd)], [_widened(c) if c in odd else c for c in conditions])
+    odd = [c for c in conditions if isinstance(c, Condition) and _is_odd(c)]
+    given = [_widened(c) if isinstance(c, Condition) and c in odd else c for c in conditions]
+    rows = ask([*columns, *(c.column for c in odd)], given)
     for position, condition in enumerate(odd, len(columns)):
         matches = re.compile(_expression(condition), re.DOTALL).fullmatch
         wanted = condition.operator != "!="
         rows = [row for row in rows if bool(matches(row[position])) is wanted]
     return list(dict.fromkeys(row[: len(columns)] for row in rows)) if odd else rows
+
+
+def clause(condition: Condition | Among, quoted: Callable[[str], str]) -> str:
+    """Operator and value of a condition; `quoted` makes a literal of a text. ValueError for what GenQuery1's `in` cannot hold."""
+    if isinstance(condition, Condition):
+        return f"{condition.operator} {quoted(condition.value)}"
+    if not condition.values or any("'" in value or "\\" in value for value in condition.values):
+        raise ValueError(f"{condition.values!r}: GenQuery1's `in` takes at least one value, and no quotes or backslashes")
+    return f"in ({', '.join(quoted(value) for value in condition.values)})"
 
 
 def _is_odd(condition: Condition) -> bool:
@@ -55,13 +65,13 @@ def _expression(condition: Condition) -> str:
 
 def _escaped(value: str) -> str:
     """A quote doubles, and \\xHH stands for a byte, so a backslash must not stand alone (lib/genquery1/dsl/lexer.l)."""
-    return value.replace("\\", "\\x5c").replace("'", "''")
+    return "'" + value.replace("\\", "\\x5c").replace("'", "''") + "'"
 
 
-def _rows(callback: Any, columns: Sequence[str], conditions: Sequence[Condition]) -> Rows:  # noqa: ANN401
+def _rows(callback: Any, columns: Sequence[str], conditions: Sequence[Condition | Among]) -> Rows:  # noqa: ANN401
     import irods_types
 
-    where = " and ".join(f"{c.column} {c.operator} '{_escaped(c.value)}'" for c in conditions)
+    where = " and ".join(f"{c.column} {clause(c, _escaped)}" for c in conditions)
     wanted = callback.msiMakeGenQuery(", ".join(columns), where, irods_types.GenQueryInp())["arguments"][2]
     page = callback.msiExecGenQuery(wanted, irods_types.GenQueryOut())["arguments"][1]
     rows: Rows = []

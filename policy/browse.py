@@ -5,11 +5,11 @@ The number of queries does not depend on what is archived, and their rows depend
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from policy import layout
-from policy.context import Context
+from policy.context import Context, Refused
 from policy.experiment import Experiment, experiment_from
 from policy.vocabulary import UNITS
 from policy.zone import Among, Condition
@@ -17,6 +17,8 @@ from policy.zone import Among, Condition
 PAGE = 50
 """Experiments on one page."""
 _MANY = 200_000
+_VALUES, _FEW = 1000, 300
+"""So many values of an AVU, and so many collections, are named in one query."""
 _SHOWN = (
     "ExperimentID", "StudyID", "Pseudonym", "Owner", "Scanner", "ScanType", "Registered", "State", "ExperimentURL", "Description",
 )  # fmt: skip
@@ -172,15 +174,8 @@ def _fitting(context: Context, wanted: Search) -> set[str] | None:
     """The paths of the experiments that fit by what they and their series say; None: all."""
     exact = {"Pseudonym": wanted.pseudonym, **wanted.exact}
     sets = [_of_experiment(context, name, value, wanted) for name, value in exact.items() if value]
-    carriers: list[set[str]] = []
-    if wanted.protocol:
-        carriers.append(_carriers(context, wanted, "ProtocolName", Condition("VALUE", "like", f"%{wanted.protocol}%".replace("\\", "_"))))
-    for name, interval in wanted.ranges.items():
-        values = _values(context, name, interval)
-        carriers.append(_carriers(context, wanted, name, Among("VALUE", values)) if values else set())
-    if carriers:
-        common = set.intersection(*carriers)
-        sets.append({path for carrier in common if (path := _experiment_path(context, carrier))})
+    if wanted.protocol or wanted.ranges:
+        sets.append({path for carrier in _carriers(context, wanted) if (path := _experiment_path(context, carrier))})
     return set.intersection(*sets) if sets else None
 
 
@@ -195,28 +190,52 @@ def _of_experiment(context: Context, name: str, value: str, wanted: Search) -> s
     return {path for (path,) in rows}
 
 
-def _carriers(context: Context, wanted: Search, name: str, value: Condition | Among) -> set[str]:
-    """The collections with such an AVU: of a series, or of objects that have it themselves (raw data, further echoes)."""
-    below = Condition("COLL_NAME", "like", f"{_parent(context, wanted)}/%")
+def _carriers(context: Context, wanted: Search) -> set[str]:
+    """The collections of series whose AVUs fit, and of objects that have such AVUs themselves (raw data, further echoes).
+
+    One condition after the other: from a few collections on, the next one looks at these alone.
+    """
+    values = {"ProtocolName": _occurring(context, "ProtocolName", f"%{wanted.protocol}%")} if wanted.protocol else {}
+    values |= {name: _values(context, name, interval) for name, interval in wanted.ranges.items()}
+    found: set[str] | None = None
+    for name, of_name in values.items():
+        fitting = _having(context, wanted, name, of_name, found)
+        found = fitting if found is None else found & fitting
+    return found or set()
+
+
+def _having(context: Context, wanted: Search, name: str, values: Sequence[str], among: set[str] | None) -> set[str]:
+    """The collections that have an AVU, or whose objects have it, with one of the values; of a few only those `among` them."""
+    if not values or among == set():
+        return set()
     found: set[str] = set()
     for kind in ("COLL", "DATA"):
-        column = f"META_{kind}_ATTR_VALUE"
-        given = Among(column, value.values) if isinstance(value, Among) else Condition(column, value.operator, value.value)
-        rows = context.zone.select(["COLL_NAME"], Condition(f"META_{kind}_ATTR_NAME", "=", name), given, below, limit=_MANY)
+        told = (Condition(f"META_{kind}_ATTR_NAME", "=", name), Among(f"META_{kind}_ATTR_VALUE", tuple(values)))
+        if kind == "COLL" and among is not None and len(among) <= _FEW:
+            rows = context.zone.select(["COLL_NAME"], Among("COLL_NAME", tuple(sorted(among))), *told)
+        else:
+            rows = context.zone.query(["COLL_NAME"], *told, Condition("COLL_NAME", "like", f"{_parent(context, wanted)}/%"))
         found.update(path for (path,) in rows)
     return found
 
 
-def _values(context: Context, name: str, interval: Range) -> tuple[str, ...]:
+def _values(context: Context, name: str, interval: Range) -> list[str]:
     """The values of a number that occur and lie inside: a site has few protocols."""
     if name not in UNITS:
         raise ValueError(f"{name!r} is not in the vocabulary")
-    rows: Iterable[tuple[str, ...]] = [
-        row
-        for kind in ("COLL", "DATA")
-        for row in context.zone.query([f"META_{kind}_ATTR_VALUE"], Condition(f"META_{kind}_ATTR_NAME", "=", name))
-    ]
-    return tuple(sorted({value for (value,) in rows if interval.holds(value)}))
+    return [value for value in _occurring(context, name, "%") if interval.holds(value)]
+
+
+def _occurring(context: Context, name: str, like: str) -> list[str]:
+    """The values of an AVU of collections and objects, at most `_VALUES`. Those with a quote cannot be asked for, and are left out."""
+    found: set[str] = set()
+    for kind in ("COLL", "DATA"):
+        column = f"META_{kind}_ATTR_VALUE"
+        rows = context.zone.query([column], Condition(f"META_{kind}_ATTR_NAME", "=", name), Condition(column, "like", like))
+        found.update(value for (value,) in rows if "'" not in value and "\\" not in value)
+    if len(found) > _VALUES:
+        raise Refused(f"{name}: {len(found)} different values fit; give more of it")
+    return sorted(found)
 
 
 def _experiment_path(context: Context, carrier: str) -> str:

@@ -580,6 +580,21 @@ def test_a_user_keeps_files_of_her_own(site):
     alice.remove(shared)
 
 
+def test_a_query_among_values_of_several_avus(zone, home):
+    """The second condition on a name and a value is one on another AVU."""
+    for name, tr, te in (("a", "1", "2"), ("b", "1", "3"), ("c", "2", "2")):
+        zone.make_collection(f"{home}/{name}")
+        zone.annotate(f"{home}/{name}", add=[AVU("tr", tr), AVU("te", te)])
+    name, value, below = "META_COLL_ATTR_NAME", "META_COLL_ATTR_VALUE", Condition("COLL_NAME", "like", f"{home}/%")
+    found = zone.query(["COLL_NAME"], Condition(name, "=", "tr"), Among(value, ("1", "9")), below)
+    assert sorted(found) == [(f"{home}/a",), (f"{home}/b",)]
+    both = [Condition(name, "=", "tr"), Among(value, ("1", "2")), Condition(name, "=", "te"), Among(value, ("3",))]
+    assert zone.query(["COLL_NAME"], *both, below) == [(f"{home}/b",)]
+    for wrong in ((), ("o'y",)):
+        with pytest.raises(ValueError, match="GenQuery1"):
+            zone.query(["COLL_NAME"], Among("COLL_NAME", wrong))
+
+
 def test_select_counts_orders_and_limits(zone, site, home):
     """What people's pages ask: counts of objects (not of replicas), one row for each collection, ordered, at most so many."""
     for name in ("a", "b'c"):
