@@ -51,6 +51,11 @@ class Catalog:
         with self._environment() as environment:
             return _output(command, environment)
 
+    def query(self, *statements: str) -> str:
+        """What psql printed of the last of these, without titles: fields of a row with `|` between them. SetupError."""
+        options = ("--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
+        return self.run("psql", *options, *(f"--command={statement}" for statement in statements))
+
     @contextmanager
     def lines(self, *command: str) -> Iterator[Iterable[bytes]]:
         """The output line by line, however long it is."""

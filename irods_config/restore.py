@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tarfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,17 +28,29 @@ def try_out(made: Path, scratch: Catalog) -> int:
 def restore(made: Path, catalog: Catalog) -> int:
     """Replaces the catalog, all of it or nothing, and compares every table; the number of rows.
 
-    The server must not run. SetupError where the backup is damaged, is of another database, or where anything differs.
+    The server must not run. SetupError where it does, where the backup is damaged, is of another database, or where anything differs.
     """
     manifest = backup.Manifest.read(made)
     if manifest.database != catalog.database:
         raise SetupError(f"{made}: is of the database {manifest.database}, not of {catalog.database}")
+    if others := _connected(catalog):
+        # A server that is being stopped no longer answers, and its agents may still write.
+        raise SetupError(f"{catalog.database}: {others} other connections are open; end what is connected to it (agents of the server?)")
     _restore(made, catalog, ["--clean", "--if-exists"])
     rows = _compare(manifest, catalog)
     # A rule that ran while the backup was made is marked as running, and no delay server would ever take it again.
     unlock = "UPDATE r_rule_exec SET lock_host = '', lock_host_pid = '', lock_ts = ''"
-    catalog.run("psql", "--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1", "--command", unlock)
+    catalog.query(unlock)
     return rows
+
+
+def _connected(catalog: Catalog, patience: float = 5.0) -> int:
+    """Other connections, when those that are just ending have ended."""
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    end = time.monotonic() + patience
+    while (count := int(catalog.query(f"{others} AND backend_type = 'client backend'"))) and time.monotonic() < end:
+        time.sleep(0.5)
+    return count
 
 
 def _restore(made: Path, catalog: Catalog, options: Sequence[str]) -> None:

@@ -51,10 +51,8 @@ def make(site: Site) -> None:
             _psql(site, f"CREATE INDEX CONCURRENTLY {index} ON {table} ({column} varchar_pattern_ops)")
 
 
-def _psql(site: Site, command: str) -> str:
-    catalog = Catalog.of(site.config_file)
-    options = ("--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
-    return catalog.run("psql", *options, "--command=SET lock_timeout = '60s'", f"--command={command}")
+def _psql(site: Site, statement: str) -> str:
+    return Catalog.of(site.config_file).query("SET lock_timeout = '60s'", statement)
 
 
 STEP = Step("indexes of the catalog", differences, make)

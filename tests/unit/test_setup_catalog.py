@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from irods_config import backup, restore
@@ -83,6 +85,21 @@ def test_a_backup_is_tried_and_restored(socket, tmp_path):
     assert restore.restore(made, catalog) == 20001
     locks = postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-Atc", "select lock_host from r_rule_exec"])
     assert locks.strip() == "", "what a delay server had begun would never run again"
+
+
+def test_nothing_is_restored_while_somebody_is_connected(socket, tmp_path):
+    _, catalog = site(socket, tmp_path, "C")
+    made = backup.backup(catalog, tmp_path / "backups", tmp_path, tmp_path / "current")
+    before = catalog.contents()
+    command = ["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-qAt"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as agent:
+        agent.stdin.write("select 'connected';\n")
+        agent.stdin.flush()
+        assert agent.stdout.readline() == "connected\n"
+        with pytest.raises(SetupError, match="1 other connections"):
+            restore.restore(made, catalog)
+        agent.stdin.close()
+    assert catalog.contents() == before
 
 
 def test_a_catalog_that_does_not_answer_says_so(socket, tmp_path):
