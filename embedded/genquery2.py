@@ -102,7 +102,7 @@ class _Parser:
         self.tables: list[str] = []
         self.special: set[str] = set()
         self.demanded: set[str] = set()
-        """Aliases of tables whose row a condition demands: an outer join to them is an inner one, as PostgreSQL sees, and SQLite does not."""
+        """Aliases of tables of which a condition demands a row: outer joins to them are inner ones, as PostgreSQL sees."""
         self.in_select = True
 
     def statement(self) -> Statement:
