@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policy import archive
+from policy import archive, lock
 from policy.context import Context
 from policy.zone import Condition, Damaged, NotFound, ZoneError
 
@@ -91,7 +91,8 @@ def _complete(context: Context, path: str, replicas: list[Replica], read: int) -
         return Finding(Outcome.SOUND, path, read)  # not archived yet: `policy.archive` makes its replicas
     missing = [resource for resource in archive.resources(context) if resource not in there]
     for resource in missing:
-        context.zone.replicate(path, resource)
+        with lock.unlocked(context, path):
+            context.zone.replicate(path, resource)
         context.zone.log(f"{path} has a replica on {resource} now, which it lacked")
     return Finding(Outcome.SOUND, path, read)
 
@@ -108,9 +109,10 @@ def _repair(context: Context, path: str, good: list[Replica], fault: str) -> Fin
     if len(bad) == len(good):
         return Finding(Outcome.LOST, path, read, resources, fault)
     try:
-        for replica in bad:
-            zone.trim(path, replica.resource)
-            zone.replicate(path, replica.resource)
+        with lock.unlocked(context, path):
+            for replica in bad:
+                zone.trim(path, replica.resource)
+                zone.replicate(path, replica.resource)
         zone.checksum(path, verify=True)
     except ZoneError as error:
         return Finding(Outcome.DAMAGED, path, read, resources, f"the repair failed: {error}")

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from microservices.headers import read_header
-from policy import drill, fixity, fixity_state, layout, review
+from policy import drill, fixity, fixity_state, layout, lock, review
 from policy.context import Context
+from policy.registry import Registry
 from policy.zone import Condition, ZoneError
 from tests.files import dicom
 from tests.zone.irule import irule
@@ -127,6 +128,18 @@ def test_what_has_no_good_replica_is_kept_marked_and_told_until_it_is_sound(make
     assert set(site.rule("fixity_check", {"path": experiment_of(paths)})["objects"]) == {"sound"}
     assert "FixityFault" not in site.avus(paths[0])
     assert paths[0] not in site.rule("fixity_status")["faults"]
+
+
+def test_what_is_finalized_is_repaired_too_and_stays_read_only(make_archive):
+    site, paths = make_archive(count=2)
+    context = context_of(site)
+    experiment = Registry(context).experiment(experiment_of(paths).rpartition("/")[2])
+    lock.lock(context, experiment)
+    before = context.zone.permissions(paths[0])
+    flip(replicas(site, paths[0])[ARCHIVE][0])
+    assert site.rule("fixity_check", {"path": experiment_of(paths)})["objects"]["repaired"] == 1
+    assert context.zone.permissions(paths[0]) == before
+    assert site.avus(paths[0].rpartition("/")[0])[fixity.VERIFIED] == time.strftime("%Y-%m-%d", time.gmtime())
 
 
 def test_one_replica_alone_that_is_damaged_stays_as_it_is(make_archive):
