@@ -18,13 +18,14 @@ COPY landing landing
 COPY products products
 COPY embedded embedded
 COPY forms forms
+COPY forms forms
 COPY mrdata mrdata
 COPY irods_config irods_config
 COPY docker/constraints.txt docker/constraints.txt
 # Of Debian's Python, so that the server's rule engine can use the same wheels.
 RUN python3 -m venv /tools \
     && /tools/bin/pip install --no-cache-dir pip==26.3 \
-    && /tools/bin/pip wheel --no-cache-dir --constraint docker/constraints.txt --wheel-dir /wheels '.[automated-ingest]'
+    && /tools/bin/pip wheel --no-cache-dir --constraint docker/constraints.txt --wheel-dir /wheels '.[automated-ingest,web]'
 
 # --- the server -------------------------------------------------------------------------------------------------------
 FROM ${DEBIAN} AS irods
@@ -80,7 +81,7 @@ RUN apt-get update \
 # The wheels are not left in the image.
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     python3 -m venv /opt/mrdata-venv \
-    && /opt/mrdata-venv/bin/pip install --no-cache-dir --no-index --find-links /wheels 'mrdata[automated-ingest]'
+    && /opt/mrdata-venv/bin/pip install --no-cache-dir --no-index --find-links /wheels 'mrdata[automated-ingest,web]'
 COPY docker/client /opt/mrdata-docker
 ENV PATH=/opt/mrdata-venv/bin:$PATH PYTHONUNBUFFERED=1 HOME=/home/mrdata
 USER 10001:10001

@@ -55,6 +55,7 @@ def test_docker_compose_takes_it(tmp_path):
         "catalog",
         "irods",
         "scanner",
+        "forms",
         "davrods",
         "metalnx",
         "nginx",
