@@ -18,6 +18,7 @@ from microservices.rules import RULES
 from mrdata import listing
 from mrdata.connect import Client, NoZone, connect, settings
 from mrdata.export_cli import export
+from mrdata.lifecycle_cli import COMMANDS
 from mrdata.products_cli import member, products
 from policy.settings import SettingsError
 from policy.zone import ZoneError
@@ -268,6 +269,8 @@ def demo(once: bool, folder: Path, port: int, as_json: bool) -> None:
 cli.add_command(export)
 cli.add_command(products)
 cli.add_command(member)
+for command in COMMANDS:
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from policy.zone import AVU, Access, Condition
 def hide(context: Context, record: Record) -> bool:
     """Whether anything was to be hidden that was not hidden yet."""
     zone, account = context.zone, context.settings.account
-    copies = {} if record.is_subject else derived.find(context, record.key, record.path)
+    copies = {} if record.is_subject else derived.find(context, record.key, record.path, record.kept.values())
     access, avus = below.access(context, record.path), _telling(context, record)
     _note(context, record, copies, access, avus)
     if record.is_subject:
@@ -38,13 +38,15 @@ def hide(context: Context, record: Record) -> bool:
     if not record.is_subject:
         _elsewhere(context, record)
         erasure.ask(context, record)
-    if avus or copies:
+    if not record.pruned:
         zone.prune()
+        record.pruned = True
+        withdrawn.save(context, record)
     return bool(names or avus or copies)
 
 
 def _telling(context: Context, record: Record) -> dict[str, list[AVU]]:
-    """Path -> the AVUs that tell of it. Its state stays; so do landing paths while the file is there: they keep it from being landed anew."""
+    """Path -> the AVUs that tell of it. Its state stays, and landing paths while their file is there, which would be landed anew."""
     stay = {} if record.is_subject else landing_files.leave(context, record.path, archived_only=True)
     keep = {(one, AVU(landing_files.LANDING_PATH, value)) for one, values in stay.items() for value in values}
     found = {

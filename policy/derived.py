@@ -6,28 +6,37 @@ he makes, or on the collection that holds it.
 
 from __future__ import annotations
 
-from policy import layout
+from collections.abc import Iterable
+
+from policy import below, layout
 from policy.context import Context
 from policy.zone import Condition
 
 DERIVED_FROM = "DerivedFrom"
 
 
-def find(context: Context, experiment_id: str, path: str) -> dict[str, bool]:
+def find(context: Context, experiment_id: str, path: str, taken: Iterable[str] = ()) -> dict[str, bool]:
     """Path of all that derives from the experiment and lies outside its collection -> whether it derives from something else, too.
 
-    Of a collection and what is in it, only the collection. Homes and collections that hold the experiment itself are passed over.
+    `taken` are the paths at which copies lay that were taken already: what derives from them is still to be found. Of a collection
+    and what is in it, only the collection. Homes and collections that hold the experiment itself are passed over.
     """
-    sources, todo = {experiment_id, path}, [experiment_id, path]
+    todo = [experiment_id, path, *taken]
+    sources = {experiment_id, path}
     found: set[str] = set()
+    seen: set[str] = set()
     while todo:
-        for one in _made_from(context, todo.pop()):
+        source = todo.pop()
+        if source in seen:
+            continue
+        seen.add(source)
+        for one in _made_from(context, source):
             if one not in sources and not f"{one}/".startswith(path + "/") and _can_be_taken(context, one, path):
                 sources.add(one)
                 found.add(one)
                 todo.append(one)
     tops = {one for one in found if not any(one.startswith(other + "/") for other in found)}
-    return {one: _has_others(context, one, sources) for one in sorted(tops)}
+    return {one: _has_others(context, one, sources | seen) for one in sorted(tops)}
 
 
 def _made_from(context: Context, source: str) -> set[str]:
@@ -51,8 +60,6 @@ def _can_be_taken(context: Context, one: str, path: str) -> bool:
 
 def _has_others(context: Context, one: str, sources: set[str]) -> bool:
     """Whether anything at or below `one` names a source that is not among these or below them."""
-    from policy import below
-
     found = below.avus(context, one) or {one: context.zone.metadata(one)}
     values = {avu.value for avus in found.values() for avu in avus if avu.attribute == DERIVED_FROM}
     return any(not any(f"{value}/".startswith(source + "/") for source in sources) for value in values)

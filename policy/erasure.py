@@ -68,8 +68,8 @@ def erase(context: Context, record: Record) -> str:
     landing_files.remove_folders(context, landed)
     if not has_receipt(context, record.key):
         _receipt(context, record)
-    context.zone.erase(withdrawn.base(context, record.key))
     context.zone.prune()
+    context.zone.erase(withdrawn.base(context, record.key))
     return "erased"
 
 

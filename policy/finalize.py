@@ -30,6 +30,7 @@ def ask(context: Context, experiment_id: str, by: str) -> dict[str, Any]:
     experiment = words.experiment(context, experiment_id)
     words.demand_owner(context, experiment, by)
     if state.current(context, experiment) is State.FINALIZED:
+        forget(context, experiment)
         return {"state": State.FINALIZED, "waits_for": ""}
     experiment = state.change(context, experiment, State.FINISHED, by)
     context.zone.annotate(experiment.path, add=[AVU(ASKED, by)])
@@ -47,8 +48,13 @@ def finalize(context: Context, experiment: Experiment) -> dict[str, Any]:
     end = retention.begin(context, experiment)
     told = {"manifest": str(listed.version), "sha256": listed.sha256, "objects": str(listed.objects), "retention_end": end}
     state.change(context, experiment, State.FINALIZED, asked[0].value if asked else "", **told)
-    context.zone.annotate(experiment.path, remove=asked)
+    forget(context, experiment)
     return {"state": State.FINALIZED, "waits_for": "", "manifest": listed.path, "sha256": listed.sha256, "retention_end": end}
+
+
+def forget(context: Context, experiment: Experiment) -> None:
+    """It is done, and no longer asked for."""
+    context.zone.annotate(experiment.path, remove=[avu for avu in context.zone.metadata(experiment.path) if avu.attribute == ASKED])
 
 
 def reopen(context: Context, experiment_id: str, by: str) -> Experiment:

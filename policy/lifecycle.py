@@ -18,8 +18,9 @@ from policy.zone import Condition, ZoneError
 def run(context: Context) -> Counter[str]:
     """How many were `finished`, `finalized`, `erased`, `repaired` or had to wait (`waiting`), how many failed (`failed`), `notices`."""
     counts: Counter[str] = Counter()
-    _each(context, counts, list(_in_state(context, State.ACQUIRING)), _finish)
-    _each(context, counts, list(_in_state(context, State.FINISHED)), _finalize)
+    _each(context, counts, _in_state(context, State.ACQUIRING), _finish)
+    _each(context, counts, _in_state(context, State.FINISHED), _finalize)
+    _each(context, counts, [one for one in _with(context, finalize.ASKED) if one.state == State.FINALIZED], _forget)
     for experiment_id in withdrawn.keys(context):
         try:
             counts[withdrawal.go_on(context, experiment_id)] += 1
@@ -69,10 +70,19 @@ def _finalize(context: Context, experiment: Experiment) -> str:
     return "waiting" if finalize.finalize(context, experiment)["waits_for"] else "finalized"
 
 
-def _in_state(context: Context, wanted: State) -> Iterator[Experiment]:
-    """As the catalog has them: what this agent remembers may be a minute old."""
-    rows = context.zone.query(["COLL_NAME"], Condition("META_COLL_ATTR_NAME", "=", "State"), Condition("META_COLL_ATTR_VALUE", "=", wanted))
-    for (path,) in rows:
+def _forget(context: Context, experiment: Experiment) -> str:
+    """Killed when it was finalized, but still asked for."""
+    finalize.forget(context, experiment)
+    return "repaired"
+
+
+def _in_state(context: Context, wanted: State) -> list[Experiment]:
+    return list(_with(context, "State", Condition("META_COLL_ATTR_VALUE", "=", wanted)))
+
+
+def _with(context: Context, attribute: str, *conditions: Condition) -> Iterator[Experiment]:
+    """Experiments with an AVU, as the catalog has them: what this agent remembers may be a minute old."""
+    for (path,) in context.zone.query(["COLL_NAME"], Condition("META_COLL_ATTR_NAME", "=", attribute), *conditions):
         experiment_id = layout.experiment_of(context.settings, path)
         if experiment_id and path.endswith(f"/experiments/{experiment_id}"):
             context.memory.experiments.pop(experiment_id, None)

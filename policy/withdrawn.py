@@ -58,6 +58,8 @@ class Record:
     experiments: list[str] = field(default_factory=list)
     """Of a subject."""
     restored_by: str = ""
+    pruned: bool = True
+    """Nothing shows the values of AVUs any more that were taken away."""
     counts: dict[str, int] = field(default_factory=dict)
     """What is being erased."""
     version: int = 0
@@ -78,7 +80,7 @@ class Record:
         held = self.avus.get(path, [])
         new = [list(found) for avu in avus if (found := (avu.attribute, avu.value, avu.unit)) and list(found) not in held]
         if new:
-            self.avus[path] = [*held, *new]
+            self.avus[path], self.pruned = [*held, *new], False
         return bool(new)
 
     def note_access(self, path: str, access: dict[str, Access]) -> bool:

@@ -1,0 +1,173 @@
+"""`mrdata finish`, `finalize`, `reopen`, `withdraw`, `restore` and `mrdata audit`: an experiment after its last image."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from policy import layout
+from policy.audit_check import check
+
+USER = click.option("--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone).")
+BY = click.option("--by", default="", help="For whom: the owner or a data steward (default: whose connection it is).")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@click.argument("experiment")
+@BY
+@USER
+@JSON
+def finish(experiment: str, by: str, user: str, as_json: bool) -> None:
+    """Says that nothing more is expected for EXPERIMENT."""
+    _say("mrdata_experiment_finish", {"experiment": experiment, "by": by}, user, as_json, lambda reply: f"{experiment} is {reply['state']}")
+
+
+@click.command()
+@click.argument("experiment")
+@BY
+@USER
+@JSON
+def finalize(experiment: str, by: str, user: str, as_json: bool) -> None:
+    """Makes EXPERIMENT read-only and writes its manifest, as soon as all of it is archived."""
+
+    def text(reply: dict[str, Any]) -> str:
+        waits = f"; it will be finalized after {reply['waits_for']}" if reply["waits_for"] else ""
+        return f"{experiment} is {reply['state']}{waits}"
+
+    _say("mrdata_experiment_finalize", {"experiment": experiment, "by": by}, user, as_json, text)
+
+
+@click.command()
+@click.argument("experiment")
+@click.option("--session", default="", help="Path in quarantine of what came late: filed under EXPERIMENT, which is finalized again.")
+@BY
+@USER
+@JSON
+def reopen(experiment: str, session: str, by: str, user: str, as_json: bool) -> None:
+    """Lets a finalized EXPERIMENT accept files again, by a data steward's word."""
+    request = {"experiment": experiment, "by": by, **({"session": session} if session else {})}
+    rule = "mrdata_experiment_accept_late" if session else "mrdata_experiment_reopen"
+    _say(rule, request, user, as_json, lambda reply: f"{experiment} is {reply['state']}")
+
+
+@click.command()
+@click.argument("what", metavar="EXPERIMENT|STUDY/PSEUDONYM")
+@click.option("--dry-run", is_flag=True, help="Only say what would be withdrawn.")
+@BY
+@USER
+@JSON
+def withdraw(what: str, dry_run: bool, by: str, user: str, as_json: bool) -> None:
+    """Withdraws an experiment, or a subject with all its experiments: out of search and reach at once, erased later."""
+
+    def text(reply: dict[str, Any]) -> str:
+        lines = []
+        for plan in reply["experiments"]:
+            lines.append(f"{plan['experiment']} ({plan['state']}): {plan['objects']} objects, {plan['size']} bytes")
+            lines += [f"  derived:    {path}" for path in plan["derived"]]
+            lines += [f"  quarantine: {path}" for path in plan["quarantine"]]
+            lines += [f"  waits for a data steward's word before it is erased: {why}" for why in plan["conflicts"]]
+        end = "nothing was changed" if dry_run else f"withdrawn; it can be restored for {reply['days']:g} days"
+        return "\n".join([*lines, end])
+
+    _say("mrdata_withdraw", {**_what(what), "dry_run": dry_run, "by": by}, user, as_json, text)
+
+
+@click.command()
+@click.argument("what", metavar="EXPERIMENT|STUDY/PSEUDONYM")
+@BY
+@USER
+@JSON
+def restore(what: str, by: str, user: str, as_json: bool) -> None:
+    """Restores what was withdrawn and is not erased yet."""
+    _say("mrdata_restore", {**_what(what), "by": by}, user, as_json, lambda reply: "\n".join([f"{what} is restored", *reply["elsewhere"]]))
+
+
+@click.group()
+def audit() -> None:
+    """The audit log: what was done to an experiment; whether anybody changed the log."""
+
+
+@audit.command()
+@click.argument("experiment")
+@USER
+@JSON
+def show(experiment: str, user: str, as_json: bool) -> None:
+    """What was done to EXPERIMENT, in order."""
+
+    def text(reply: dict[str, Any]) -> str:
+        return "\n".join(
+            f"{e['time']}  {e['who']:<12} {e['act']:<20} {' '.join(f'{k}={v}' for k, v in e['details'].items())}" for e in reply["entries"]
+        )
+
+    _say("mrdata_audit_history", {"experiment": experiment}, user, as_json, text)
+
+
+@audit.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--anchor", "anchors", multiple=True, help="A hash, NUMBER:HASH, or a file that holds one (a manifest, a receipt).")
+@USER
+@JSON
+def verify(folder: Path | None, anchors: tuple[str, ...], user: str, as_json: bool) -> None:
+    """Finds entries that were edited, removed or exchanged; with anchors that were kept elsewhere, also a cut end.
+
+    FOLDER is what `iget -r .../audit` brought; no zone is needed then. Exit status 1 where anything is found.
+    """
+    from mrdata import cli
+
+    try:
+        wanted = [_anchor(one) for one in anchors]
+    except (ValueError, KeyError) as error:
+        cli.fail(f"--anchor: {error}")
+    verdict = check(_of_folder(folder) if folder else _of_zone(user), wanted)
+    reply = {"entries": verdict.entries, "last": verdict.last, "faults": verdict.faults, "sound": verdict.is_sound}
+    text = "\n".join([*verdict.faults, f"{verdict.entries} entries; {len(verdict.faults)} faults", f"last entry: {verdict.last}"])
+    cli.show(reply, as_json, text)
+    sys.exit(0 if verdict.is_sound else 1)
+
+
+def _anchor(text: str) -> str:
+    """The anchor itself, or that of a manifest or a receipt."""
+    if Path(text).is_file():
+        return str(json.loads(Path(text).read_text(encoding="utf-8"))["audit"])
+    if len(text.rpartition(":")[2]) != 64:
+        raise ValueError(f"{text!r} is neither a file nor a SHA-256")
+    return text
+
+
+def _of_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            yield file.relative_to(folder).as_posix(), file.read_bytes()
+
+
+def _of_zone(user: str) -> Iterator[tuple[str, bytes]]:
+    from mrdata import cli
+    from mrdata.connect import settings
+    from mrdata.listing import entries
+
+    base = layout.audit(settings())
+    with cli.opened(user) as zone:
+        for entry in entries(zone, base, recursive=True):
+            if not entry.is_collection:
+                yield entry.path.removeprefix(base + "/"), zone.read(entry.path, 0, max(entry.size, 1))
+
+
+def _what(text: str) -> dict[str, str]:
+    study, slash, pseudonym = text.partition("/")
+    return {"study": study, "pseudonym": pseudonym} if slash else {"experiment": text}
+
+
+def _say(rule: str, request: dict[str, Any], user: str, as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:
+    from mrdata import cli
+
+    reply = cli.call(user, rule, request)
+    cli.show(reply, as_json, text(reply))
+
+
+COMMANDS = (finish, finalize, reopen, withdraw, restore, audit)

@@ -1,0 +1,89 @@
+"""The commands and the administrator's rule files of the lifecycle, and the audit log checked from files alone."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from policy import layout
+from tests.zone.irule import irule
+from tests.zone.names import ALICE, PAIN
+from tests.zone.test_withdrawal import SUBJECT, describe_site, scanned
+
+
+@pytest.fixture
+def site(make_site):
+    return describe_site(make_site)
+
+
+def command(site, *arguments: str, status: int = 0, **environment: str) -> str:
+    """What `mrdata` prints."""
+    env = {**site.environment(), **environment}
+    done = subprocess.run([sys.executable, "-m", "mrdata.cli", *arguments], capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def test_commands_from_finish_to_restore(site, tmp_path):
+    new = scanned(site)
+    assert f"{new} is finished" in command(site, "finish", new, "--by", ALICE)
+    assert f"{new} is finalized" in command(site, "finalize", new, "--by", ALICE)
+    assert f"{new} is finished" in command(site, "reopen", new)
+    assert "no data steward" in command(site, "withdraw", new, "--by", ALICE, status=1)
+    assert "nothing was changed" in command(site, "withdraw", f"{PAIN}/{SUBJECT}", "--dry-run")
+    assert "it can be restored for 30 days" in command(site, "withdraw", new)
+    assert f"{new} is restored" in command(site, "restore", new)
+    shown = command(site, "audit", "show", new)
+    assert [line.split()[2] for line in shown.splitlines()][-1] == "state"
+    assert "registered" in shown
+    assert "0 faults" in command(site, "audit", "verify")
+
+
+def test_the_log_is_checked_without_a_zone(site, tmp_path):
+    new = scanned(site)
+    site.rule("experiment_finalize", {"experiment": new})
+    log = layout.audit(site.settings)
+    command(site, "get", log, str(tmp_path))
+    command(site, "get", f"{layout.study(site.settings, PAIN)}/experiments/{new}/manifest.1.json", str(tmp_path))
+    folder, nothing = tmp_path / "audit", {"MRDATA_ZONE": "", "IRODS_ENVIRONMENT_FILE": "/nonexistent", "HOME": "/nonexistent"}
+
+    def verify(*more: str, status: int = 0) -> dict:
+        return json.loads(command(site, "audit", "verify", str(folder), "--json", *more, status=status, **nothing).split("mrdata:")[0])
+
+    sound = verify("--anchor", str(tmp_path / "manifest.1.json"))
+    assert sound["sound"]
+    files = sorted(file for file in folder.rglob("*.json"))
+    assert len(files) == sound["entries"] > 5
+    middle = files[-3]
+    content, beside = middle.read_bytes(), files[-4].read_bytes()
+    middle.write_bytes(content.replace(b'"who":"mrdata"', b'"who":"nobody"'))
+    assert [fault.split(";")[0] for fault in verify(status=1)["faults"]] == [f"{int(middle.stem)}: edited"]
+    middle.write_bytes(beside)
+    files[-4].write_bytes(content)
+    assert {fault.split(";")[0].split(": ")[1] for fault in verify(status=1)["faults"]} >= {"exchanged"}
+    files[-4].write_bytes(beside)
+    middle.unlink()
+    assert f"{int(middle.stem)}: removed" in verify(status=1)["faults"]
+    middle.write_bytes(content)
+    files[-1].unlink()
+    assert verify()["sound"]
+    assert "cut off" in verify("--anchor", sound["last"], status=1)["faults"][0]
+    assert "neither a file nor a SHA-256" in command(site, "audit", "verify", str(folder), "--anchor", "abc", status=1)
+
+
+def test_rule_files(site):
+    new = scanned(site)
+    assert f"{new} is finalized." in irule(site, "experiment_state", experiment=new)
+    assert f"{new} is finished." in irule(site, "experiment_state", experiment=new, to="reopen")
+    assert "Error: *to is one of" in irule(site, "experiment_state", experiment=new, to="open")
+    assert "Nothing was changed" in irule(site, "withdraw", experiment=new)
+    assert "Withdrawn. It can be restored for 30 days" in irule(site, "withdraw", study=PAIN, pseudonym=SUBJECT, commit="yes")
+    assert f"{PAIN}/{SUBJECT} is restored." in irule(site, "restore", study=PAIN, pseudonym=SUBJECT)
+    assert "Error: " in irule(site, "restore", experiment=new)
+    told = irule(site, "audit_history", experiment=new)
+    assert "registered" in told.splitlines()[0]
+    assert len(irule(site, "audit_history").strip().rpartition(":")[2]) == 64
+    assert os.environ.get("MRDATA_ZONE") is None
