@@ -52,7 +52,7 @@ def poll(context: Context, request: Request) -> dict[str, object]:
         seconds = round(time.monotonic() - started, 3)
         reply = {**asdict(report), "good": report.is_good, "seconds": seconds, "requests": requests}
         faults = "; ".join(f"{study}: {fault}" for study, fault in sorted(report.faults.items()))
-        _keep(settings, good=report.is_good, error=report.error or faults, last=reply)
+        _keep(settings, good=report.is_good, error=report.alarm or faults, last=reply)
         return reply
 
 

@@ -23,9 +23,9 @@ SMALLER, PERSONAL = "smaller answer", "refused value"
 
 @dataclass(slots=True)
 class Report:
-    """What came of a poll. `error` is why nothing could be known; `faults` tells of single studies why they stayed as they were."""
+    """What came of a poll. `alarm` is why nothing could be known; `faults` tells of single studies why they stayed as they were."""
 
-    error: str = ""
+    alarm: str = ""
     faults: dict[str, str] = field(default_factory=dict)
     studies: int = 0
     changes: dict[str, int] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Report:
     @property
     def is_good(self) -> bool:
         """Whether all that Castellum has is in git and in the zone."""
-        return not (self.error or self.faults or self.behind)
+        return not (self.alarm or self.faults or self.behind)
 
 
 def poll(
@@ -83,9 +83,9 @@ def _take_over(context: Context, source: Source, history: History, report: Repor
     try:
         found = comparison.compare(source, history, old, context.settings.castellum, accept=accept_smaller, now=_now(context))
     except SourceError as error:
-        report.error = str(error)
-        if EVERYTHING not in accept_smaller and "are not listed any more" in report.error:
-            _ask_about_smaller(context, {EVERYTHING: report.error})
+        report.alarm = str(error)
+        if EVERYTHING not in accept_smaller and "are not listed any more" in report.alarm:
+            _ask_about_smaller(context, {EVERYTHING: report.alarm})
         return
     report.studies, report.faults, report.changes = len(found.seen), found.faults, dict(found.counts)
     report.refused = sorted(found.refusals)
@@ -130,7 +130,7 @@ def _ask_about_values(context: Context, refusals: list[Refusal]) -> None:
 
 def _log(context: Context, report: Report) -> None:
     """Alarms in the server's log; nothing where all is well and nothing has changed."""
-    alarms = [f"ALARM: {report.error}"] if report.error else []
+    alarms = [f"ALARM: {report.alarm}"] if report.alarm else []
     alarms += [f"ALARM: study {study}: {fault}" for study, fault in sorted(report.faults.items())]
     alarms += [f"cannot push: {report.push_error}"] if report.push_error else []
     changed = ", ".join(f"{number} {what}" for what, number in sorted(report.changes.items()))
