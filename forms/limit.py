@@ -25,10 +25,12 @@ class Limit:
     def failed(self, key: str) -> None:
         """Counts a failure."""
         with self._lock:
-            self._failed[key] = [*self._recent(key), self._now()]
+            recent = self._recent(key)
+            self._failed.pop(key, None)  # the last one to fail is the last one to be forgotten
+            self._failed[key] = [*recent, self._now()]
             while len(self._failed) > self.keys:
                 del self._failed[next(iter(self._failed))]
 
     def _recent(self, key: str) -> list[float]:
         since = self._now() - self.seconds
-        return [at for at in self._failed.pop(key, []) if at > since] if key in self._failed else []
+        return [at for at in self._failed.get(key, []) if at > since]

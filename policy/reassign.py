@@ -194,3 +194,5 @@ def _tidy(context: Context, collection: str) -> None:
     below = zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "=", collection))
     if not left and not below and layout.parent(collection).rpartition("/")[2] == DataType.DICOM:
         zone.remove(collection)
+        for key in [key for key, known in context.memory.series.items() if known.path == collection]:
+            del context.memory.series[key]

@@ -61,7 +61,7 @@ def test_a_session_is_refiled_with_its_avus(site, session):
     root = f"studies/{PAIN}/experiments/{new}/DICOM/1_gre"
     assert site.paths(root) == [f"{root}/{n}_1.2.{n}.dcm" for n in (1, 2, 3)]
     avus = site.avus(f"{root}/1_1.2.1.dcm")
-    assert avus.pop("Reassigned").endswith("by mrdata from quarantine")
+    assert avus.pop("Reassigned").endswith(f"by mrdata from quarantine {'/'.join(listed['path'].split('/')[-2:])}: mistyped")
     assert avus == {"SOPInstanceUID": "1.2.1", "LandingPath": f"{T94}/dicom/s/1"}
     assert site.connect(ALICE).stat(f"{site.settings.home}/{root}/1_1.2.1.dcm") is not None
     assert site.quarantine_sessions() == []
@@ -118,3 +118,35 @@ def test_what_was_cut_can_be_filed_all_the_same(site):
     (listed,) = site.quarantine_sessions()
     site.rule("experiment_reassign", {"source": listed["path"], "to": new})
     assert site.paths(f"studies/{PAIN}/experiments/{new}/TWIX") == [f"studies/{PAIN}/experiments/{new}/TWIX/m.dat"]
+
+
+def test_what_was_refiled_is_taken_back(site, session):
+    """It is where it was and as it was; the log and the objects tell of both; again it finds nothing to do."""
+    new, listed = session
+    where = "/".join(listed["path"].split("/")[-2:])
+    before = site.paths("quarantine")
+    site.rule("experiment_reassign", {"source": listed["path"], "to": new, "by": "carol"})
+    reply = site.rule("experiment_take_back", {"to": new, "session": where, "by": "carol"})
+    assert len(reply["moves"]) == 3
+    assert site.paths("quarantine") == before
+    assert site.paths(f"studies/{PAIN}/experiments/{new}/DICOM") == []
+    avus = site.avus(before[0])
+    assert avus["Reason"] == "mistyped"
+    assert "LandingPath" not in avus
+    assert "SOPInstanceUID" not in avus
+    assert "by carol from quarantine" in avus["Reassigned"]
+    assert "holds nothing that was re-filed" in site.ask("experiment_take_back", {"to": new, "session": where})["error"]
+    assert site.verify()["sound"]
+    site.rule("experiment_reassign", {"source": listed["path"], "to": new})
+    assert len(site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")) == 3
+
+
+def test_only_what_came_from_that_session_is_taken_back(site, session):
+    new, listed = session
+    site.land(f"{T94}/dicom/own/1", dicom(new, instance=9, sop="1.2.9"))
+    site.rule("experiment_reassign", {"source": listed["path"], "to": new})
+    other = f"{T94}/20260101_00000000"
+    assert "holds nothing" in site.ask("experiment_take_back", {"to": new, "session": other})["error"]
+    site.rule("experiment_take_back", {"to": new, "session": "/".join(listed["path"].split("/")[-2:])})
+    assert [path.rpartition("/")[2] for path in site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")] == ["9_1.2.9.dcm"]
+    assert "only the service account" in site.ask("experiment_take_back", {"to": new, "session": other}, user="rods")["error"]
