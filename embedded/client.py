@@ -178,7 +178,8 @@ class EmbeddedZone:
         operations = [("add", avu.attribute, avu.value, avu.unit) for avu in add]
         operations += [("remove", avu.attribute, avu.value, avu.unit) for avu in remove]
         if operations:
-            routes.imeta_atomic(self.agent, path, "collection" if self._is_collection(path) else "data_object", operations)
+            kind = "collection" if self._is_collection(path) else "data_object"
+            routes.imeta_atomic(self.agent, path, kind, operations, admin=self.whoami().is_admin)
 
     @_translated
     def prune(self) -> None:

@@ -268,14 +268,14 @@ def imeta(agent: Agent, operation: str, option: str, name: str, attribute: str, 
     agent.api("mod_avu_metadata", [inp], lambda: metadata.modify(agent.session, option, name, operation, attribute, value, unit))
 
 
-def imeta_atomic(agent: Agent, name: str, kind: str, operations: Sequence[metadata.Operation]) -> None:
-    """ATOMIC_APPLY_METADATA_OPERATIONS."""
+def imeta_atomic(agent: Agent, name: str, kind: str, operations: Sequence[metadata.Operation], *, admin: bool = False) -> None:
+    """ATOMIC_APPLY_METADATA_OPERATIONS; `admin` is its admin_mode."""
     listed = [{"operation": o, "attribute": a, "value": v, "units": u} for o, a, v, u in operations]
-    inp = buffer_of(json.dumps({"entity_name": name, "entity_type": kind, "operations": listed}).encode())
+    inp = buffer_of(json.dumps({"entity_name": name, "entity_type": kind, "operations": listed, "admin_mode": admin}).encode())
     agent.api(
         "atomic_apply_metadata_operations",
         [inp, None],
-        lambda: metadata.apply_atomically(agent.session, name, kind, operations, admin=False),
+        lambda: metadata.apply_atomically(agent.session, name, kind, operations, admin=admin),
     )
 
 

@@ -134,14 +134,14 @@ class IrodsZone(Catalog):
                 self.session.data_objects.unlink(path, force=force)
 
     def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
-        """All or nothing."""
+        """All or nothing; as administrator where the user is one: who may only annotate (a finalized experiment) is refused else."""
         demand(path)
         operations = [AVUOperation(operation="add", avu=_meta(avu)) for avu in add]
         operations += [AVUOperation(operation="remove", avu=_meta(avu)) for avu in remove]
         if operations:
             model = DataObject if self.entity(path)[0] == "DATA" else CollectionModel
             with _errors("annotate", path):
-                self.session.metadata.apply_atomic_operations(model, path, *operations)
+                self.session.metadata(admin=self.whoami().is_admin).apply_atomic_operations(model, path, *operations)
 
     def prune(self) -> None:
         """Administrators only."""

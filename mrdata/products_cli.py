@@ -44,7 +44,7 @@ def products(once: bool, retry: bool, status: bool, below: str, series: tuple[st
         if once or retry:
             found = work.run_once(series if retry else None)
             show(dict(found), as_json, ", ".join(f"{count} {what}" for what, count in sorted(found.items())) or "no series")
-            sys.exit(0 if set(found) <= {"done", "waiting"} else 1)
+            sys.exit(0 if set(found) <= {"done", "waiting", "gone"} else 1)
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())

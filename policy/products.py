@@ -12,7 +12,7 @@ Who makes products is a process outside the server (`products`); everything that
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -100,12 +100,16 @@ class Series:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def paths(context: Context, below: str = "") -> list[str]:
-    """The collections of all series in the archive (or below a collection of it), except those of withdrawn experiments."""
-    pattern = f"{layout.studies(context.settings)}/%/experiments/%/{DataType.DICOM}"
-    rows = context.zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "like", pattern))
-    withdrawn = _experiments_that_are(context, State.WITHDRAWN)
-    found = (path for (path,) in rows if is_series(context, path) and path.startswith(below))
+def paths(context: Context, below: str = "", among: Collection[str] | None = None) -> list[str]:
+    """The collections of all series in the archive (or below a collection of it), except those of withdrawn experiments.
+
+    Those of `among`, if it is given: then what the archive holds costs nothing.
+    """
+    if among is None:
+        pattern = f"{layout.studies(context.settings)}/%/experiments/%/{DataType.DICOM}"
+        among = [path for (path,) in context.zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "like", pattern))]
+    found = [path for path in among if is_series(context, path) and path.startswith(below)]
+    withdrawn = _experiments_that_are(context, State.WITHDRAWN) if found else set()
     return sorted(path for path in found if layout.parent(layout.parent(path)) not in withdrawn)
 
 

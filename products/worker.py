@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import tempfile
 import threading
@@ -69,27 +70,29 @@ class Worker:
         try:
             context = Context(zone, self._settings, read_header)
             started = time.monotonic()
-            live = products.paths(context, self._below)
             full = started - self._full_look >= FULL_SECONDS
-            chosen = set(live) if full else set(live) & (self._open | self._arrived(context))
+            chosen = products.paths(context, self._below, None if full else self._open | self._arrived(context))
+            self._open.intersection_update(chosen)
             found: Counter[str] = Counter()
-            for path in sorted(chosen):
+            for path in chosen:
                 force = retry is not None and (not retry or path in retry)
                 outcome = self._settle(context, zone, path, force=force)
                 found[outcome] += 1
-                (self._open.discard if outcome in (ProductState.DONE, ProductState.FAILED) else self._open.add)(path)
+                (self._open.add if outcome in (Verdict.WAITING, ProductState.INCOMPLETE, "error") else self._open.discard)(path)
             if full:
-                for path in products.orphans(context, set(live)):
-                    if path.startswith(self._below):
-                        zone.remove(path)
-                        self._report(f"{path}: its series is no longer there; moved to the trash")
+                self._remove_orphans(context, set(chosen))
                 self._full_look = started
-            self._open &= set(live)
             self._last_look = context.now()
             return found
         finally:
             with suppress(ZoneError, OSError):
                 zone.close()
+
+    def _remove_orphans(self, context: Context, live: set[str]) -> None:
+        for path in products.orphans(context, live):
+            if path.startswith(self._below):
+                context.zone.remove(path)
+                self._report(f"{path}: its series is no longer there; moved to the trash")
 
     def _arrived(self, context: Context) -> set[str]:
         """Collections that got an object since the last look, or shortly before it: clocks differ."""
@@ -101,10 +104,10 @@ class Worker:
         return {path for (path,) in rows}
 
     def _settle(self, context: Context, zone: Client, path: str, *, force: bool) -> str:
-        """What became of a series: a ProductState, `waiting`, or `error` for what will be tried again at the next look."""
+        """What became of a series: a ProductState, `waiting`, `gone`, or `error` for what will be tried again at the next look."""
         series = products.load(context, path)
         if not series.images:
-            return Verdict.WAITING
+            return "gone"
         _mark_outdated(context, series)
         converter = "" if force and series.state == ProductState.FAILED else self._converter
         verdict = products.judge(series, self._settings.products, context.now(), converter)
@@ -167,7 +170,8 @@ def status(context: Context) -> list[dict[str, str]]:
 def _lock(settings: Settings) -> Iterator[None]:
     """The kernel releases it however the process ends. Busy."""
     folder = Path(settings.products.scratch or tempfile.gettempdir())
-    file = folder / f"mrdata-products-{os.getuid()}-{layout.safe(settings.zone)}.lock"
+    site = hashlib.sha256(f"{settings.zone} {settings.landing.folder}".encode()).hexdigest()[:16]  # embedded zones have equal names
+    file = folder / f"mrdata-products-{os.getuid()}-{site}.lock"
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:

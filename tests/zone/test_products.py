@@ -12,8 +12,11 @@ import struct
 import subprocess
 import sys
 import tarfile
+import threading
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -24,12 +27,13 @@ from policy import products as rules
 from policy.context import Context
 from policy.layout import PRODUCTS
 from policy.settings import Products
-from policy.zone import AVU, Condition
+from policy.zone import AVU, Condition, NotFound
 from products import nifti, worker
 from products.tar import members, read_member
 from tests.files import dicom
 from tests.zone.names import ALICE, BOB, PAIN, T94
 
+ROOT = Path(__file__).parents[2]
 FAST = Products(quiet_seconds=0.0, incomplete_seconds=3600.0, look_seconds=0.05)
 
 
@@ -291,6 +295,84 @@ def test_an_interruption_anywhere_leaves_nothing_half(study, step):
         assert study.series()[EPI].get("ProductState") != "done"
     else:
         pytest.fail(f"{step} was called more often than expected")
+    study.run()
+    assert study.series()[EPI]["ProductState"] == "done"
+    assert len(study.products()) == 5
+
+
+def test_a_watching_worker_takes_up_what_arrives(study):
+    stop = threading.Event()
+    watching = threading.Thread(target=study.worker().watch, args=(stop,))
+    watching.start()
+    try:
+        images = study.epi(5)
+        study.land(images[:4])
+        assert eventually(lambda: study.series().get(EPI, {}).get("ProductState") == "done")
+        study.land(images[4:])
+        assert eventually(lambda: study.site.avus(study.path(EPI))["Inputs"] == "5" and study.series()[EPI]["ProductState"] == "done")
+    finally:
+        stop.set()
+        watching.join()
+
+
+def eventually(true) -> bool:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with contextlib.suppress(NotFound):  # replaced at this moment
+            if true():
+                return True
+        time.sleep(0.2)
+    return False
+
+
+def test_killed_again_and_again_it_makes_whole_products(study):
+    """The worker is killed at ten moments; what it leaves is either nothing or whole."""
+    study.land(study.epi())
+    home = study.site.settings.home
+    code = KILLED.replace("BELOW", f"{home}/{study.study}")
+    for number in range(0, 30, 3):
+        command = [sys.executable, "-c", code, str(number)]
+        done = subprocess.run(command, env=study.site.environment(), check=False, capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode in (0, -9), done.stderr
+        assert len([name for name in study.products() if ".unfinished/" not in name]) in (0, 5)
+    study.run()
+    assert study.series()[EPI]["ProductState"] == "done"
+    assert len(study.products()) == 5
+    assert study.site.verify()["sound"]
+
+
+KILLED = """
+import os, signal, sys
+from dataclasses import replace
+from mrdata.connect import connect, settings
+from policy.settings import Products
+from products.worker import Worker
+
+class Dying:
+    def __init__(self, zone):
+        self.zone, self.left = zone, int(sys.argv[1])
+    def __getattr__(self, name):
+        verb = getattr(self.zone, name)
+        if name not in ("put", "annotate", "make_collection", "move", "remove", "write", "checksum"):
+            return verb
+        def call(*given, **named):
+            self.left -= 1
+            if self.left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return verb(*given, **named)
+        return call
+
+site = replace(settings(), products=Products(quiet_seconds=0.0))
+Worker(site, lambda: Dying(connect("mrdata")), print, below="BELOW").run_once()
+"""
+
+
+def test_products_of_a_finalized_experiment_can_still_be_made(make_site):
+    study = Scanned(make_site(lifecycle={"settle_seconds": 0.0}))
+    study.land(study.epi())
+    study.site.rule("archive")
+    reply = study.site.rule("experiment_finalize", {"experiment": study.experiment, "by": ALICE})
+    assert reply["state"] == "finalized", reply
     study.run()
     assert study.series()[EPI]["ProductState"] == "done"
     assert len(study.products()) == 5
