@@ -43,6 +43,7 @@ def as_dict(found: Report) -> dict[str, Any]:
     return {
         "landed": found.landed,
         "archived": found.archived,
+        "withdrawn": found.withdrawn,
         "quarantined": found.quarantined,
         "landing": found.landing,
         "set_aside": found.set_aside,
@@ -59,7 +60,7 @@ def text(found: dict[str, Any]) -> str:
     quarantined = sum(found["quarantined"].values())
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(found["quarantined"].items()))
     lines = [
-        f"archived        {found['archived']}",
+        f"archived        {found['archived']}" + (f"  (withdrawn: {found['withdrawn']})" if found["withdrawn"] else ""),
         f"in quarantine   {quarantined}" + (f"  ({reasons})" if reasons else ""),
         f"in landing      {found['landing']}",
         f"set aside       {found['set_aside']}  (identical copies; one is archived)",

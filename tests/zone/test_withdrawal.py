@@ -133,7 +133,9 @@ def test_nobody_finds_a_withdrawn_subject(site):
         "was withdrawn"
         in site.ask("register", {"study": PAIN, "pseudonym": SUBJECT, "owner": ALICE, "scanner": T94, "scan_type": "pilot"})["error"]
     )
-    assert site.verify()["sound"]
+    account = site.verify()
+    assert account["sound"]
+    assert account["withdrawn"] == 12
 
     assert site.rule("restore", {"study": PAIN, "pseudonym": SUBJECT})["elsewhere"] == []
     assert {top: held(site, top) for top in tops} == before
