@@ -4,6 +4,8 @@ import base64
 import hashlib
 import os
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -108,22 +110,22 @@ def test_what_is_placed_is_moved_to_the_archive_resource(site, placed):
 @pytest.mark.parametrize("size", SIZES)
 def test_files_of_every_size(site, alone, size):
     path, checksum = alone(size)
-    at_work = threading.Thread(target=_archive, args=(site,))
-    at_work.start()
-    rounds = 0
-    while at_work.is_alive():  # nobody else has to wait meanwhile
+    began, rounds = time.monotonic(), 0
+    threading.Thread(target=_archive, args=(site,), daemon=True).start()
+    while replicas(site, path)[0] != {(ARCHIVE, "1")}:  # nobody else has to wait meanwhile
         site.upload(f"{T94}/dicom/{rounds}", dicom("SIMPSON^HOMER", instance=rounds), user=ALICE)
         assert site.sweep() == {"quarantined": 1}
         rounds += 1
+        assert time.monotonic() < began + 900
+    print(f"archived {size} bytes in {time.monotonic() - began:.1f} s; {rounds} sweeps meanwhile")
     assert rounds > size // (500 * MB)
     assert replicas(site, path) == ({(ARCHIVE, "1")}, {checksum})
-    assert site.connect().checksum(path, verify=True) == checksum
     assert file_on(site, path, ARCHIVE).stat().st_size == size
     assert site.verify(checksums=False)["sound"]
 
 
 def _archive(site):
-    with site.new_connection() as zone:
+    with site.new_connection() as zone, suppress(ZoneError):  # python-irodsclient waits for two minutes at most; the rule goes on
         zone.rule("mrdata_archive", "{}")
 
 

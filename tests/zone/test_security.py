@@ -1,0 +1,306 @@
+"""What ordinary users try on a server, and what it answers: docs/security.md has the list."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from irods.exception import iRODSException
+from irods.message import iRODSMessage
+from irods.ticket import Ticket
+
+from microservices.rules import RULES
+from policy import layout
+from policy.zone import Access, Condition, NotPermitted, ZoneError
+from tests.files import dicom
+from tests.zone.names import ALICE, BOB, PAIN, SLEEP, STEWARD, T94
+
+ENGINES = [f"irods_rule_engine_plugin-{name}-instance" for name in ("python", "irods_rule_language", "cpp_default_policy")]
+NO_PRIVILEGE, NO_ACCESS, NOT_ADMIN, NO_PATH, NOT_YOURS = "-13000", "-818000", "-830000", "-129000", "-350000"
+HIDDEN = "does not exist or user lacks access permission"
+
+
+@pytest.fixture
+def site(make_site, server):
+    if server is None:
+        pytest.skip("a server's own answers: the embedded zone speaks no network protocol")
+    return make_site()
+
+
+@pytest.fixture
+def paths(site):
+    """One image each in Alice's study and in Bob's, one in quarantine: what commands below call {mine}, {theirs}..."""
+    mine = site.land(f"{T94}/dicom/1", dicom(site.register()))
+    theirs = site.land(f"{T94}/dicom/2", dicom(site.register(study=SLEEP, owner=BOB)))
+    site.land(f"{T94}/dicom/3", dicom("SIMPSON^HOMER"))
+    site.sweep()
+    (quarantined,) = site.paths("quarantine")
+    home, local = site.settings.home, site.folder / "local"
+    local.write_bytes(b"hello")
+    return {
+        "mine": mine,
+        "mine_collection": layout.parent(mine),
+        "theirs": theirs,
+        "theirs_collection": layout.parent(theirs),
+        "their_study": f"{home}/studies/{SLEEP}",
+        "quarantined": f"{home}/{quarantined}",
+        "quarantine_collection": layout.parent(f"{home}/{quarantined}"),
+        "home": home,
+        "zone": site.settings.zone,
+        "own": f"/{site.settings.zone}/home/{ALICE}",
+        "local": str(local),
+        "copy": str(site.folder / "copy"),
+        "group": layout.study_group(SLEEP),
+        "user": ALICE,
+    }
+
+
+def attempt(site, user: str, *command: str, text: bytes = b"", **environment: str) -> str:
+    """What a command of this user says when it fails; the test fails when it succeeds."""
+    variables = {**site.server.accounts[user].variables, **environment}
+    done = subprocess.run(command, input=text, env=variables, capture_output=True, timeout=120, check=False)
+    said = (done.stdout + done.stderr).decode(errors="replace")
+    assert done.returncode != 0 or "ERROR" in said or "failed" in said, f"{command} succeeded: {said}"
+    return said
+
+
+def state(site, paths) -> dict:
+    """All that the attempts might have changed."""
+    zone, found = site.connect(), {}
+    for name in ("mine", "mine_collection", "theirs", "theirs_collection", "quarantined"):
+        path = paths[name]
+        found[name] = (sorted(zone.metadata(path)), zone.permissions(path), zone.stat(path))
+    below = Condition("COLL_NAME", "like", f"{layout.studies(site.settings)}/%")
+    columns = ["COLL_NAME", "DATA_NAME", "DATA_REPL_NUM", "DATA_REPL_STATUS", "DATA_CHECKSUM", "DATA_PATH", "DATA_SIZE"]
+    found["replicas"] = sorted(zone.query(columns, below))
+    found["members"] = {study: zone.members(layout.study_group(study)) for study in (PAIN, SLEEP)}
+    return found
+
+
+READING = [
+    ("ils {their_study}", HIDDEN),
+    ("ils {theirs}", HIDDEN),
+    ("iget -f {theirs} {copy}", "does not exist|-310000"),
+    ("ils {home}", HIDDEN),
+    ("ils {home}/quarantine", HIDDEN),
+    ("ils {quarantine_collection}", HIDDEN),
+    ("ils {home}/reviews", HIDDEN),
+    ("ils {home}/audit", HIDDEN),
+    ("ils {home}/outbox", HIDDEN),
+    ("iget -f {quarantined} {copy}", "does not exist|-310000"),
+    ("ils /{zone}/trash/home/mrdata", HIDDEN),
+    ("imeta ls -d {theirs}", "does not exist|Cannot|-808000|No rows"),
+    ("istream read {theirs}", "Cannot|not"),
+    ("irsync {quarantined} {copy}", ""),
+    ("icp {theirs} {own}/copy", "does not exist|-310000|-818000"),
+    ("ireg /etc/passwd {own}/passwd", NO_PATH),
+    ("ireg -R demoResc /etc/irods/server_config.json {own}/config", NO_PATH),
+    ("ireg -r /var/lib/irods/archiveVault {own}/vault", NO_PATH),
+    ("imcoll -m filesystem -R demoResc /etc {own}/mounted", NO_PATH),
+    ("izonereport", NO_PRIVILEGE),
+    ("iadmin lu", NOT_ADMIN),
+    ("iquest --sql ls", NO_PRIVILEGE),
+    ("iquest --sql ShowCollAcls {their_study}", NO_PRIVILEGE),
+    ("iquest --sql DataObjInCollReCur {their_study}", NO_PRIVILEGE),
+    ("iquest --sql|select * from R_USER_PASSWORD", NO_PRIVILEGE),
+]
+WRITING = [
+    ("iput {local} {mine_collection}/new", NO_ACCESS),
+    ("iput -f {local} {mine}", NO_ACCESS),
+    ("imkdir {mine_collection}/new", NO_ACCESS),
+    ("iput {local} {home}/studies/new", "-818000|-814000|-808000"),
+    ("iput {local} {home}/new", "-818000|-814000|-808000"),
+    ("irm {mine}", NO_ACCESS),
+    ("irm -f {mine}", NO_ACCESS),
+    ("irm -rf {mine_collection}", NO_ACCESS),
+    ("iunreg {mine}", NO_ACCESS),
+    ("iunreg -M {mine}", ""),
+    ("imv {mine} {own}/moved", NO_ACCESS),
+    ("imv {mine_collection} {own}/moved", NO_ACCESS),
+    ("imv {own} {mine_collection}/moved", NO_ACCESS),
+    ("icp {mine} {mine_collection}/copy", NO_ACCESS),
+    ("itouch {mine}", "no permission|CAT_NO"),
+    ("itouch {mine_collection}/new", "no permission"),
+    ("istream write {mine}", "Cannot open"),
+    ("istream write {mine_collection}/new", "no permission"),
+    ("ichmod own {user} {mine}", NO_ACCESS),
+    ("ichmod -M own {user} {mine}", NO_ACCESS),
+    ("ichmod -r own {user} {mine_collection}", NO_ACCESS),
+    ("ichmod noinherit {mine_collection}", NO_ACCESS),
+    ("imeta add -d {mine} a b", NO_ACCESS),
+    ("imeta add -C {mine_collection} a b", NO_ACCESS),
+    ("imeta -M add -d {mine} a b", NOT_ADMIN),
+    ("imeta set -d {mine} SOPInstanceUID 1", NO_ACCESS),
+    ("imeta rmw -d {mine} SOPInstanceUID %", NO_ACCESS),
+    ("irepl -R archiveResc {mine}", "-121000"),
+    ("irepl -M -R archiveResc {mine}", "-121000"),
+    ("iphymv -R archiveResc {mine}", ""),
+    ("ichksum -f {mine}", NO_ACCESS),
+    ("ichksum -M -f {mine}", NOT_ADMIN),
+    ("isysmeta mod {mine} 01", NO_ACCESS),
+    ("iadmin modrepl logical_path {mine} replica_number 0 DATA_REPL_STATUS 0", NOT_ADMIN),
+    ("iadmin atg {group} {user}", NOT_ADMIN),
+    ("igroupadmin atg {group} {user}", NOT_ADMIN),
+    ("iadmin moduser {user} type rodsadmin", NOT_ADMIN),
+    ("iadmin mkuser eve{user} rodsadmin", NOT_ADMIN),
+    ("iadmin asq|select 1|x", NOT_ADMIN),
+    ("iadmin mkresc x{user} unixfilesystem localhost:/tmp", NOT_ADMIN),
+]
+TICKETS = [
+    f"iticket create {kind} {{{what}}}" for kind in ("read", "write") for what in ("mine", "mine_collection", "theirs", "quarantined")
+]
+
+
+def words(command: str, paths: dict[str, str]) -> list[str]:
+    parts = command.split("|") if "|" in command else [command]
+    return [word.format(**paths) for word in (*parts[0].split(" "), *parts[1:])]
+
+
+def test_nothing_is_read_outside_ones_studies_and_nothing_is_written(site, paths):
+    import re
+
+    before, wrong = state(site, paths), []
+    for command, expected in [*READING, *WRITING, *((ticket, NO_PRIVILEGE) for ticket in TICKETS)]:
+        said = attempt(site, ALICE, *words(command, paths))
+        if not re.search(expected, said):
+            wrong.append((command, expected, said))
+    assert wrong == []
+    assert not Path(paths["copy"]).exists()
+    assert state(site, paths) == before
+    assert site.verify()["sound"]
+
+
+def test_itrim_of_a_reader_changes_nothing(site, paths):
+    """itrim answers 0 objects and succeeds."""
+    before = state(site, paths)
+    for options in (["-N1"], ["-N1", "-M"]):
+        assert "Number of data objects trimmed = 0" in site.server.accounts[ALICE].run("itrim", *options, paths["mine"])
+    assert state(site, paths) == before
+
+
+def test_a_linked_collection_shows_no_more_than_the_linked_one(site, paths):
+    account, link = site.server.accounts[ALICE], f"{paths['own']}/link"
+    account.run("imkdir", link)
+    account.run("imcoll", "-m", "link", paths["their_study"], link)
+    try:
+        assert HIDDEN in attempt(site, ALICE, "ils", link)
+    finally:
+        account.run("imcoll", "-U", link)
+
+
+@pytest.mark.parametrize("user", [ALICE, BOB, STEWARD])
+@pytest.mark.parametrize("engine", ["", *ENGINES])
+def test_no_rules_in_any_engine(site, user, engine):
+    chosen = ["-r", engine] if engine else []
+    mark = site.folder / "mark"
+    python = f"open({str(mark)!r}, 'w')"
+    delayed = f'delayExec("<INST_NAME>{ENGINES[0]}</INST_NAME><PLUSET>1s</PLUSET>", "{python}", "")'
+    texts = [
+        "writeLine('stdout', 'hi')",
+        "mrdata_health('{}', *out)",
+        "mrdata_health",
+        "msiDataObjUnlink('objPath=/x', *out)",
+        delayed,
+        python,
+        'delay("<PLUSET>1s</PLUSET>") { writeLine("serverLog", "x"); }',
+    ]
+    for text in texts:
+        assert NO_PRIVILEGE in attempt(site, user, "irule", *chosen, text, "null", "ruleExecOut")
+    rules = Path(__file__).resolve().parents[2] / "rules"
+    assert NO_PRIVILEGE in attempt(site, user, "irule", *chosen, "-F", str(rules / "health.r"))
+    assert site.connect().query(["RULE_EXEC_ID"], Condition("RULE_EXEC_USER_NAME", "like", f"{user}%")) == []
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("user", [ALICE, STEWARD])
+def test_no_callable_rule_of_the_rulebase(site, user):
+    for name in RULES:
+        with pytest.raises(NotPermitted):
+            site.connect(user).rule(f"mrdata_{name}", "{}")
+
+
+def test_other_peoples_delay_rules_stay(site):
+    with site.delay_server():
+        columns = ["RULE_EXEC_ID", "RULE_EXEC_NAME", "RULE_EXEC_FREQUENCY", "RULE_EXEC_PRIORITY"]
+        before = site.connect().query(columns, Condition("RULE_EXEC_NAME", "like", "%mrdata_%"))
+        assert before
+        for number, *_ in before:
+            assert NOT_YOURS in attempt(site, ALICE, "iqdel", number)
+            for field, value in (("priority", "1"), ("exeFrequency", "9999s"), ("ruleName", "x")):
+                assert NO_PRIVILEGE in attempt(site, ALICE, "iqmod", number, field, value)
+        for options in (["-a"], ["-u", "mrdata"]):
+            subprocess.run(["iqdel", *options], env=site.server.accounts[ALICE].variables, capture_output=True, check=False)
+        assert site.connect().query(columns, Condition("RULE_EXEC_NAME", "like", "%mrdata_%")) == before
+
+
+def test_nobody_else_s_name(site, paths):
+    for name in ("mrdata", BOB):
+        assert "SYS_PROXYUSER_NO_PRIV" in attempt(site, ALICE, "ils", paths["their_study"], clientUserName=name)
+
+
+class Packed:
+    """A message as it is sent."""
+
+    def __init__(self, xml: str) -> None:
+        self._xml = xml.encode()
+
+    def pack(self) -> bytes:
+        return self._xml
+
+
+def buffer(content: str) -> str:
+    return f"<BytesBuf_PI><buflen>{len(content)}</buflen><buf>{content}</buf></BytesBuf_PI>"
+
+
+NONE = "<KeyValPair_PI><ssLen>0</ssLen></KeyValPair_PI>"
+PARAMETERS = "<MsParamArray_PI><paramLen>0</paramLen><oprType>0</oprType></MsParamArray_PI>"
+RAW = {
+    "EXEC_RULE_EXPRESSION": (
+        1206,
+        f"<ExecRuleExpression_PI>{buffer('import os')}{buffer('x')}{PARAMETERS}</ExecRuleExpression_PI>",
+    ),
+    "RULE_EXEC_SUBMIT": (
+        623,
+        "<RULE_EXEC_SUBMIT_INP_PI><ruleName>callback.mrdata_health('{}', '')</ruleName><reiFilePath></reiFilePath><userName>mrdata</userName>"
+        "<exeAddress></exeAddress><exeTime>01795371319</exeTime><exeFrequency>1s</exeFrequency><priority>5</priority>"
+        "<lastExecTime></lastExecTime><exeStatus></exeStatus><estimateExeTime></estimateExeTime><notificationAddr></notificationAddr>"
+        f"{NONE}{buffer('x')}<ruleExecId></ruleExecId></RULE_EXEC_SUBMIT_INP_PI>",
+    ),
+}
+
+
+@pytest.mark.parametrize("api", RAW)
+@pytest.mark.parametrize("user", [ALICE, STEWARD])
+def test_what_runs_code_in_the_server_answers_nobody_else(site, api, user):
+    """The APIs themselves, as no client of iRODS sends them for a user."""
+    number, xml = RAW[api]
+    with site.new_connection(user) as zone, zone.session.pool.get_connection() as connection:
+        connection.send(iRODSMessage("RODS_API_REQ", msg=Packed(xml), int_info=number))
+        with pytest.raises(iRODSException) as answer:
+            connection.recv()
+    assert answer.value.code == -13000
+
+
+def test_what_a_user_keeps_of_a_file_she_puts_is_nothing(site):
+    """No ticket, no permission for a friend: when a file is placed, the study's group may read it, and nobody else has it."""
+    new = site.register()
+    path = site.upload(f"{T94}/dicom/hers", dicom(new, sop="1.2.3"), user=ALICE)
+    alice = site.connect(ALICE)
+    alice.permit(path, BOB, Access.OWN)
+    with pytest.raises(iRODSException) as answer:
+        Ticket(alice.session).issue("write", path)
+    assert answer.value.code == -13000
+    assert site.sweep() == {"archived": 1}
+    (placed,) = site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")
+    assert site.connect().permissions(f"{site.settings.home}/{placed}") == {"mrdata": Access.OWN, layout.study_group(PAIN): Access.READ}
+    with pytest.raises(ZoneError):
+        site.connect(BOB).read(f"{site.settings.home}/{placed}", 0, 9)
+    with pytest.raises(NotPermitted):
+        alice.write(f"{site.settings.home}/{placed}", b"x")
+
+
+def test_administrators_still_issue_tickets(site, paths):
+    ticket = Ticket(site.connect().session)
+    ticket.issue("read", paths["mine"])
+    ticket.delete()
