@@ -132,7 +132,7 @@ WRITING = [
     ("imeta add -C {mine_collection} a b", NO_ACCESS),
     ("imeta -M add -d {mine} a b", NOT_ADMIN),
     ("imeta set -d {mine} SOPInstanceUID 1", NO_ACCESS),
-    ("imeta rmw -d {mine} SOPInstanceUID %", NO_ACCESS),
+    ("imeta mod -d {mine} LandingPath x v:y", NO_ACCESS),
     ("irepl -R archiveResc {mine}", "-121000"),
     ("irepl -M -R archiveResc {mine}", "-121000"),
     ("iphymv -R archiveResc {mine}", ""),
@@ -262,7 +262,8 @@ RAW = {
     ),
     "RULE_EXEC_SUBMIT": (
         623,
-        "<RULE_EXEC_SUBMIT_INP_PI><ruleName>callback.mrdata_health('{}', '')</ruleName><reiFilePath></reiFilePath><userName>mrdata</userName>"
+        "<RULE_EXEC_SUBMIT_INP_PI><ruleName>callback.mrdata_health('{}', '')</ruleName><reiFilePath></reiFilePath>"
+        "<userName>mrdata</userName>"
         "<exeAddress></exeAddress><exeTime>01795371319</exeTime><exeFrequency>1s</exeFrequency><priority>5</priority>"
         "<lastExecTime></lastExecTime><exeStatus></exeStatus><estimateExeTime></estimateExeTime><notificationAddr></notificationAddr>"
         f"{NONE}{buffer('x')}<ruleExecId></ruleExecId></RULE_EXEC_SUBMIT_INP_PI>",
