@@ -1,0 +1,56 @@
+"""What the parts of MrData tell of themselves: the server its disks, the archive its volume; every delay rule can be scheduled."""
+
+import time
+
+import pytest
+
+from microservices.headers import read_header
+from microservices.rules import RULES
+from policy import board, bulletin, schedule, volume
+from policy.context import Context
+from tests.files import dicom, twix
+from tests.zone.names import T3, T94
+
+
+def context_of(site):
+    return Context(site.connect(), site.settings, read_header)
+
+
+def test_the_server_tells_its_disks_and_castellum(site):
+    told = site.rule("board")
+    assert abs(told["time"] - time.time()) < 60
+    names = [name for disk in told["disks"] for name in disk["names"]]
+    assert {"archiveResc", "landingResc", "landing zone"} <= set(names)
+    assert all(0 < disk["free"] <= disk["total"] for disk in told["disks"])
+    seen = board.look(context_of(site))
+    assert [disk.names for disk in seen.disks] == [disk["names"] for disk in told["disks"]]
+    assert seen.server_told == pytest.approx(told["time"])
+
+
+def test_what_is_archived_is_counted_by_day_scanner_and_kind(site):
+    day = time.strftime("%Y-%m-%d")
+    one, two = site.register(), site.register(scanner=T3)
+    paths = [site.land(f"{T94}/dicom/{number}", dicom(one, instance=number)) for number in (1, 2)]
+    site.land(f"{T3}/twix/m.dat", twix(two))
+    site.sweep()
+    site.rule("archive")
+    counted = volume.of_month(context_of(site), day[:7])[day]
+    assert counted[T94]["DICOM"] == [2, sum(site.connect().stat(path).size for path in paths)]
+    assert counted[T3]["TWIX"][0] == 1
+    assert dict(volume.of_days(context_of(site), 3))[day][T94] == counted[T94]["DICOM"][1]
+    site.rule("archive")
+    assert volume.of_month(context_of(site), day[:7])[day][T94] == counted[T94]
+
+
+def test_half_of_a_bulletin_is_none(site):
+    zone = site.connect()
+    assert bulletin.told(zone, site.settings, "nothing") == {}
+    bulletin.tell(zone, site.settings, "half", {"time": 1})
+    zone.write(f"{bulletin.collection(site.settings)}/half.json", b'{"time": ')
+    assert bulletin.told(zone, site.settings, "half") == {}
+    zone.remove(f"{bulletin.collection(site.settings)}/half.json")
+
+
+def test_every_delay_rule_can_be_scheduled(site):
+    for rule in schedule.periods(site.settings):
+        assert f"{rule.removeprefix('mrdata_')}_every" in RULES
