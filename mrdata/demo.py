@@ -21,11 +21,12 @@ from typing import Any
 from embedded.client import EmbeddedZone
 from landing.names import is_temporary
 from microservices.settings import load_settings
-from mrdata import demo_report
+from mrdata import demo_castellum, demo_report
 from mrdata.connect import Client
 from mrdata.console import Console, Delivery
 from mrdata.new_zone import create, make_users
 from mrdata.plan import demo_session
+from mrdata.pretend_castellum import PretendCastellum
 from mrdata.progress import bar
 from policy.layout import landing, quarantine
 from policy.settings import Settings
@@ -43,10 +44,6 @@ SITE = {
     "expanded": {"quiet_seconds": 2.0},
     "products": {"quiet_seconds": 0.0, "incomplete_seconds": 0.0},
 }
-STUDIES: list[dict[str, Any]] = [
-    {"study": "pain", "title": "Cortical layers of pain", "members": ["alice"], "subjects": ["PN7K2", "PN3Q8"]},
-    {"study": "sleep", "title": "Sleep at ultra-high field", "members": ["bob"], "subjects": ["SL4D1", "SL9W5"]},
-]
 
 
 def run(folder: Path, *, once: bool, as_json: bool, port: int = 8080) -> int:
@@ -57,9 +54,16 @@ def run(folder: Path, *, once: bool, as_json: bool, port: int = 8080) -> int:
     say = _quiet if as_json else _aloud
     folder = _fresh(folder)
     say(f"A new zone in {folder}")
-    create(folder, scanners=[SCANNER], site=SITE)
+    with demo_castellum.castellum().running() as castellum:
+        create(folder, scanners=[SCANNER], site={**SITE, "castellum": demo_castellum.settings(castellum, folder)})
+        return _run(folder, castellum, once=once, as_json=as_json, port=port)
+
+
+def _run(folder: Path, castellum: PretendCastellum, *, once: bool, as_json: bool, port: int) -> int:
+    say = _quiet if as_json else _aloud
     settings = load_settings(folder / "mrdata.yaml")
-    experiments = _site(folder, settings)
+    experiments = _site(folder, settings, castellum)
+    say(f"Castellum ({castellum.url}) told of {len(castellum.studies)} studies; their history is in {settings.castellum.repository}")
     for new, study, pseudonym, owner in experiments:
         say(f"  registered {new} for study {study}, subject {pseudonym}, owner {owner}")
     plan = demo_session([new for new, *_ in experiments], corpus=CORPUS if CORPUS.is_dir() else None)
@@ -113,18 +117,20 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _site(folder: Path, settings: Settings) -> list[tuple[str, str, str, str]]:
-    """People, studies, experiments: (ExperimentID, study, pseudonym, owner) of each."""
+def _site(folder: Path, settings: Settings, castellum: PretendCastellum) -> list[tuple[str, str, str, str]]:
+    """People, studies as Castellum tells them, experiments: (ExperimentID, study, pseudonym, owner) of each."""
     (folder / "demo").write_text("Made by `mrdata demo`, which removes it at its next run.\n", encoding="utf-8")
+    demo_castellum.write_token(folder)
     make_users(settings, "alice", "bob", "steward")
     experiments = []
     with EmbeddedZone(folder, "mrdata") as zone:
         zone.group(settings.stewards, ["steward"])
         for rule in ("archive", "events", "fixity", "board"):
             _call(zone, f"mrdata_{rule}_every", {})
-        for study in STUDIES:
-            _call(zone, "mrdata_study", study)
-            study_id, pseudonym, owner = study["study"], study["subjects"][0], study["members"][0]
+        _call(zone, "mrdata_castellum_poll", {})
+        _call(zone, "mrdata_castellum_schedule", {})
+        for study in castellum.studies.values():
+            study_id, pseudonym, owner = study.name, next(iter(study.subjects)), study.members[0]
             request = {"study": study_id, "pseudonym": pseudonym, "owner": owner, "scanner": SCANNER, "scan_type": "pilot"}
             reply = _call(zone, "mrdata_register", {**request, "description": "Demonstration with a phantom"})
             experiments.append((reply["experiment_id"], study_id, pseudonym, owner))
