@@ -157,7 +157,10 @@ def _since(path: str, since: float) -> tuple[Condition, Condition]:
 
 
 def _last(context: Context, path: str, since: float) -> float:
-    """When the experiment's last image or file came; 0 if none came since."""
+    """When the experiment's last image or file came; 0 if none came since.
+
+    Archiving makes a replica anew, and iRODS dates it anew: an object seems as young as its archiving, a minute or two later.
+    """
     rows = context.zone.select(["max(DATA_CREATE_TIME)"], *_since(path, since))
     return float(rows[0][0] or 0) if rows else 0.0
 

@@ -288,6 +288,7 @@ def test_the_forecast_waits_for_those_before():
     assert fixity.forecast([(5.0, 10)], 50.0) == 55.0
 
 
+@pytest.mark.embedded
 def test_only_the_service_account_may(make_archive):
     site, paths = make_archive(count=1)
     for rule in ("fixity", "fixity_check", "fixity_drill", "fixity_report", "fixity_every"):
