@@ -193,12 +193,12 @@ def _of_experiment(context: Context, name: str, value: str, wanted: Search) -> s
 def _carriers(context: Context, wanted: Search) -> set[str]:
     """The collections of series whose AVUs fit, and of objects that have such AVUs themselves (raw data, further echoes).
 
-    One condition after the other: from a few collections on, the next one looks at these alone.
+    One condition after the other, the one with the fewest values first; where few collections are left, the next one looks at these alone.
     """
     values = {"ProtocolName": _occurring(context, "ProtocolName", f"%{wanted.protocol}%")} if wanted.protocol else {}
     values |= {name: _values(context, name, interval) for name, interval in wanted.ranges.items()}
     found: set[str] | None = None
-    for name, of_name in values.items():
+    for name, of_name in sorted(values.items(), key=lambda item: len(item[1])):
         fitting = _having(context, wanted, name, of_name, found)
         found = fitting if found is None else found & fitting
     return found or set()

@@ -61,7 +61,8 @@ class Registry:
         distances = {i: min(experiment_id.distance(typed, i), UNLIKE) for i in ids if i}
         # Scanner and age need a look at each experiment: only at those near enough to get into the list.
         nearest = sorted(distances.values())[:limit]
-        found = [(d, self.experiment(i)) for i, d in distances.items() if d <= nearest[-1]][:LOOKS] if nearest else []
+        near = sorted((d, i) for i, d in distances.items() if d <= nearest[-1])[:LOOKS] if nearest else []
+        found = [(d, self.experiment(i)) for d, i in near]
         candidates = [Candidate(e, d) for d, e in found if e]
         candidates.sort(key=lambda c: c.experiment.registered, reverse=True)
         candidates.sort(key=lambda c: (c.distance, c.experiment.scanner != scanner))

@@ -46,6 +46,19 @@ def test_candidates_prefer_the_scanner_then_the_youngest(site):
     assert [c.distance for c in nearest] == sorted(c.distance for c in nearest)
 
 
+def test_the_nearest_is_found_among_many(site, monkeypatch):
+    from microservices.headers import read_header
+    from policy import registry
+    from policy.context import Context
+
+    monkeypatch.setattr(registry, "LOOKS", 2)
+    new = site.register()
+    for _ in range(4):
+        site.register()
+    (first, *_) = registry.Registry(Context(site.connect(), site.settings, read_header)).nearest(mistyped(new), T94)
+    assert (first.experiment.id, first.distance) == (new, 1)
+
+
 def test_a_dry_run_changes_nothing(site, session):
     new, listed = session
     before = site.paths()
