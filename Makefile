@@ -21,7 +21,7 @@ lint: $(VENV)/installed
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/zone
+	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/zone tests/browser
 
 bench: $(VENV)/installed
 	$(BIN)/python -m tests.bench
