@@ -152,6 +152,7 @@ class HttpSource:
 
     def _once(self, address: str) -> object:
         import requests
+        from urllib3.exceptions import HTTPError
 
         self.requests_made += 1
         end = time.monotonic() + self._settings.timeout_seconds
@@ -159,7 +160,7 @@ class HttpSource:
             with self._session.get(address, timeout=self._settings.timeout_seconds, allow_redirects=False, stream=True) as answer:
                 _judge(answer.status_code, answer.headers.get("Retry-After", ""), address)
                 content = bytearray()
-                for piece in answer.iter_content(1 << 16):
+                while piece := answer.raw.read1(1 << 16, decode_content=True):  # what is there: `read` would wait for so many bytes
                     content += piece
                     if len(content) > _LARGEST:
                         raise SourceError(f"{_shown(address)}: the answer is larger than {_LARGEST} bytes")
@@ -167,7 +168,7 @@ class HttpSource:
                         raise _Passing(f"no whole answer within {self._settings.timeout_seconds:g} s")
         except requests.exceptions.SSLError as error:
             raise SourceError(f"{_shown(address)}: TLS: {error}", general=True) from error
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
             raise _Passing(f"{type(error).__name__}: {error}") from error
         import json
 

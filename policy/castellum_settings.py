@@ -83,6 +83,11 @@ def check(castellum: Castellum, faulty: Faulty) -> None:
         raise faulty("castellum.folder: missing; name the folder where exports are dropped")
     if castellum.source == "http":
         _check_url(castellum, faulty)
+    remote = urlsplit(castellum.remote)
+    if castellum.remote and remote.scheme not in ("https", "ssh", "file"):
+        raise faulty(f"castellum.remote: {remote.scheme}: must begin with https://, ssh:// or file://")
+    if remote.password:
+        raise faulty("castellum.remote: a password does not belong here; put it into the file that castellum.remote_token_file names")
     if not 0 <= castellum.vanish_percent <= 100:
         raise faulty("castellum.vanish_percent: must be 0 to 100")
     if castellum.every_seconds < 1 or castellum.tries < 1 or castellum.timeout_seconds <= 0 or castellum.retry_seconds < 0:

@@ -43,7 +43,7 @@ def catch_up(context: Context, history: History, *, everything: bool = False) ->
     start = shown if history.has(shown) and not everything else ""
     for study_id, pseudonyms in _by_study(history.changed(start, head)).items():
         try:
-            done["avus"] += _Follower(context, history, head, study_id).follow(pseudonyms, keep_commit=everything)
+            done["avus"] += _Follower(context, history, head, study_id).follow(pseudonyms, keep_commit=not start)
         except ZoneError as error:
             done["failed"] += 1
             context.zone.log(f"Castellum: study {study_id} could not be brought up to date, and will be tried again: {error}")
@@ -52,6 +52,12 @@ def catch_up(context: Context, history: History, *, everything: bool = False) ->
         context.zone.annotate(path, add=[AVU(COMMIT, head)], remove=[AVU(COMMIT, shown)] if shown else [])
         done["avus"] += 1
     return done
+
+
+def look_again(context: Context) -> None:
+    """The next poll compares all that git has: after something else has changed what subjects or experiments show."""
+    path = layout.studies(context.settings)
+    context.zone.annotate(path, remove=[avu for avu in context.zone.metadata(path) if avu.attribute == COMMIT])
 
 
 def members(context: Context, history: History, seen: Iterable[SeenStudy]) -> dict[str, list[str]]:

@@ -42,6 +42,8 @@ def test_nested_values(tmp_path):
             "castellum.attributes_path",
         ),
         ("zone: z\ncastellum: {attributes: {handedness: ['(']}}", "castellum.attributes.handedness"),
+        ("zone: z\ncastellum: {remote: 'http://git.example/x'}", "castellum.remote: http"),
+        ("zone: z\ncastellum: {remote: 'https://a:b@git.example/x'}", "castellum.remote: a password"),
     ],
 )  # fmt: skip
 def test_an_error_says_where(tmp_path, text, part):
