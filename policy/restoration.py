@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policy import audit, event, layout, quarantine, state, withdrawn
+from policy import audit, event, follow, layout, quarantine, state, withdrawn
 from policy.context import Context
 from policy.experiment import State
 from policy.withdrawn import Phase, Record
@@ -30,6 +30,7 @@ def restore(context: Context, record: Record, by: str) -> list[str]:
     else:
         _elsewhere(context, record)
         state.change(context, record.experiment, State(record.before), by)
+    follow.look_again(context)  # the AVUs are those of the withdrawal: Castellum may have told something else since
     context.zone.erase(withdrawn.base(context, record.key))
     return faults
 
