@@ -12,7 +12,7 @@ from policy.layout import studies
 from policy.zone import AVU, Condition, ZoneError
 from tests.files import dicom
 from tests.zone.irule import irule
-from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T94
+from tests.zone.names import ALICE, BOB, PAIN, SLEEP, STEWARD, T94
 
 FOLLOWS = ("MixedUseCommit", "CastellumPaused")
 ALLOWED = {"handedness": ["left", "right", "both"], "sex": [], "age_group": [], "remark": []}
@@ -334,6 +334,24 @@ def test_what_is_no_longer_exported_goes_from_experiments_and_comes_back(polled,
     castellum.studies[PAIN].subjects["P3"]["handedness"] = "right"
     polled.good_poll()
     assert polled.site.avus(path)["AtScan.handedness"] == "left"
+
+
+def test_a_withdrawn_subject_stays_hidden_and_what_was_told_meanwhile_counts_after_its_restoration(polled, castellum):
+    polled.good_poll()
+    scanned = polled.site.register(pseudonym="P3")
+    polled.site.land(f"{T94}/dicom/s/1", dicom(scanned))
+    polled.zone.group(polled.site.settings.stewards, [STEWARD])
+    polled.site.rule("withdraw", {"study": PAIN, "pseudonym": "P3", "by": STEWARD})
+    castellum.studies[PAIN].subjects["P3"] = {"handedness": "both", "remark": "new"}
+    polled.good_poll()
+    shown = polled.site.avus(f"studies/{PAIN}/subjects/P3") | polled.site.avus(f"studies/{PAIN}/experiments/{scanned}")
+    assert not {name for name in shown if "handedness" in name or "sex" in name}
+    polled.site.rule("restore", {"study": PAIN, "pseudonym": "P3", "by": STEWARD})
+    polled.good_poll()
+    found = polled.subject(PAIN, "P3")
+    assert (found["handedness"], found.get("sex"), found["remark"]) == ("both", None, "new")
+    experiment = polled.site.avus(f"studies/{PAIN}/experiments/{scanned}")
+    assert (experiment["AtScan.handedness"], experiment.get("AtScan.sex")) == ("left", None)
 
 
 def test_a_push_that_fails_blocks_nothing(polled, castellum):
