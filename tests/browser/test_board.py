@@ -9,7 +9,7 @@ import pytest
 
 from forms import watch
 from microservices.headers import read_header
-from policy import board, bulletin, volume
+from policy import bulletin, lookout, volume
 from policy.context import Context
 from tests.files import dicom, twix
 from tests.zone.names import ALICE, T3, T94
@@ -93,7 +93,7 @@ def test_a_silent_scanner_and_missed_raw_data(site):
     now = time.time()
 
     def at(seconds):
-        return board.look(Context(site.connect(), site.settings, read_header, now=lambda: seconds))
+        return lookout.look(Context(site.connect(), site.settings, read_header, now=lambda: seconds))
 
     (scanner,) = (s for s in at(now + 5).scanners if s.name == T94)
     assert scanner.state == "receiving"
@@ -233,6 +233,6 @@ def test_queries_do_not_grow_with_what_is_archived(site, monkeypatch):
         for number in range(count):
             site.land(f"{T3}/dicom/{count}_{number}", dicom(new, instance=100 * count + number, series=count))
         asked[0] = 0
-        board.look(Context(site.connect(), site.settings, read_header))
+        lookout.look(Context(site.connect(), site.settings, read_header))
         counts.append(asked[0])
     assert counts[0] == counts[1]

@@ -10,6 +10,7 @@ def mistyped(right: str) -> str:
 
 def quarantined(site, *contents: bytes) -> str:
     """The session in which they are then: its scanner and name."""
+    site.sweep()
     before = {s["path"] for s in site.quarantine_sessions()}
     for number, content in enumerate(contents):
         site.land(f"{T94}/dicom/Jane_Doe_{len(before)}/{number}", content)
