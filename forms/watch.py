@@ -7,7 +7,7 @@ import time
 
 from forms.login import Service
 from microservices.headers import read_header
-from policy import board
+from policy import lookout
 from policy.board import Board
 from policy.context import Context, Memory
 from policy.settings import Settings
@@ -31,6 +31,6 @@ class Watch:
             if self._board is None or time.monotonic() > self._until:
                 self._board = None
                 with service.zone() as zone:
-                    self._board = board.look(Context(zone, settings, read_header, self._memory))
+                    self._board = lookout.look(Context(zone, settings, read_header, self._memory))
                 self._until = time.monotonic() + SECONDS
             return self._board

@@ -7,21 +7,17 @@ compares checksums. What is damaged is repaired from a good replica, noted, and 
 
 from __future__ import annotations
 
-import calendar
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
-from policy import audit, drill, fixity_report, fixity_state, layout, replicas, review
+from policy import audit, drill, fixity_report, fixity_state, forecast, layout, replicas, review
 from policy.context import Context, Refused
-from policy.fixity_state import FAULT, State
+from policy.fixity_state import DAY, FAULT, VERIFIED, State
 from policy.replicas import Finding, Outcome
 from policy.zone import AVU, Condition, NotFound, ZoneError
 
-VERIFIED = "ChecksumVerified"
-"""AVU of a collection: the date (ISO 8601, UTC) on which all its objects were verified last."""
-DAY = 86400
 LOOKS = 500
 """A run looks at so many collections at most."""
 STREAK = 25
@@ -45,7 +41,7 @@ def run(context: Context, *, resume: bool = False) -> dict[str, int]:
     _discover(context, state, ends)
     done = _verify_due(context, state, ends)
     if now - state.foreseen >= DAY:
-        _foresee(context, state)
+        forecast.foresee(context, state)
     if now - state.drilled >= settings.drill_days * DAY:
         _drill(context, state, settings.drill_objects, settings.drill_largest_bytes)
     last_year = int(time.strftime("%Y", time.gmtime(now))) - 1
@@ -233,49 +229,6 @@ def _mark(context: Context, finding: Finding) -> None:
         context.zone.annotate(finding.path, add=new, remove=[avu for avu in old if avu not in new])
     except ZoneError as error:
         context.zone.log(f"fixity: {finding.path} could not be marked: {error}")
-
-
-def _foresee(context: Context, state: State) -> None:
-    """Counts the archive, and says how old a checksum will get at most: each waits for those before it."""
-    mine = Condition("COLL_NAME", "like", layout.studies(context.settings) + "/%")
-    ((total,),) = context.zone.select(["sum(DATA_SIZE)"], mine, Condition("DATA_REPL_STATUS", "=", replicas.GOOD))
-    rows = context.zone.select(
-        ["META_COLL_ATTR_VALUE", "count(COLL_ID)"], Condition("META_COLL_ATTR_NAME", "=", VERIFIED), mine, order="META_COLL_ATTR_VALUE"
-    )
-    state.total, state.oldest = int(total or 0), rows[0][0] if rows else ""
-    state.forecast_days = forecast([(_age(context, date), int(count)) for date, count in rows], _cycle(context, state.total))
-    state.foreseen = context.now()
-    limit = context.settings.fixity.oldest_days
-    if state.forecast_days > limit:
-        text = (
-            f"At {context.settings.fixity.bytes_per_day} bytes a day, some checksums will not be verified for "
-            f"{state.forecast_days:.0f} days; {limit} are allowed (fixity.oldest_days). Raise fixity.bytes_per_day."
-        )
-        review.open_review(context, "fixity", f"forecast {_date_of(context.now())[:7]}", text)
-
-
-def forecast(ages: list[tuple[float, int]], cycle: float) -> float:
-    """Days at most between two verifications: (age in days, collections) the oldest first; `cycle` days read everything once.
-
-    Collections count as equally large.
-
-    >>> forecast([(100.0, 1), (10.0, 1)], 50.0)
-    125.0
-    """
-    whole, before, longest = sum(count for _, count in ages), 0, cycle
-    for age, count in ages:
-        before += count
-        longest = max(longest, age + cycle * before / whole)
-    return longest
-
-
-def _cycle(context: Context, total: int) -> float:
-    settings = context.settings.fixity
-    return max(float(settings.rest_days), total / settings.bytes_per_day) if settings.bytes_per_day else float("inf")
-
-
-def _age(context: Context, date: str) -> float:
-    return max(0.0, (context.now() - calendar.timegm(time.strptime(date, "%Y-%m-%d"))) / DAY)
 
 
 def drill_now(

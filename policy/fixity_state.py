@@ -20,6 +20,9 @@ from policy.context import Context
 from policy.replicas import Finding
 from policy.zone import Access, Condition
 
+DAY = 86400
+VERIFIED = "ChecksumVerified"
+"""AVU of a collection: the date (ISO 8601, UTC) on which all its objects were verified last."""
 FAULT = "FixityFault"
 """AVU of an object whose bytes could not be repaired: `damaged` or `lost`."""
 _LARGEST = 1 << 24

@@ -6,7 +6,7 @@ import pytest
 
 from microservices.headers import read_header
 from microservices.rules import RULES
-from policy import board, bulletin, schedule, volume
+from policy import bulletin, lookout, schedule, volume
 from policy.context import Context
 from tests.files import dicom, twix
 from tests.zone.names import T3, T94
@@ -22,7 +22,7 @@ def test_the_server_tells_its_disks_and_castellum(site):
     names = [name for disk in told["disks"] for name in disk["names"]]
     assert {"archiveResc", "landingResc", "landing zone"} <= set(names)
     assert all(0 < disk["free"] <= disk["total"] for disk in told["disks"])
-    seen = board.look(context_of(site))
+    seen = lookout.look(context_of(site))
     assert [disk.names for disk in seen.disks] == [disk["names"] for disk in told["disks"]]
     assert seen.server_told == pytest.approx(told["time"])
 

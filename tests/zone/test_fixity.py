@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from microservices.headers import read_header
-from policy import drill, fixity, fixity_state, layout, lock, review
+from policy import drill, fixity, fixity_state, forecast, layout, lock, review
 from policy.context import Context
 from policy.registry import Registry
 from policy.zone import Condition, ZoneError
@@ -283,9 +283,9 @@ def test_the_yearly_report_is_for_the_stewards(make_archive):
 
 
 def test_the_forecast_waits_for_those_before():
-    assert fixity.forecast([], 30.0) == 30.0
-    assert fixity.forecast([(1000.0, 1), (10.0, 9)], 50.0) == 1005.0
-    assert fixity.forecast([(5.0, 10)], 50.0) == 55.0
+    assert forecast.longest([], 30.0) == 30.0
+    assert forecast.longest([(1000.0, 1), (10.0, 9)], 50.0) == 1005.0
+    assert forecast.longest([(5.0, 10)], 50.0) == 55.0
 
 
 @pytest.mark.embedded
