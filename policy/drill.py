@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from policy.zone import Condition, Zone, ZoneError
 
 _PIECE = 1 << 22
-_TRIES = 20
+_TRIES = 5
+_NEXT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +36,33 @@ def drill(
 
 
 def sample(zone: Zone, root: str, count: int, largest: int | None = None) -> list[tuple[str, int, str]]:
-    """Path, size and checksum of objects that chance picks: the first one from a random number of the catalog on."""
+    """Path, size and checksum of objects that chance picks: near a random number of the catalog; of few objects, all."""
     wanted = [
         Condition("COLL_NAME", "like", root + "/%"),
         Condition("DATA_REPL_STATUS", "=", "1"),
         Condition("DATA_CHECKSUM", "like", "sha2:%"),
     ]
     wanted += [] if largest is None else [Condition("DATA_SIZE", "<=", str(largest))]
-    ((low, high),) = zone.select(["min(DATA_ID)", "max(DATA_ID)"], *wanted) or [("", "")]
-    picked: dict[str, tuple[int, str]] = {}
     columns = ["DATA_ID", "COLL_NAME", "DATA_NAME", "DATA_SIZE", "DATA_CHECKSUM"]
-    for _ in range(count * _TRIES if high else 0):
+    few = zone.select(columns, *wanted, order="DATA_ID", limit=count + 1)
+    if len(few) <= count:
+        return [_picked(row) for row in few]
+    ((low, high),) = zone.select(["min(DATA_ID)", "max(DATA_ID)"], *wanted)
+    picked: dict[str, tuple[str, int, str]] = {}
+    for _ in range(count * _TRIES):
         start = Condition("DATA_ID", ">=", str(random.randint(int(low), int(high))))
-        for _, collection, name, size, checksum in zone.select(columns, *wanted, start, order="DATA_ID", limit=1):
-            picked[f"{collection}/{name}"] = int(size), checksum
-        if len(picked) >= count:
+        # One of several: numbers have gaps, and the object behind a large gap would come too often.
+        if rows := zone.select(columns, *wanted, start, order="DATA_ID", limit=_NEXT):
+            row = random.choice(rows)
+            picked[row[0]] = _picked(row)
+        if len(picked) == count:
             break
-    return [(path, size, checksum) for path, (size, checksum) in picked.items()]
+    return list(picked.values())
+
+
+def _picked(row: tuple[str, ...]) -> tuple[str, int, str]:
+    _, collection, name, size, checksum = row
+    return f"{collection}/{name}", int(size), checksum
 
 
 def fault(zone: Zone, path: str, size: int, checksum: str) -> str:

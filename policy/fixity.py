@@ -35,7 +35,9 @@ def run(context: Context, *, resume: bool = False) -> dict[str, int]:
     if state.halted:
         raise Refused(f"{STREAK} objects in a row were damaged on {state.halted}: look at the resource, then resume")
     # The allowance grows with time; what a large object took too much is waited for.
-    earned = settings.bytes_per_day * min(1.0, (now - state.ran) / DAY if state.ran else settings.every_seconds / DAY)
+    # A clock that was set back earns what one period earns.
+    passed = now - state.ran if 0.0 < state.ran <= now else settings.every_seconds
+    earned = settings.bytes_per_day * min(1.0, passed / DAY)
     state.balance, state.ran = min(float(settings.bytes_per_day), state.balance + earned), now
     ends = time.monotonic() + settings.run_seconds
     _discover(context, state, ends)

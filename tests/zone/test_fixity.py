@@ -33,6 +33,7 @@ def make_archive(make_site):
 
     def make(count=6, copies=(COPY,), **changes):
         site = make_site(archive={"copies": list(copies)}, fixity={**QUICK, **changes})
+        _forget(site)
         new = site.register()
         for number in range(count):
             site.land(f"{T94}/dicom/{number}", dicom(new, series=1 + number % 3, instance=number, pixels=random.randbytes(32)))
@@ -42,6 +43,13 @@ def make_archive(make_site):
         return site, [f"{site.settings.home}/{path}" for path in site.paths("studies") if path.endswith(".dcm")]
 
     return make
+
+
+def _forget(site):
+    """A server's state is that of other tests, with clocks of their own."""
+    path = f"{layout.fixity(site.settings)}/state.json"
+    if site.connect().stat(path):
+        site.connect().remove(path)
 
 
 def replicas(site, path):
