@@ -104,9 +104,9 @@ def measure(zone: Client, castellum: PretendCastellum, where: str) -> list[tuple
     return rows
 
 
-def rows() -> list[tuple[str, str, str]]:
+def rows(studies: int = STUDIES) -> list[tuple[str, str, str]]:
     """On an embedded zone."""
-    castellum = pretend()
+    castellum = pretend(studies)
     with tempfile.TemporaryDirectory() as name, castellum.running():
         folder = Path(name)
         create(folder / "zone", scanners=["94T"], site={"castellum": settings(castellum, folder)})
