@@ -175,5 +175,6 @@ def _keep(settings: Castellum, *, good: bool, error: str, last: Mapping[str, obj
     kept |= {"last_poll": now, "last_error": error, **({"last_good_poll": now} if good else {}), **({"last": dict(last)} if last else {})}
     file = Path(f"{settings.repository}.poll.json")
     new = file.with_name(f"{file.name}.new")
+    new.touch(mode=0o600)  # it names pseudonyms
     new.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
     new.replace(file)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -131,6 +132,7 @@ def on_server(castellum: PretendCastellum) -> Iterator[Path]:
         yield folder
     finally:
         file.write_bytes(before)
+        shutil.rmtree(folder)
 
 
 def watch(zone: Client, castellum: PretendCastellum, minutes: float, every: int) -> dict[str, object]:
