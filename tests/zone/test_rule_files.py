@@ -1,8 +1,10 @@
-"""The administrator's rule files for the quarantine."""
+"""The rule files of administrators, run as irule runs them."""
+
+import pytest
 
 from tests.files import dicom
-from tests.zone.irule import irule
-from tests.zone.names import PAIN, T94
+from tests.zone.irule import RULES, irule
+from tests.zone.names import ALICE, PAIN, T94
 
 
 def test_a_session_is_listed_and_refiled(site):
@@ -26,3 +28,50 @@ def test_a_session_is_listed_and_refiled(site):
 
 def test_a_wrong_id_is_answered_with_the_reason(site):
     assert "Error: 'Z4KQ-STAP' is no ExperimentID" in irule(site, "experiment_reassign", source="x", to="Z4KQ-STAP")
+
+
+def test_an_experiment_is_registered(site):
+    request = {"study": PAIN, "pseudonym": "P1", "owner": ALICE, "scanner": T94, "scan_type": "pilot"}
+    new, collection = irule(site, "register", **request).split()
+    assert collection == f"{site.settings.home}/studies/{PAIN}/experiments/{new}"
+    assert site.connect().stat(collection)
+    assert "Error: pseudonym: 'P9' is no subject" in irule(site, "register", **{**request, "pseudonym": "P9"})
+
+
+def test_what_failed_is_tried_again_and_the_sweep_is_done_now(make_site):
+    site = make_site(sweep={"every_seconds": 1, "quiet_seconds": 0, "tries": 5, "retry_seconds": 1000})
+    new = site.register()
+    with site.broken("policy.ingest.decide", "policy.sweep.decide"):
+        path = site.upload(f"{T94}/dicom/a", dicom(new, instance=1))
+        assert site.sweep() == {"held": 1}
+    site.upload(f"{T94}/dicom/b", dicom(new, instance=2))
+    assert "archived: 1" in irule(site, "sweep_now")
+    assert site.paths(f"landing/{T94}/dicom") == [path.removeprefix(site.settings.home + "/")]
+    assert f"archived: {site.settings.home}/studies/{PAIN}/experiments/{new}/DICOM/" in irule(site, "retry", path=path)
+    assert site.paths(f"landing/{T94}/dicom") == []
+    assert "Every byte is accounted for." in irule(site, "verify")
+    assert "Error: " in irule(site, "retry", path="/nowhere")
+
+
+def test_delay_rules_are_scheduled_once_and_stopped(site, server):
+    assert "Error: *rule is one of sweep, archive" in irule(site, "sweep_schedule", rule="x")
+    if server is None:
+        pytest.skip("the embedded zone has no iqdel, and its delay rules are scheduled from the beginning")
+    for rule in ("sweep", "archive"):
+        assert f"mrdata_{rule} is scheduled, every 3600 s." in irule(site, "sweep_schedule", rule=rule, seconds="3600")
+        assert f"mrdata_{rule} was scheduled already" in irule(site, "sweep_schedule", rule=rule, seconds="3600")
+        assert "stop it first" in irule(site, "sweep_schedule", rule=rule, seconds="7")
+        assert f"mrdata_{rule} (delay rule" in irule(site, "sweep_stop", rule=rule)
+        assert f"mrdata_{rule} was not scheduled." in irule(site, "sweep_stop", rule=rule)
+
+
+def test_health_tells_what_the_policies_work_with(site):
+    told = irule(site, "health")
+    assert site.settings.zone in told
+    assert "pydicom" in told
+
+
+def test_each_file_says_how_it_is_called():
+    for file in RULES.glob("*.r"):
+        head = file.read_text(encoding="utf-8").partition("def main")[0]
+        assert f"irule -r irods_rule_engine_plugin-python-instance -F {file.name}" in head, file.name
