@@ -64,7 +64,7 @@ def test_one_file_is_refiled_alone(pages, site):
     pages.shows("without personal data")
     assert "EchoTime" in pages.text()
     assert mistyped(new) not in pages.text()
-    pages.page.wait_for_function("document.querySelector('.large-thumbnail').naturalWidth > 0")
+    pages.page.wait_for_function("() => document.querySelector('.large-thumbnail').naturalWidth > 0")
     pages.looked_at("file")
     pages.page.fill("#to", new.lower())
     pages.page.click("main button.primary")

@@ -58,7 +58,7 @@ def test_it_fills_while_the_scan_runs(pages, site):
     assert "none" in pages.page.locator("table.series tr", has_text="localizer").inner_text()
     assert "✓ series 2" in pages.page.locator("tr", has_text=raw.file_name).inner_text()
     assert pages.page.locator("li", has_text="stimuli").count() == 1
-    pages.page.wait_for_function("[...document.querySelectorAll('.thumbnail')].every(i => i.complete && i.naturalWidth > 0)")
+    pages.page.wait_for_function("() => [...document.querySelectorAll('.thumbnail')].every(i => i.complete && i.naturalWidth > 0)")
     assert pages.page.locator(".thumbnail").count() == 4
     pages.shows("state changed after: acquiring")
     pages.looked_at("experiment")
@@ -83,7 +83,10 @@ def test_a_still_page_asks_for_little(pages, site):
     answers = []
     pages.page.on("response", lambda answer: answers.append(answer.status) if answer.url.endswith("/live") else None)
     pages.go(f"/experiments/{new}")
-    pages.page.wait_for_timeout(4500)
+    for _ in range(100):
+        pages.page.wait_for_timeout(200)
+        if answers.count(304) >= 2:
+            break
     assert answers.count(304) >= 2
     assert set(answers) <= {200, 304}
 
