@@ -20,6 +20,7 @@ from policy import (
     fixity,
     fixity_report,
     fixity_state,
+    layout,
     quarantine,
     reassign,
     register,
@@ -108,7 +109,10 @@ def _archive_every(context: Context, request: Request) -> object:
 
 
 def _retry(context: Context, request: Request) -> object:
-    return asdict(sweep.settle(context, request["path"]))
+    path = request["path"]
+    if not str(path).startswith(layout.landing(context.settings) + "/"):
+        raise Refused(f"{path} is not in landing ({layout.landing(context.settings)}); what is in quarantine is re-filed instead")
+    return asdict(sweep.settle(context, path))
 
 
 def _quarantine_list(context: Context, request: Request) -> object:
