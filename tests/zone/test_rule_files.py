@@ -24,6 +24,9 @@ def test_a_session_is_listed_and_refiled(site):
     assert "2 of 2 objects were re-filed." in irule(site, "experiment_reassign", source=session, to=new, commit="yes")
     assert site.paths("quarantine") == []
     assert len(site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")) == 2
+    back = irule(site, "experiment_take_back", to=new, session="/".join(session.split("/")[-2:]))
+    assert "2 objects are in quarantine again." in back
+    assert len(site.paths("quarantine")) == 2
 
 
 def test_a_wrong_id_is_answered_with_the_reason(site):
