@@ -55,7 +55,7 @@ def change(context: Context, experiment: Experiment, to: State, by: str = "", **
         left = f"{since(context, experiment):.0f}"
         audit.record(context, ACT, experiment=experiment.id, study=experiment.study, by=by, before=now, after=to, **details)
         kind = event.Kind.REINSTATED if now is State.WITHDRAWN else _EVENTS.get(to)
-        if kind:
+        if kind and not (now is State.FINALIZED and to is State.FINISHED):  # reopened: nothing has come to an end
             event.emit(context, kind, experiment, once=left)
         put(context, experiment.path, to)
     changed = replace(experiment, state=to)

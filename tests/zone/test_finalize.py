@@ -150,11 +150,11 @@ def test_late_files_are_kept_flagged_and_accepted_into_a_further_manifest(site):
 def test_finalizing_again_changes_nothing(site):
     new = scanned(site)
     site.rule("experiment_finalize", {"experiment": new})
-    before = site.paths(), site.avus(f"studies/{PAIN}/experiments/{new}")
+    before = site.paths("studies"), site.avus(f"studies/{PAIN}/experiments/{new}")
     assert site.rule("experiment_finalize", {"experiment": new})["state"] == "finalized"
     assert site.rule("experiment_reopen", {"experiment": new})["state"] == "finished"
     site.rule("experiment_finalize", {"experiment": new})
-    after = site.paths(), site.avus(f"studies/{PAIN}/experiments/{new}")
+    after = site.paths("studies"), site.avus(f"studies/{PAIN}/experiments/{new}")
     assert after[0] == before[0]
     assert after[1].pop("StateSince") >= before[1].pop("StateSince")
     assert after[1] == before[1]
