@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from types import TracebackType
 
 import irods.keywords as kw
@@ -72,7 +72,7 @@ class IrodsZone(Catalog):
     def read(self, path: str, offset: int, length: int) -> bytes:
         """Opens, seeks, reads and closes."""
         demand(path)
-        with _errors("read", path), self.session.data_objects.open(path, "r") as file:
+        with _errors("read", path), self._any_replica(), self.session.data_objects.open(path, "r") as file:
             file.seek(offset)
             return bytes(file.read(length))
 
@@ -80,8 +80,20 @@ class IrodsZone(Catalog):
         """Creates or replaces a small data object. Who may not write into the collection may still replace what is there."""
         demand(path)
         found = self.stat(path)
-        with _errors("write", path), self.session.data_objects.open(path, "w", create=found is None) as file:
+        where = self._any_replica() if found else nullcontext()
+        with _errors("write", path), where, self.session.data_objects.open(path, "w", create=found is None) as file:
             file.write(content)
+
+    @contextmanager
+    def _any_replica(self) -> Iterator[None]:
+        """Within the block, the server chooses the replica: the library asks for that on the client's default resource, stale or not."""
+        account = self.session.pool.account
+        chosen = vars(account).pop("default_resource", None)
+        try:
+            yield
+        finally:
+            if chosen is not None:
+                account.default_resource = chosen
 
     def put(self, file: str, path: str) -> None:
         """Uploads a local file, a large one by several streams at once; Exists where there is an object or a collection already."""

@@ -667,3 +667,13 @@ def test_who_may_annotate_only_changes_avus_and_nothing_else(zone, site, home):
     assert zone.checksum(f"{home}/c/a", verify=True) == kept
     zone.permit(f"{home}/c", "mrdata", Access.OWN, recursive=True)
     zone.erase(f"{home}/c")
+
+
+def test_a_stale_replica_is_never_read(zone, site, home):
+    """What a client has written, a rule writes anew, perhaps on another resource; and the other way round."""
+    path = f"{home}/again"
+    site.connect().write(path, b"first")
+    site.inside().write(path, b"second")
+    assert zone.read(path, 0, 100) == b"second"
+    site.connect().write(path, b"third")
+    assert zone.read(path, 0, 100) == b"third"

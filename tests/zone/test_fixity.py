@@ -274,7 +274,8 @@ def test_a_drill_reads_random_objects_back_and_finds_the_one_that_differs(make_a
 def test_the_yearly_report_is_for_the_stewards(make_archive):
     site, paths = make_archive(count=3)
     flip(replicas(site, paths[0])[COPY][0])
-    site.rule("fixity_check", {"path": experiment_of(paths)})
+    found = site.rule("fixity_check", {"path": experiment_of(paths)})
+    assert [(f["path"], f["outcome"]) for f in found["findings"]] == [(paths[0], "repaired")]
     year = time.strftime("%Y", time.gmtime())
     page, table = site.rule("fixity_report", {"year": year})["paths"]
     assert page == f"{layout.fixity(site.settings)}/reports/fixity-{year}.html"
