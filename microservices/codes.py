@@ -12,7 +12,12 @@ AVU_MISSING = (-819000, -808000, -817000)
 INVALID_ARGUMENT = -816000
 END_OF_RESULTSET = -408000
 DAMAGED = {-407000, -314000}
-_KINDS: list[tuple[set[int], type[ZoneError]]] = [(NOT_FOUND, NotFound), (EXISTS, Exists), (NOT_PERMITTED, NotPermitted), (DAMAGED, Damaged)]
+_KINDS: list[tuple[set[int], type[ZoneError]]] = [
+    (NOT_FOUND, NotFound),
+    (EXISTS, Exists),
+    (NOT_PERMITTED, NotPermitted),
+    (DAMAGED, Damaged),
+]
 
 
 def family(code: int) -> int:
