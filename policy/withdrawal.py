@@ -74,6 +74,9 @@ def withdraw_subject(context: Context, study: str, pseudonym: str, by: str, *, d
             record = Record(f"subject-{uuid.uuid4().hex[:12]}", path, study, by, withdrawn.now(context), experiments=experiments)
             audit.record(context, "subject withdrawn", study=study, by=by, record=record.key, experiments=" ".join(experiments))
             withdrawn.save(context, record)
+        elif new := [one for one in experiments if one not in record.experiments]:
+            record.experiments += new
+            withdrawn.save(context, record)
         go_on(context, record.key)
     return planned
 

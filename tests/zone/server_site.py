@@ -172,9 +172,15 @@ class ServerSite(Site):
                 if zone.members(layout.study_group(study)) is not None:
                     self.server.service.run("iadmin", "rmgroup", layout.study_group(study))
 
+    def _withdrawn(self, zone: IrodsZone) -> Iterator[str]:
+        """What is withdrawn of this test session's studies: its collections have no name of the tests'."""
+        below = Condition("COLL_NAME", "like", f"{layout.withdrawn(self.settings)}/%")
+        records = zone.query(["COLL_NAME", "DATA_NAME"], below, Condition("DATA_NAME", "like", "record.%"))
+        yield from {collection for collection, name in records if SUFFIX.encode() in zone.read(f"{collection}/{name}", 0, 4096)}
+
     def _own(self, zone: IrodsZone) -> list[str]:
         """The topmost collections and objects of this test session in the service account's home and trash: all have its suffix."""
-        tops = []
+        tops = list(self._withdrawn(zone))
         for home in (self.settings.home, f"/{self.settings.zone}/trash/home/{SERVICE}"):
             named = zone.query(["COLL_PARENT_NAME", "COLL_NAME"], Condition("COLL_NAME", "like", f"{home}/%{SUFFIX}%"))
             tops += [path for parent, path in named if SUFFIX not in parent]

@@ -283,3 +283,14 @@ def test_homes_and_what_holds_the_experiment_are_never_taken(site):
         site.connect(ALICE).annotate(home, remove=[AVU("DerivedFrom", new)])
     with pytest.raises(NotFound):
         site.connect(ALICE).metadata(f"{layout.study(site.settings, PAIN)}/experiments/{new}")
+
+
+def test_withdrawn_again_takes_what_was_registered_since(site):
+    """As when a withdrawn subject's experiment was re-filed, or an older backup restored."""
+    first = scanned(site)
+    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT})
+    second = scanned(site, pseudonym="P2")
+    path = f"{layout.study(site.settings, PAIN)}/experiments/{second}"
+    site.inside().annotate(path, add=[AVU("Pseudonym", SUBJECT)], remove=[AVU("Pseudonym", "P2")])
+    assert [plan["experiment"] for plan in site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT})["experiments"]] == [second]
+    assert found(site, ALICE, first, second, SUBJECT) == []
