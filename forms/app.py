@@ -61,14 +61,14 @@ def create_app(gateway: Gateway, *, secure: bool = True) -> Flask:
 
 
 PAGES = (("home.home", "Studies"), ("search.search", "Search"), ("registration.form", "Register"), ("board.wall", "Board"))
-FOR_STEWARDS = (("desk.desk", "Quarantine"),)
+FOR_STEWARDS = (("desk.desk", "Quarantine"), ("words.withdrawals", "Withdrawn"))
 """The navigation: endpoint and text."""
 
 
 def _blueprints() -> list[Blueprint]:
-    from forms import board, desk, experiment, home, registration, search
+    from forms import board, desk, experiment, home, registration, search, words
 
-    return [access.pages, home.pages, search.pages, registration.pages, experiment.pages, desk.pages, board.pages]
+    return [access.pages, home.pages, search.pages, registration.pages, experiment.pages, desk.pages, words.pages, board.pages]
 
 
 def _headers(response: Response) -> Response:

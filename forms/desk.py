@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from forms.access import demand_steward
 from forms.experiment import history, picture
-from forms.login import Login
-from forms.site import context, site
+from forms.site import context, rule, site
 from policy import browse, experiment_id, layout
 from policy import desk as policy_desk
-from policy.context import Context, Refused
+from policy.context import Context
 from policy.registry import UNLIKE
 from policy.zone import Zone
 
@@ -80,7 +76,7 @@ def refile(scanner: str, name: str) -> ResponseReturnValue:
         parsed, is_dry = experiment_id.parse(to), request.form.get("confirmed") != "yes"
         accepts = request.form.get("accept") == "yes"
         asked = {"source": source, "to": to, "dry_run": is_dry, "accept_personal_data": accepts}
-        moves = _rule(service, "experiment_reassign", asked, login)["moves"]
+        moves = rule(service, "experiment_reassign", asked, login)["moves"]
     done = [move for move in moves if move["target"]]
     stays: dict[str, int] = {}
     for move in moves:
@@ -123,16 +119,9 @@ def undo(scanner: str, name: str) -> ResponseReturnValue:
     with site().gateway.open_service() as service:
         login = demand_steward(service)
         asked = {"to": request.form.get("to", ""), "session": f"{scanner}/{name}"}
-        moves = _rule(service, "experiment_take_back", asked, login)["moves"]
+        moves = rule(service, "experiment_take_back", asked, login)["moves"]
     flash(f"{len(moves)} files are in quarantine again.")
     return redirect(url_for("desk.session", scanner=scanner, name=name), 303)
-
-
-def _rule(service: Zone, name: str, asked: dict[str, Any], login: Login) -> dict[str, Any]:
-    reply: dict[str, Any] = json.loads(service.rule(f"mrdata_{name}", json.dumps({**asked, "by": login.name})))
-    if "error" in reply:
-        raise Refused(reply["error"][:1].upper() + reply["error"][1:] + ".")
-    return reply
 
 
 def _session(service: Zone, scanner: str, name: str) -> str:

@@ -7,9 +7,10 @@ import shlex
 from collections.abc import MutableMapping
 from urllib.parse import quote
 
-from flask import Blueprint, Response, abort, current_app, render_template, request
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from forms import words
 from forms.access import is_steward, person
 from forms.site import context, site
 from forms.thumbnails import NoPicture, render
@@ -27,19 +28,19 @@ _MISSING = "There is no such experiment, or you may not see it."
 
 def found(zone: Zone, given: str) -> Experiment:
     """The experiment of an address, as the asking user sees it; else 404."""
-    parsed = experiment_id.parse(given)
-    experiment = browse.experiment(context(zone), parsed) if parsed else None
-    if experiment is None:
-        abort(404, _MISSING)
-    return experiment
+    return _find(zone, given) or abort(404, _MISSING)
 
 
 @pages.get("/experiments/<experiment_id>")
 def experiment(experiment_id: str) -> ResponseReturnValue:
-    """The whole page."""
-    with person().zone() as zone:
+    """The whole page. Data stewards who do not see the experiment still have a word."""
+    login = person()
+    with login.zone() as zone:
+        if is_steward(login) and _find(zone, experiment_id) is None:
+            return redirect(url_for("words.page", experiment_id=experiment_id))
         wanted = found(zone, experiment_id)
-        return render_template("experiment.html", experiment=wanted, ways=ways(wanted.path), **_live(zone, wanted))
+        may = words.possible(login, wanted)
+        return render_template("experiment.html", experiment=wanted, ways=ways(wanted.path), words=may, **_live(zone, wanted))
 
 
 @pages.get("/experiments/<experiment_id>/live")
@@ -82,6 +83,11 @@ def picture(zone: Zone, path: str) -> ResponseReturnValue:
     response = Response(made, mimetype="image/png", headers={"Cache-Control": "private, max-age=3600"})
     response.set_etag(hashlib.sha256(f"{path} {stat.modified}".encode()).hexdigest()[:32])
     return response.make_conditional(request)
+
+
+def _find(zone: Zone, given: str) -> Experiment | None:
+    parsed = experiment_id.parse(given)
+    return browse.experiment(context(zone), parsed) if parsed else None
 
 
 def _no_picture(why: str) -> Response:

@@ -10,12 +10,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from policy import audit, below, concealment, derived, erasure, layout, quarantine, restoration, retention, state, withdrawn, words
 from policy.context import Context, Refused
 from policy.experiment import Experiment, State
 from policy.withdrawn import Phase, Record
 from policy.zone import Condition
+
+
+class Reason(StrEnum):
+    """Why an experiment is withdrawn, for the audit log: that holds nothing that was typed."""
+
+    CONSENT = "consent was withdrawn"
+    MISTAKE = "registered or scanned by mistake"
+    OTHER = "another reason"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +58,16 @@ def plan(context: Context, experiment: Experiment) -> Plan:
     )
 
 
-def withdraw(context: Context, experiment_id: str, by: str, *, dry_run: bool = False) -> Plan:
-    """Withdraws an experiment by a data steward's word; with `dry_run`, only says what would happen."""
+def withdraw(context: Context, experiment_id: str, by: str, *, reason: str = "", dry_run: bool = False) -> Plan:
+    """Withdraws an experiment by a data steward's word, for a `Reason` or without one; with `dry_run`, only says what would happen."""
     words.demand_steward(context, by)
+    if reason and reason not in list(Reason):
+        raise Refused(f"{reason!r} is no reason of a withdrawal; one of: {', '.join(Reason)}")
     experiment = words.experiment(context, experiment_id)
     planned = plan(context, experiment)
     if not dry_run:
+        if reason:
+            audit.record(context, "withdrawal", experiment=experiment.id, study=experiment.study, by=by, reason=reason)
         _begin(context, experiment, by)
         go_on(context, experiment.id)
     return planned

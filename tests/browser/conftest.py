@@ -18,6 +18,7 @@ SITE = {
     "castellum": {"attributes": {"Handedness": [], "Sport": []}},
     "guard": {"retain_patient_characteristics": True},
     "forms": {"webdav": "https://mri.example.org/dav"},
+    "lifecycle": {"settle_seconds": 0.0},
 }
 SHOTS = os.environ.get("MRDATA_SCREENSHOTS", "")
 """A folder for a screenshot of each page."""

@@ -1,0 +1,140 @@
+"""What people decide about an experiment: its owner that it is complete, data stewards also that it opens again, is withdrawn or restored.
+
+Ordinary users call no rules: the service account asks for them, and the rule judges whose word it is. Here only buttons are left out.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from forms.access import demand_steward, is_steward, person
+from forms.login import Login
+from forms.site import context, rule, site
+from policy import browse, experiment_id, withdrawn
+from policy.experiment import Experiment, State
+from policy.registry import Registry
+from policy.withdrawal import Reason
+
+pages = Blueprint("words", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A button: the rule behind it, its text, and in which states it makes sense. Without `is_owners` data stewards alone have it."""
+
+    rule: str
+    text: str
+    states: frozenset[State]
+    is_owners: bool = False
+
+
+WORDS = {
+    "finish": Word("experiment_finish", "Nothing more is expected", frozenset({State.REGISTERED, State.ACQUIRING}), is_owners=True),
+    "finalize": Word("experiment_finalize", "Finalize", frozenset({State.REGISTERED, State.ACQUIRING, State.FINISHED}), is_owners=True),
+    "reopen": Word("experiment_reopen", "Reopen", frozenset({State.FINALIZED})),
+    "withdraw": Word("withdraw", "Withdraw", frozenset(State) - {State.WITHDRAWN}),
+    "restore": Word("restore", "Restore", frozenset({State.WITHDRAWN})),
+}
+
+
+def possible(login: Login, experiment: Experiment) -> dict[str, Word]:
+    """The buttons that somebody gets for an experiment, in their order."""
+    return {name: word for name, word in WORDS.items() if experiment.state in word.states and _has(login, experiment, word)}
+
+
+@pages.get("/withdrawn")
+def withdrawals() -> ResponseReturnValue:
+    """What is withdrawn and can be restored; and the way to an experiment of a study in which the data steward is no member."""
+    wanted = request.args.get("experiment", "").strip()
+    parsed = experiment_id.parse(wanted) if wanted else None
+    if parsed:
+        return redirect(url_for("experiment.experiment", experiment_id=parsed))
+    with site().service.zone() as service:
+        demand_steward(service)
+        ctx = context(service)
+        held = [record for key in withdrawn.keys(ctx) if (record := withdrawn.load(ctx, key)) and not record.is_subject]
+    records = [(record, _until(record)) for record in sorted(held, key=lambda record: record.since, reverse=True)]
+    return render_template("withdrawn.html", records=records, wanted=wanted)
+
+
+@pages.get("/experiments/<experiment_id>/words")
+def page(experiment_id: str) -> ResponseReturnValue:
+    """For data stewards who do not see the experiment itself: another study's, or a withdrawn one."""
+    experiment = _seen(experiment_id)
+    with site().service.zone() as service:
+        demand_steward(service)
+        record = withdrawn.load(context(service), experiment.id) if experiment.state is State.WITHDRAWN else None
+    until = _until(record) if record else ""
+    return render_template("words.html", experiment=experiment, record=record, until=until, words=possible(person(), experiment))
+
+
+@pages.get("/experiments/<experiment_id>/words/<name>")
+def ask(experiment_id: str, name: str) -> ResponseReturnValue:
+    """Says what the word means, and asks for it."""
+    experiment, word, login = _seen(experiment_id), _word(name), person()
+    if not _has(login, experiment, word):
+        abort(403, "Only its owner and data stewards may do this." if word.is_owners else "Only data stewards may do this.")
+    told: dict[str, Any] = {}
+    if name == "withdraw":
+        with site().gateway.open_service() as service:
+            told = rule(service, word.rule, {"experiment": experiment.id, "dry_run": True}, login)
+    return render_template("word.html", experiment=experiment, name=name, word=word, told=told, reasons=list(Reason))
+
+
+@pages.post("/experiments/<experiment_id>/words/<name>")
+def say(experiment_id: str, name: str) -> ResponseReturnValue:
+    """Does it."""
+    experiment, word, login = _seen(experiment_id), _word(name), person()
+    asked = {"experiment": experiment.id}
+    if name == "withdraw":
+        if request.form.get("reason") not in list(Reason):
+            abort(400, "Choose why it is withdrawn.")
+        asked["reason"] = request.form["reason"]
+    with site().gateway.open_service() as service:  # of its own: a large experiment takes long, and other pages go on
+        reply = rule(service, word.rule, asked, login)
+    flash(f"{experiment.id} {_became(name, reply)}.")
+    for fault in reply.get("elsewhere", ()):
+        flash(fault)
+    return redirect(url_for("experiment.experiment", experiment_id=experiment.id), 303)
+
+
+def _became(name: str, reply: dict[str, Any]) -> str:
+    if name == "withdraw":
+        return f"is withdrawn; it can be restored for {reply['days']:g} days"
+    if name == "restore":
+        return "is restored"
+    waits = reply.get("waits_for")
+    return f"is {reply['state']}" + (f"; it will be finalized by itself, after {waits}" if waits else "")
+
+
+def _has(login: Login, experiment: Experiment, word: Word) -> bool:
+    return is_steward(login) or (word.is_owners and experiment.owner == login.name)
+
+
+def _word(name: str) -> Word:
+    return WORDS.get(name) or abort(404)
+
+
+def _seen(given: str) -> Experiment:
+    """The experiment as who asks sees it, or as the zone has it for a data steward; else 404."""
+    parsed, login = experiment_id.parse(given), person()
+    experiment = None
+    if parsed:
+        with login.zone() as zone:
+            experiment = browse.experiment(context(zone), parsed)
+    if parsed and experiment is None and is_steward(login):
+        with site().service.zone() as service:
+            demand_steward(service)
+            experiment = Registry(context(service)).experiment(parsed)
+    return experiment or abort(404, "There is no such experiment, or you may not see it.")
+
+
+def _until(record: withdrawn.Record) -> str:
+    """When it is erased; UTC, ISO 8601."""
+    seconds = withdrawn.seconds(record.since) + site().settings.lifecycle.withdrawal_days * 86400
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
