@@ -31,6 +31,8 @@ class Report:
     changes: dict[str, int] = field(default_factory=dict)
     commit: str = ""
     avus: int = 0
+    still_exported: list[str] = field(default_factory=list)
+    """`<StudyID>/<pseudonym>` of subjects that were erased here."""
     behind: int = 0
     """Studies of the zone that could not be brought up to date."""
     refused: list[Refusal] = field(default_factory=list)
@@ -104,8 +106,9 @@ def message(found: Comparison) -> str:
 
 def _catch_up(context: Context, history: History, report: Report, *, everything: bool) -> None:
     done = follow.catch_up(context, history, everything=everything)
-    report.avus += done["avus"]
-    report.behind = done["failed"]
+    report.avus += done.avus
+    report.behind = done.failed
+    report.still_exported = sorted({*report.still_exported, *done.still_exported})
 
 
 def _ask_about_smaller(context: Context, shrunk: dict[str, str]) -> None:

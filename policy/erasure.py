@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from policy import audit, below, event, landing_files, layout, retention, review, withdrawn
+from policy import audit, below, erased, event, follow, landing_files, layout, retention, review, withdrawn
 from policy.context import Context
 from policy.withdrawn import Phase, Record
 from policy.zone import Access, Condition
@@ -60,6 +60,8 @@ def erase(context: Context, record: Record) -> str:
             context.zone.log(f"{record.key} cannot be erased: its files in the landing zone stay; run mrdata_lifecycle on the landing host")
             return "waiting"
         _erase_set_aside(context, record)
+    else:  # before it is gone: whatever names it again is to find this
+        erased.note(context, record.study, record.path.rpartition("/")[2], record.key)
     landed = {value for avus in record.avus.values() for name, value, _ in avus if name == landing_files.LANDING_PATH}
     for path in _doomed(context, record):
         found = [layout.quarantined(context.settings, one) or layout.landed(context.settings, one) for one in below.objects(context, path)]
@@ -68,6 +70,8 @@ def erase(context: Context, record: Record) -> str:
     landing_files.remove_folders(context, landed)
     if not has_receipt(context, record.key):
         _receipt(context, record)
+    if record.is_subject:
+        follow.look_again(context)  # whether Castellum still exports it
     context.zone.prune()
     context.zone.erase(withdrawn.base(context, record.key))
     return "erased"

@@ -6,11 +6,10 @@ leaves the rest to the next poll; each step finds out what is done already.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from policy import as_scanned, layout, mixed_use, review, study
+from policy import as_scanned, erased, layout, mixed_use, review, study, vanished
 from policy.context import Context
 from policy.experiment import State
 from policy.history import History
@@ -20,9 +19,20 @@ from policy.zone import AVU, Condition, ZoneError
 
 COMMIT = as_scanned.COMMIT
 UNIT = as_scanned.UNIT
-VANISHED_KIND = "vanished pseudonym"
+ERASED_KIND = "erased subject"
+"""Of reviews."""
 _BULK_FROM = 4
 """So many changed subjects of one study, and all its subjects are read with one query."""
+
+
+@dataclass(slots=True)
+class Done:
+    """What came of it: AVUs written or removed, studies that failed, and erased subjects that the source still names."""
+
+    avus: int = 0
+    failed: int = 0
+    still_exported: list[str] = field(default_factory=list)
+    """`<StudyID>/<pseudonym>`; for the poll's report, never for the zone."""
 
 
 def followed(context: Context) -> str:
@@ -31,26 +41,28 @@ def followed(context: Context) -> str:
     return next((avu.value for avu in context.zone.metadata(path) if avu.attribute == COMMIT), "")
 
 
-def catch_up(context: Context, history: History, *, everything: bool = False) -> Counter[str]:
-    """Brings the zone to git's newest commit: `avus` written or removed, `failed` studies. With `everything`, compares all that git has.
+def catch_up(context: Context, history: History, *, everything: bool = False) -> Done:
+    """Brings the zone to git's newest commit. With `everything`, compares all that git has.
 
     A study that fails is logged, and the zone stays behind git until it does not.
     """
-    done: Counter[str] = Counter()
+    done = Done()
     head, shown = history.head(), followed(context)
     if not head or (head == shown and not everything):
         return done
     start = shown if history.has(shown) and not everything else ""
     for study_id, pseudonyms in _by_study(history.changed(start, head)).items():
         try:
-            done["avus"] += _Follower(context, history, head, study_id).follow(pseudonyms, keep_commit=not start)
+            follower = _Follower(context, history, head, study_id)
+            done.avus += follower.follow(pseudonyms, keep_commit=not start)
+            done.still_exported += follower.still_exported
         except ZoneError as error:
-            done["failed"] += 1
+            done.failed += 1
             context.zone.log(f"Castellum: study {study_id} could not be brought up to date, and will be tried again: {error}")
-    if head != shown and not done["failed"]:
+    if head != shown and not done.failed:
         path = layout.studies(context.settings)
         context.zone.annotate(path, add=[AVU(COMMIT, head)], remove=[AVU(COMMIT, shown)] if shown else [])
-        done["avus"] += 1
+        done.avus += 1
     return done
 
 
@@ -109,6 +121,7 @@ class _Follower:
         self._context, self._history, self._head, self._study = context, history, head, study_id
         self._path = layout.study(context.settings, study_id)
         self._subjects = f"{self._path}/subjects"
+        self.still_exported: list[str] = []
 
     def follow(self, pseudonyms: list[str], *, keep_commit: bool) -> int:
         """The number of AVUs that were written or removed."""
@@ -121,13 +134,17 @@ class _Follower:
         if not names:
             return 0
         held = self._held(names) if there else {}
+        gone = erased.find(self._context, self._study, names)  # after what is held: it is noted before it goes
+        away = {name for name, avus in held.items() if AVU("State", State.WITHDRAWN) in avus} | set(gone)
         files = {name: self._file(name) for name in names}
+        self._tell(gone, [name for name in gone if not files[name].vanished])
+        files = {name: file for name, file in files.items() if name not in away}
         written = 0
         for name, file in files.items():
             written += self._subject(file, held.get(name), keep_commit=keep_commit)
             if file.vanished:
-                self._ask(file)
-        return written + as_scanned.follow(self._context, self._history, self._study, files)
+                vanished.ask(self._context, self._study, file.pseudonym, file.vanished)
+        return written + (as_scanned.follow(self._context, self._history, self._study, files) if files else 0)
 
     def _file(self, pseudonym: str) -> SubjectFile:
         content = self._history.read(self._head, mixed_use.subject_path(self._study, pseudonym))
@@ -152,10 +169,8 @@ class _Follower:
         if held is None:
             self._context.zone.make_collection(path)
             held = set()
-        if AVU("State", State.WITHDRAWN) in held:
-            return 0
         wanted = {AVU("Pseudonym", file.pseudonym), *(AVU(n, v, UNIT) for n, values in file.attributes.items() for v in values)}
-        wanted |= {AVU(n, v, UNIT) for n, v in (("PseudonymList", file.pseudonym_list), ("VanishedSince", file.vanished)) if v}
+        wanted |= {AVU(n, v, UNIT) for n, v in (("PseudonymList", file.pseudonym_list), (vanished.SINCE, file.vanished)) if v}
         managed = {avu for avu in held if avu.unit == UNIT and avu.attribute != COMMIT}
         add, remove = sorted(wanted - held), sorted(managed - wanted)
         commits = {avu for avu in held if avu.attribute == COMMIT}
@@ -165,9 +180,15 @@ class _Follower:
         self._context.zone.annotate(path, add=add, remove=remove)
         return len(add) + len(remove)
 
-    def _ask(self, file: SubjectFile) -> None:
-        text = (
-            f"Castellum does not name the pseudonym {file.pseudonym} of the active study {self._study} any more. Withdrawn, deleted, "
-            "or a mistake? Nothing was erased, its attributes stay. Withdraw the subject in MrData, or put it back in Castellum."
-        )
-        review.open_review(self._context, VANISHED_KIND, f"{self._study}/{file.pseudonym} {file.vanished}", text)
+    def _tell(self, receipts: dict[str, str], exported: list[str]) -> None:
+        """One review for each erased subject that an active study still exports. It stays, and tells no pseudonym."""
+        content = self._history.read(self._head, mixed_use.study_path(self._study)) if exported else None
+        if content is None or not mixed_use.study_from(content).active:
+            return
+        for name in exported:
+            self.still_exported.append(f"{self._study}/{name}")
+            text = (
+                f"Castellum still exports a subject of the study {self._study} that was erased here (receipt {receipts[name]}). It was "
+                "not taken again. Take it out of the export in Castellum; castellum_poll.r \"*check='yes'\" names its pseudonym."
+            )
+            review.open_review(self._context, ERASED_KIND, f"{self._study} {receipts[name]}", text)

@@ -95,6 +95,11 @@ def receipts(settings: Settings) -> str:
     return f"{settings.home}/receipts"
 
 
+def erased(settings: Settings) -> str:
+    """The collection that tells which subjects were erased, by hashes of their pseudonyms. Only the service account may read it."""
+    return f"{settings.home}/erased"
+
+
 def fixity(settings: Settings) -> str:
     """The collection of what is known of the checksums: state, damage found, yearly reports. Data stewards may read it."""
     return f"{settings.home}/fixity"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from policy import as_scanned, audit, event, experiment_id, free_text, layout
+from policy import as_scanned, audit, event, experiment_id, free_text, layout, vanished
 from policy.context import Context, Refused
 from policy.experiment import Experiment
 from policy.layout import DataType
@@ -84,6 +84,11 @@ def _check(context: Context, entries: dict[str, str]) -> None:
         raise Refused(f"pseudonym: {pseudonym!r} is no subject of study {study!r}")
     if is_withdrawn(context, study, pseudonym):
         raise Refused(f"pseudonym: {pseudonym!r} was withdrawn from study {study!r}; a data steward can restore it")
+    if since := vanished.bars(context, study, pseudonym):
+        raise Refused(
+            f"pseudonym: Castellum has not named {pseudonym!r} of study {study!r} since {since}; put it back in Castellum, or ask a data "
+            f"steward to close the review `{vanished.KIND}` with a verdict that begins with `keep`"
+        )
     group = Condition("USER_GROUP_NAME", "=", layout.study_group(study))
     if not zone.query(["USER_NAME"], group, Condition("USER_NAME", "=", owner)):
         raise Refused(f"owner: {owner!r} is no member of study {study!r}")

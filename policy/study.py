@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from policy import audit, layout
+from policy import audit, erased, layout
 from policy.context import Context, Refused
 from policy.experiment import State
 from policy.zone import AVU, Access, Condition
@@ -54,11 +54,14 @@ def study_from(mapping: Mapping[str, object]) -> Study:
 
 
 def put(context: Context, study: Study) -> str:
-    """Creates the study or brings it up to date; its collection. Subjects are added, never removed."""
+    """Creates the study or brings it up to date; its collection. Subjects are added, never removed; one that was erased stays away."""
     zone = context.zone
     for name in study.members:
         if not zone.query(["USER_NAME"], Condition("USER_NAME", "=", name)):
             raise Refused(f"{name!r} is no iRODS user of this zone; make the account first (iadmin mkuser)")
+    if gone := erased.find(context, study.id, study.subjects) if study.subjects else {}:
+        study = replace(study, subjects=[pseudonym for pseudonym in study.subjects if pseudonym not in gone])
+        zone.log(f"study {study.id}: {len(gone)} of the subjects that were named were erased here, and are not made again")
     path, group = layout.study(context.settings, study.id), layout.study_group(study.id)
     there = zone.stat(path) is not None
     changes = _changes(context, study, there)

@@ -27,6 +27,8 @@ def main(rule_args, callback, rei):
         callback.writeLine('stdout', 'Study %s stays as it was: %s' % (study, fault))
     for refusal in reply['refused']:
         callback.writeLine('stdout', 'Refused: %(attribute)s of %(study)s/%(pseudonym)s %(reason)s' % refusal)
+    for subject in reply['still_exported']:
+        callback.writeLine('stdout', 'Castellum still exports %s, which was erased here.' % subject)
     for study, names in sorted(reply['without_account'].items()):
         callback.writeLine('stdout', 'Study %s: no account for %s' % (study, ', '.join(names)))
     changed = ', '.join('%d %s' % (number, what) for what, number in sorted(reply['changes'].items()))

@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import time
+from functools import partial
 
 import pytest
 
 from mrdata.pretend_castellum import FAULTS, STUDIES, PretendCastellum, Study
-from policy.layout import studies
+from policy.layout import erased, studies
 from policy.zone import AVU, Condition, ZoneError
 from tests.files import dicom
 from tests.zone.irule import irule
@@ -352,6 +353,85 @@ def test_a_withdrawn_subject_stays_hidden_and_what_was_told_meanwhile_counts_aft
     assert (found["handedness"], found.get("sex"), found["remark"]) == ("both", None, "new")
     experiment = polled.site.avus(f"studies/{PAIN}/experiments/{scanned}")
     assert (experiment["AtScan.handedness"], experiment.get("AtScan.sex")) == ("left", None)
+
+
+def test_a_withdrawn_subject_that_vanishes_is_asked_about_when_it_is_restored(polled, castellum):
+    polled.good_poll()
+    polled.zone.group(polled.site.settings.stewards, [STEWARD])
+    polled.site.rule("withdraw", {"study": PAIN, "pseudonym": "P3", "by": STEWARD})
+    del castellum.studies[PAIN].subjects["P3"]
+    polled.good_poll()
+    assert polled.reviews("vanished pseudonym") == []
+    assert set(polled.subject(PAIN, "P3")) == {"State", "StateSince"}
+    polled.site.rule("restore", {"study": PAIN, "pseudonym": "P3", "by": STEWARD})
+    polled.good_poll()
+    assert "P3" in polled.reviews("vanished pseudonym")[0]["text"]
+    assert polled.subject(PAIN, "P3")["VanishedSince"]
+
+
+def test_an_erased_subject_that_is_still_exported_stays_away_and_a_steward_is_told(make_site, castellum, tmp_path):
+    polled = Polled(partial(make_site, lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0}), castellum, tmp_path)
+    secret, path = "XQ5512", f"{studies(polled.site.settings)}/{PAIN}/subjects/XQ5512"
+    castellum.studies[PAIN].subjects[secret] = {"handedness": "left"}
+    polled.good_poll()
+    polled.zone.group(polled.site.settings.stewards, [STEWARD])
+    polled.site.rule("withdraw", {"study": PAIN, "pseudonym": secret, "by": STEWARD})  # and erased: no day is waited for
+    assert polled.zone.stat(path) is None
+    reply = polled.good_poll()  # nothing has changed in Castellum: what was erased is still there
+    assert reply["still_exported"] == [f"{PAIN}/{secret}"]
+    castellum.studies[PAIN].subjects[secret] = {"handedness": "both", "sex": "f"}
+    castellum.studies[PAIN].subjects["P3"]["handedness"] = "both"
+    assert polled.good_poll()["changes"] == {"subjects changed": 2}
+    assert polled.subject(PAIN, "P3")["handedness"] == "both"
+    assert f"{PAIN}/{secret}, which was erased" in irule(polled.site, "castellum_poll", check="yes")
+    polled.site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE], "subjects": ["P3", secret]})
+    assert polled.zone.stat(path) is None
+    request = {"study": PAIN, "pseudonym": secret, "owner": ALICE, "scanner": T94, "scan_type": "pilot"}
+    assert "no subject" in polled.site.ask("register", request)["error"]
+    (review,) = polled.reviews("erased subject")
+    assert "still exports" in review["text"]
+    assert _named_after(polled, secret) == []
+    del castellum.studies[PAIN].subjects[secret]
+    reply = polled.good_poll(check=True)
+    assert (reply["changes"], reply["still_exported"]) == ({"subjects vanished": 1}, [])
+    assert polled.reviews("vanished pseudonym") == []
+    assert polled.zone.stat(path) is None
+    # Its hash is the service account's alone
+    below = Condition("COLL_NAME", "=", f"{erased(polled.site.settings)}/{PAIN}")
+    assert len(polled.zone.query(["DATA_NAME"], below)) == 1
+    for user in (ALICE, STEWARD):
+        assert polled.site.connect(user).query(["DATA_NAME"], below) == []
+    polled.forget()
+
+
+def _named_after(polled, word: str) -> list[str]:
+    """Whatever in the zone has the word in its path, in an AVU, or in a review."""
+    columns = [["COLL_NAME"], ["COLL_NAME", "DATA_NAME"], ["META_COLL_ATTR_VALUE"], ["META_DATA_ATTR_VALUE"]]
+    rows = ["/".join(row) for wanted in columns for row in polled.zone.query(wanted)]
+    return [text for text in [*rows, *(json.dumps(review) for review in polled.reviews())] if word in text]
+
+
+def test_nothing_is_registered_for_a_vanished_pseudonym_until_a_steward_keeps_it(polled, castellum):
+    polled.good_poll()
+    gone = castellum.studies[PAIN].subjects.pop("P2")
+    polled.good_poll()
+    request = {"study": PAIN, "pseudonym": "P2", "owner": ALICE, "scanner": T94, "scan_type": "pilot"}
+    assert "Castellum has not named 'P2'" in polled.site.ask("register", request)["error"]
+    assert polled.site.register(pseudonym="P1")
+    (review,) = polled.reviews("vanished pseudonym")
+    polled.site.rule("review_close", {"key": review["key"], "verdict": "Keep: Castellum's mistake"})
+    assert polled.site.register(pseudonym="P2")
+    castellum.studies[PAIN].subjects["P2"] = gone
+    polled.good_poll()
+    time.sleep(1)  # a review is asked for once for a moment at which somebody vanished
+    del castellum.studies[PAIN].subjects["P2"]
+    polled.good_poll()
+    (review,) = polled.reviews("vanished pseudonym")
+    polled.site.rule("review_close", {"key": review["key"], "verdict": "deleted there"})
+    assert "Castellum has not named 'P2'" in polled.site.ask("register", request)["error"]
+    castellum.studies[PAIN].subjects["P2"] = gone
+    polled.good_poll()
+    assert polled.site.register(pseudonym="P2")
 
 
 def test_a_push_that_fails_blocks_nothing(polled, castellum):
