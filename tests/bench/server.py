@@ -2,7 +2,7 @@
 
 The iRODS environment leads to the service account (mrdata), mrdata.yaml stands beside the server, and the account may write
 into the landing zone. The same images by: plain `iput -r`; registered into landing with every policy, by one and by two clients;
-automated-ingest as it comes; and a client-side uploader (put, query, ten AVUs a file, one by one). The last two need no policy.
+and a client-side uploader (put, query, ten AVUs a file, one by one), which needs no policy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from mrdata.connect import settings as site_settings
 from policy.layout import landing
 from policy.settings import Settings
 from policy.zone import Condition
-from tests.bench import automated_ingest
 from tests.files import dicom
 
 FILES = 2000
@@ -90,16 +89,6 @@ def _measure(settings: Settings, scanner: str, folder: Path, new: str, scratch: 
     rates["registered into landing, every policy, one client"] = FILES / _timed(lambda: _register(settings, one, delays))
     two = images(folder / "two", new, FILES, 2 * FILES)
     rates["the same, two clients"] = FILES / _timed(lambda: _two(settings, two))
-
-    if lacks := automated_ingest.missing():
-        print(f"automated-ingest is not measured: {lacks} is not there")
-    else:
-        images(folder / "sync", new, FILES, 4 * FILES)
-        took = automated_ingest.register(folder / "sync", f"{plain}/sync", settings.landing.resource, scratch)
-        with zone() as admin:
-            there = len(admin.query(["DATA_ID"], Condition("COLL_NAME", "like", f"{plain}/sync%")))
-        assert there == FILES, f"automated-ingest registered {there} of {FILES}"
-        rates["automated-ingest, REGISTER_SYNC into a plain collection, no policy, two workers"] = FILES / took
 
     uploader = images(scratch / "uploader", new, FILES // 4, 3 * FILES)
     rates[f"client-side uploader (the first {FILES // 4}): put, query, 10 AVUs"] = len(uploader) / _timed(lambda: _upload(plain, uploader))
