@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test coverage bench lint clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,9 @@ lint: $(VENV)/installed
 	$(BIN)/lint-imports
 
 test: lint
+	$(BIN)/pytest -n 2 tests/unit tests/zone tests/browser
+
+coverage: $(VENV)/installed
 	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/zone tests/browser
 
 bench: $(VENV)/installed

@@ -1,5 +1,6 @@
 """kill -9 of whoever places: nothing is lost, nothing is doubled, and the next sweep does the rest."""
 
+import os
 import random
 import signal
 import subprocess
@@ -23,7 +24,7 @@ with EmbeddedZone(sys.argv[1], "mrdata") as zone:
 OBJECTS = 80
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("MRDATA_KILL_SEEDS", "1"))))
 def test_a_sweep_that_is_killed_again_and_again(make_site, seed):
     site = make_site(sweep={"every_seconds": 1, "quiet_seconds": 0, "tries": 50, "retry_seconds": 0})
     new = site.register()
