@@ -110,7 +110,8 @@ def _swept(admin: IrodsZone, settings: Settings, session: str, new: str, scratch
         while len(found := admin.query(columns, *placed)) < FILES:
             assert time.time() < give_up, f"{len(found)} of {FILES} were placed"
             time.sleep(2)
-        subprocess.run(["irm", "-r", landing], env=variables, check=True)
+        # Nothing may be left in the user's trash either.
+        subprocess.run(["irm", "-rf", landing], env=variables, check=True)
     delays = [max(0, int(described) - int(created) - settings.sweep.quiet_seconds) for _, created, described in found]
     what = (
         f"{FILES} images, an ordinary user's `iput -r`: from its end to its place, less the {settings.sweep.quiet_seconds} s to stand still"
