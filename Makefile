@@ -21,7 +21,7 @@ lint: $(VENV)/installed
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -n 2 tests/unit tests/zone tests/browser
+	$(BIN)/pytest -n 2 --dist worksteal tests/unit tests/zone tests/browser
 
 coverage: $(VENV)/installed
 	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/zone tests/browser

@@ -34,7 +34,7 @@ def cluster() -> Iterator[Path]:
     if not found:
         pytest.skip("PostgreSQL's server programs (/usr/lib/postgresql) are not installed")
     programs = found[-1].parent
-    account = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    account = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.getuid() == 0 else []
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # a socket's path has room for 107 characters
     data = folder / "data"
     try:

@@ -12,7 +12,7 @@ from mrdata.pretend_castellum import PretendCastellum, Study
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T94
 from tests.zone.test_castellum import Polled
 
-STRIDE = int(os.environ.get("MRDATA_KILL_STRIDE", "27"))
+STRIDE = int(os.environ.get("MRDATA_KILL_STRIDE", "15"))
 """A test tries each so-manieth step; MRDATA_KILL_STRIDE=1 tries all."""
 
 
