@@ -36,7 +36,7 @@ def drill(
 
 
 def sample(zone: Zone, root: str, count: int, largest: int | None = None) -> list[tuple[str, int, str]]:
-    """Path, size and checksum of objects that chance picks: near a random number of the catalog; of few objects, all."""
+    """Path, size and checksum of objects that chance picks: of many, those near random numbers of the catalog."""
     wanted = [
         Condition("COLL_NAME", "like", root + "/%"),
         Condition("DATA_REPL_STATUS", "=", "1"),
@@ -44,9 +44,9 @@ def sample(zone: Zone, root: str, count: int, largest: int | None = None) -> lis
     ]
     wanted += [] if largest is None else [Condition("DATA_SIZE", "<=", str(largest))]
     columns = ["DATA_ID", "COLL_NAME", "DATA_NAME", "DATA_SIZE", "DATA_CHECKSUM"]
-    few = zone.select(columns, *wanted, order="DATA_ID", limit=count + 1)
-    if len(few) <= count:
-        return [_picked(row) for row in few]
+    few = zone.select(columns, *wanted, order="DATA_ID", limit=count * _NEXT + 1)
+    if len(few) <= count * _NEXT:
+        return [_picked(row) for row in random.sample(few, min(count, len(few)))]
     ((low, high),) = zone.select(["min(DATA_ID)", "max(DATA_ID)"], *wanted)
     picked: dict[str, tuple[str, int, str]] = {}
     for _ in range(count * _TRIES):

@@ -19,6 +19,8 @@ SITE = {
     "guard": {"retain_patient_characteristics": True},
     "forms": {"webdav": "https://mri.example.org/dav"},
     "lifecycle": {"settle_seconds": 0.0},
+    # longer than the pretend console pauses within a file, on a busy machine too
+    "landing": {"quiet_seconds": 0.7, "look_seconds": 0.1},
 }
 SHOTS = os.environ.get("MRDATA_SCREENSHOTS", "")
 """A folder for a screenshot of each page."""

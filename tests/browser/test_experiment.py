@@ -42,7 +42,7 @@ def test_it_fills_while_the_scan_runs(pages, site):
     tree = Delivery(f"expdata/{new}/stimuli/order.txt", b"A B B A", Fate.ARCHIVED, "live", at_night=True)
     seen = []
     with scanner(site):
-        for step in Console(Path(site.settings.landing.folder), T94, bytes_per_second=1_000_000).deliver(files):
+        for step in Console(Path(site.settings.landing.folder), T94, bytes_per_second=1_000_000, piece=16 * 1024).deliver(files):
             if step.complete and len(seen) < 5:
                 seen.append(images_shown(pages))
         pages.shows(f"{len(files)} images", within=60)

@@ -19,7 +19,7 @@ from microservices.settings import load_settings
 from microservices.zone import ServerZone
 from mrdata.new_zone import create, make_users
 from policy.layout import landing
-from tests.zone import dying
+from tests.zone import dying, template
 from tests.zone.names import USERS
 from tests.zone.site import SCANNERS, SITE, Inside, Site
 
@@ -29,13 +29,22 @@ class EmbeddedSite(Site):
 
     def __init__(self, folder: Path, site: dict) -> None:
         super().__init__()
+        template.copy(folder, site, lambda draft: self._make(draft, site))
+        self._use(folder)
+        self._before = self.verify(checksums=False)
+
+    def _make(self, folder: Path, site: dict) -> None:
         create(folder, scanners=SCANNERS, site={**SITE, **site})
+        self._use(folder)
+        make_users(self.settings, *USERS)
+        self.open()
+        self.close()
+
+    def _use(self, folder: Path) -> None:
         self.folder = folder
         self.settings = load_settings(self.settings_file)
         self._open = ExitStack()
         self._connections: dict[str, EmbeddedZone] = {}
-        make_users(self.settings, *USERS)
-        self.open()
 
     @property
     def settings_file(self) -> Path:

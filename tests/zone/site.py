@@ -46,10 +46,10 @@ class Site(ABC):
     def __init__(self) -> None:
         self._acting = "mrdata"
         self._numbers = itertools.count(1)
+        self._before: dict | None = None
 
     def open(self) -> None:
         """Makes the two studies; what was there before does not count for `verify`."""
-        self._before = None
         self.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE], "subjects": ["P1", "P2"]})
         self.rule("study", {"study": SLEEP, "members": [BOB], "subjects": ["P1"]})
         self._before = self.verify(checksums=False)

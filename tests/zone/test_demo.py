@@ -7,10 +7,12 @@ import sys
 
 def test_the_demonstration_leaves_with_success(tmp_path):
     folder = tmp_path / "demo"
+    folder.mkdir()
+    (folder / "demo").write_text("an earlier demonstration, which is replaced")
+    (folder / "catalog.sqlite").write_text("of the earlier one")
     command = [sys.executable, "-m", "mrdata.cli", "demo", "--once", "--json", "--folder", str(folder)]
-    for _ in range(2):  # the second run replaces the first one's zone
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr + done.stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
     counts = json.loads(done.stdout)
     assert counts["delivered"] == counts["landed"] == counts["archived"] + counts["one_copy_kept"] + sum(counts["quarantined"].values())
     assert counts["misplaced"] == []

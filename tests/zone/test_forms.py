@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -144,7 +144,8 @@ def served(gateway):
     thread = threading.Thread(target=listening.run, daemon=True)
     thread.start()
     try:
-        yield http.client.HTTPConnection("127.0.0.1", listening.effective_port)
+        with closing(http.client.HTTPConnection("127.0.0.1", listening.effective_port)) as connection:
+            yield connection
     finally:
         listening.close()
         thread.join(timeout=10)
