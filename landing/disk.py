@@ -99,6 +99,8 @@ class Disk:
         """
         self.folder = folder
         self.folders: dict[str, Folder] = {}
+        self.took = 0.0
+        """Seconds of the last look."""
         self._scanners = scanners
         self._quiet = quiet
         self._trees = trees or Trees(folder, 0.0, "")
@@ -115,11 +117,13 @@ class Disk:
         """Looks at everything once. `clock`: the file server's time, ns since 1970. OSError when the landing folder cannot be listed."""
         self._look, self._unseen, self._visited, self._clock = Look(), [], set(), clock
         self._gone = [self._gone[1], {}]
+        began = time.monotonic()
         for relative in self._branches():
             self._walk(relative)
         self._forget()
         self._find_renamed()
         self._looks += 1
+        self.took = time.monotonic() - began
         return self._look
 
     def doubt(self) -> None:

@@ -36,6 +36,8 @@ RETRY_SECONDS = 2.0
 """Wait before a failed file, or a lost zone, is tried again; doubled each time."""
 TRIES = 4
 """So often a single run tries a file, or a lost zone, before it gives up."""
+REST = 3.0
+"""A look that takes long is followed by a pause of so many times that: the file server has others to serve."""
 _CHANGES = 3
 """A file that changed so often while a single run looked is still being written: the run does not wait for it."""
 
@@ -90,7 +92,7 @@ class Scanner:
             while not stop.is_set():
                 self._cycle(lock, stop)
                 beat.tell(self._zones, self._files(), self.summary())
-                stop.wait(max(self._settings.landing.look_seconds, self._zones.pause))
+                stop.wait(max(self._settings.landing.look_seconds, REST * self._disk.took, self._zones.pause))
         return self.summary()
 
     def summary(self) -> Summary:

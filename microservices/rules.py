@@ -91,7 +91,7 @@ def _register(context: Context, request: Request) -> object:
 
 
 def _sweep(context: Context, request: Request) -> object:
-    return dict(sweep.sweep(context))
+    return dict(sweep.sweep(context, float(request.get("follow", context.settings.sweep.follow_seconds))))
 
 
 def _sweep_every(context: Context, request: Request) -> object:

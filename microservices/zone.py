@@ -82,7 +82,7 @@ class ServerZone(Catalog):
                 buffer = self._call("msiDataObjRead", opened, str(length), _types().BytesBuf())[2]
                 if buffer is None:  # nothing left to read
                     return b""
-                data = bytes(b & 0xFF for b in buffer.get_bytes())[: buffer.len]
+                data = bytes(buffer.get_bytes())[: buffer.len]
                 buffer.clear_buffer()
                 return data
             finally:

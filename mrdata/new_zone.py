@@ -29,7 +29,7 @@ def create(folder: Path, *, scanners: Sequence[str], name: str = "tempZone", sit
         "scanners": list(scanners),
         "iadmin": [sys.executable, "-m", "embedded.iadmin", str(folder)],
         "landing": {"folder": str(folder / "landing"), "resource": "landingResc"},
-        "sweep": {"every_seconds": 5, "quiet_seconds": 5},
+        "sweep": {"every_seconds": 5, "quiet_seconds": 5, "follow_seconds": 0},  # its delay server runs one rule at a time
     }
     for key, value in (site or {}).items():
         settings[key] = {**settings[key], **value} if isinstance(value, dict) and isinstance(settings.get(key), dict) else value

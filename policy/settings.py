@@ -26,7 +26,7 @@ class Landing:
     """A file is complete when its size and mtime have stood still for so long, over at least two looks."""
     incomplete_seconds: float = 86400.0
     """A file that stands still but has no end (TWIX) is registered all the same after so long, and then judged by the policies."""
-    look_seconds: float = 2.0
+    look_seconds: float = 0.5
     """Pause between two looks at the landing zone."""
 
 
@@ -36,7 +36,9 @@ class Sweep:
 
     every_seconds: int = 5
     quiet_seconds: int = 5
-    """A replica that was modified so recently is left for the next sweep: somebody may still write."""
+    """A replica that was modified so recently is left alone: somebody may still write."""
+    follow_seconds: int = 60
+    """So long a sweep goes on while there is a replica that was modified so recently."""
     tries: int = 5
     retry_seconds: int = 60
     """Wait before the second try; it doubles at each further one."""

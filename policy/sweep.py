@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,38 +29,59 @@ class Outcome:
     detail: str = ""
 
 
-def sweep(context: Context) -> Counter[str]:
-    """Settles every good replica in landing that is quiet and due; how many were archived, quarantined, held, gone."""
-    return Counter(settle(context, path).what for path in due(context))
+PAUSE_SECONDS = 0.5
+"""Between two looks of a run that goes on."""
 
 
-def due(context: Context) -> Iterator[str]:
-    """Objects in landing whose replicas are all good and quiet, and that are not waiting for their next try."""
+def sweep(context: Context, follow: float = 0.0) -> Counter[str]:
+    """Settles every good replica in landing that is quiet and due; how many were archived, quarantined, held, gone.
+
+    Goes on for up to `follow` seconds while there is one that is not quiet yet: so what arrives now waits for no further run.
+    """
+    counts: Counter[str] = Counter()
+    end = time.monotonic() + follow
+    while True:
+        counts.update(settle(context, path, held=held).what for path, held in due(context))
+        if time.monotonic() >= end or not _arriving(context):
+            return counts
+        time.sleep(PAUSE_SECONDS)
+
+
+def due(context: Context) -> Iterator[tuple[str, bool]]:
+    """Objects in landing whose replicas are all good and quiet, and that are not waiting for their next try; whether each was on hold."""
     zone, now = context.zone, context.now()
-    below = Condition("COLL_NAME", "like", layout.landing(context.settings) + "/%")
-    waiting = set(
-        zone.query(
-            ["COLL_NAME", "DATA_NAME"],
-            below,
-            Condition("META_DATA_ATTR_NAME", "=", NEXT_TRY),
-            Condition("META_DATA_ATTR_VALUE", ">", f"{int(now):011d}"),
+    below = _landing(context)
+    columns = ["COLL_NAME", "DATA_NAME"]
+    held = {
+        (collection, name): next_try
+        for collection, name, next_try in zone.query(
+            [*columns, "META_DATA_ATTR_VALUE"], below, Condition("META_DATA_ATTR_NAME", "=", NEXT_TRY)
         )
-    )
-    busy = set(zone.query(["COLL_NAME", "DATA_NAME"], below, Condition("DATA_REPL_STATUS", "!=", "1")))
-    quiet_since = f"{int(now - context.settings.sweep.quiet_seconds):011d}"
-    good = zone.query(
-        ["COLL_NAME", "DATA_NAME"],
-        below,
-        Condition("DATA_REPL_STATUS", "=", "1"),
-        Condition("DATA_MODIFY_TIME", "<=", quiet_since),
-    )
+    }
+    busy = set(zone.query(columns, below, Condition("DATA_REPL_STATUS", "!=", "1")))
+    good = zone.query(columns, below, Condition("DATA_REPL_STATUS", "=", "1"), Condition("DATA_MODIFY_TIME", "<=", _quiet_since(context)))
     for row in good:
-        if row not in waiting and row not in busy:
-            yield "/".join(row)
+        if row not in busy and held.get((row[0], row[1]), "") <= f"{int(now):011d}":
+            yield "/".join(row), row in held
 
 
-def settle(context: Context, path: str) -> Outcome:
-    """Places one object, or quarantines it, or puts it on hold. Passing faults put it on hold; they never leave this function."""
+def _arriving(context: Context) -> bool:
+    return bool(context.zone.query(["COLL_NAME"], _landing(context), Condition("DATA_MODIFY_TIME", ">", _quiet_since(context))))
+
+
+def _landing(context: Context) -> Condition:
+    return Condition("COLL_NAME", "like", layout.landing(context.settings) + "/%")
+
+
+def _quiet_since(context: Context) -> str:
+    return f"{int(context.now() - context.settings.sweep.quiet_seconds):011d}"
+
+
+def settle(context: Context, path: str, *, held: bool = True) -> Outcome:
+    """Places one object, or quarantines it, or puts it on hold. Passing faults put it on hold; they never leave this function.
+
+    `held`: it may have been on hold before, and then loses the AVUs that say so.
+    """
     landed = layout.landed(context.settings, path)
     if landed is None:
         return Outcome("held", path, "outside the folders dicom, twix and expdata of a scanner")
@@ -67,7 +89,7 @@ def settle(context: Context, path: str) -> Outcome:
         header = read_object(context, path)
         decision: Decision | str = decide(header, landed, Registry(context), context.settings)
         if isinstance(decision, Placement):
-            outdated = [avu for avu in context.zone.metadata(path) if avu.attribute in quarantine.ON_HOLD]
+            outdated = [avu for avu in context.zone.metadata(path) if avu.attribute in quarantine.ON_HOLD] if held else []
             decision = place.carry_out(context, decision, landed, path, outdated=outdated)
         if isinstance(decision, str):
             return Outcome("archived", decision)

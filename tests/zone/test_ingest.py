@@ -1,6 +1,7 @@
 """From the landing zone to the archive and the quarantine, through the rulebase."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,16 @@ def test_uploads_that_are_still_being_written_are_left_alone(make_site):
     path = site.upload(f"{T94}/dicom/a", dicom(site.register()))
     assert site.sweep() == {}
     assert site.connect().stat(path) is not None
+
+
+def test_a_sweep_waits_for_what_arrives_while_it_runs(make_site):
+    site = make_site(sweep={"every_seconds": 1, "quiet_seconds": 2, "tries": 2, "retry_seconds": 0})
+    path = site.upload(f"{T94}/dicom/a", dicom(site.register()))
+    assert site.rule("sweep", {"follow": 30}) == {"archived": 1}
+    assert site.connect().stat(path) is None
+    began = time.monotonic()
+    assert site.rule("sweep", {"follow": 30}) == {}
+    assert time.monotonic() - began < 10
 
 
 def test_holds_are_retried_later_and_at_last_quarantined(make_site):
