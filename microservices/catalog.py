@@ -40,19 +40,20 @@ class Catalog(ABC):
 
     def metadata(self, path: str) -> list[AVU]:
         """NotFound only where there is nothing at all."""
+        if rows := self.query(_metadata("DATA"), *data_object(path)):
+            return [AVU(*row) for row in rows]
         kind, conditions = self.entity(path)
-        columns = [f"META_{kind}_ATTR_{part}" for part in ("NAME", "VALUE", "UNITS")]
-        return [AVU(*row) for row in self.query(columns, *conditions)]
+        return [AVU(*row) for row in self.query(_metadata("COLL"), *conditions)] if kind == "COLL" else []
 
     def permissions(self, path: str) -> dict[str, Access]:
         """Only levels that MrData knows; a level between two counts as the lower one.
 
         A collection's by user id: by COLL_USER_NAME the catalog answers with the members of a group, not with the group.
         """
+        if rows := self.query(["USER_NAME", "DATA_ACCESS_NAME"], *data_object(path)):
+            return {name: access_named(level) for name, level in rows}
         kind, conditions = self.entity(path)
-        if kind == "DATA":
-            return {name: access_named(level) for name, level in self.query(["USER_NAME", "DATA_ACCESS_NAME"], *conditions)}
-        rows = self.query(["COLL_ACCESS_USER_ID", "COLL_ACCESS_NAME"], *conditions)
+        rows = self.query(["COLL_ACCESS_USER_ID", "COLL_ACCESS_NAME"], *conditions) if kind == "COLL" else []
         return {self._user_name(user): access_named(level) for user, level in rows}
 
     def _user_name(self, user_id: str) -> str:
@@ -75,6 +76,10 @@ class Catalog(ABC):
         if self.query(["COLL_ID"], *conditions):
             return "COLL", conditions
         raise NotFound(f"{path} is not there")
+
+
+def _metadata(kind: str) -> list[str]:
+    return [f"META_{kind}_ATTR_{part}" for part in ("NAME", "VALUE", "UNITS")]
 
 
 def data_object(path: str) -> list[Condition]:
