@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +43,16 @@ def make_site(tmp_path, server):
     yield make
     for made in sites:
         made.close()
+
+
+@pytest.fixture
+def open_folder(tmp_path, server) -> Path:
+    """A folder of the test's own in which the zone's server reads and writes."""
+    if server is None:
+        return tmp_path
+    folder = Path(tempfile.mkdtemp(prefix="open", dir=server.folder))
+    folder.chmod(0o777)
+    return folder
 
 
 @pytest.fixture

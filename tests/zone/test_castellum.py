@@ -23,15 +23,14 @@ MANY = 12
 class Polled:
     """A site with a Castellum, and what tests ask of both."""
 
-    def __init__(self, make_site, castellum: PretendCastellum, tmp_path, **settings: object) -> None:
-        self.castellum, self.folder = castellum, tmp_path
-        tmp_path.chmod(0o777)
-        (tmp_path / "token").write_text(castellum.token)
-        subprocess.run(["git", "init", "--quiet", "--bare", str(tmp_path / "remote.git")], check=True)
-        subprocess.run(["chmod", "-R", "a+rwX", str(tmp_path / "remote.git")], check=True)
+    def __init__(self, make_site, castellum: PretendCastellum, open_folder, **settings: object) -> None:
+        self.castellum, self.folder = castellum, open_folder
+        (open_folder / "token").write_text(castellum.token)
+        subprocess.run(["git", "init", "--quiet", "--bare", str(open_folder / "remote.git")], check=True)
+        subprocess.run(["chmod", "-R", "a+rwX", str(open_folder / "remote.git")], check=True)
         given = {
-            "source": "http", "url": castellum.url, "token_file": str(tmp_path / "token"), "attributes": ALLOWED, "tries": 2,
-            "retry_seconds": 0.01, "timeout_seconds": 1, "repository": str(tmp_path / "mixed-use.git"), "remote": f"file://{tmp_path}/remote.git",
+            "source": "http", "url": castellum.url, "token_file": str(open_folder / "token"), "attributes": ALLOWED, "tries": 2,
+            "retry_seconds": 0.01, "timeout_seconds": 1, "repository": str(open_folder / "mixed-use.git"), "remote": f"file://{open_folder}/remote.git",
         }  # fmt: skip
         self.site = make_site(castellum={**given, **settings})
         self.zone = self.site.connect()
@@ -87,8 +86,8 @@ def castellum():
 
 
 @pytest.fixture
-def polled(make_site, castellum, tmp_path):
-    made = Polled(make_site, castellum, tmp_path)
+def polled(make_site, castellum, open_folder):
+    made = Polled(make_site, castellum, open_folder)
     yield made
     made.forget()
 
@@ -369,8 +368,8 @@ def test_a_withdrawn_subject_that_vanishes_is_asked_about_when_it_is_restored(po
     assert polled.subject(PAIN, "P3")["VanishedSince"]
 
 
-def test_an_erased_subject_that_is_still_exported_stays_away_and_a_steward_is_told(make_site, castellum, tmp_path):
-    polled = Polled(partial(make_site, lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0}), castellum, tmp_path)
+def test_an_erased_subject_that_is_still_exported_stays_away_and_a_steward_is_told(make_site, castellum, open_folder):
+    polled = Polled(partial(make_site, lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0}), castellum, open_folder)
     secret, path = "XQ5512", f"{studies(polled.site.settings)}/{PAIN}/subjects/XQ5512"
     castellum.studies[PAIN].subjects[secret] = {"handedness": "left"}
     polled.good_poll()
@@ -507,12 +506,12 @@ def test_one_poll_at_a_time_and_a_dead_holder_blocks_nobody(polled):
     assert polled.good_poll()["commit"]
 
 
-def test_a_folder_of_exports(make_site, castellum, tmp_path):
-    exports = tmp_path / "exports"
+def test_a_folder_of_exports(make_site, castellum, open_folder):
+    exports = open_folder / "exports"
     exports.mkdir()
     (exports / f"{PAIN}.tsv").write_text("participant_id\thandedness\nsub-P1\tleft\nsub-P2\tright\n")
     os.utime(exports / f"{PAIN}.tsv", (1, 1))
-    polled = Polled(make_site, castellum, tmp_path, source="folder", folder=str(exports))
+    polled = Polled(make_site, castellum, open_folder, source="folder", folder=str(exports))
     try:
         assert polled.good_poll()["changes"] == {"studies new": 1, "subjects new": 2}
         assert polled.subject(PAIN, "P1") == {"Pseudonym": "P1", "handedness": "left"}
