@@ -52,15 +52,14 @@ def extend(context: Context, request: Request) -> object:
 
 
 def withdraw(context: Context, request: Request) -> object:
-    """`experiment` and why (`reason`, one of `withdrawal.Reason`), or `study` and `pseudonym`; `dry_run`, `by`."""
-    dry_run, by = bool(request.get("dry_run", False)), _by(context, request)
+    """`experiment`, or `study` and `pseudonym`; why (`reason`, one of `withdrawal.Reason`); `dry_run`, `by`."""
+    dry_run, reason, by = bool(request.get("dry_run", False)), str(request.get("reason", "")), _by(context, request)
     if ("experiment" in request) == ("pseudonym" in request):
         raise Refused("name either an experiment, or a study and a pseudonym")
     if "experiment" in request:
-        reason = str(request.get("reason", ""))
         plans = [withdrawal.withdraw(context, request["experiment"], by, reason=reason, dry_run=dry_run)]
     else:
-        plans = withdrawal.withdraw_subject(context, request["study"], request["pseudonym"], by, dry_run=dry_run)
+        plans = withdrawal.withdraw_subject(context, request["study"], request["pseudonym"], by, reason=reason, dry_run=dry_run)
     return {"dry_run": dry_run, "experiments": [asdict(plan) for plan in plans], "days": context.settings.lifecycle.withdrawal_days}
 
 

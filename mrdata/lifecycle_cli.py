@@ -12,10 +12,12 @@ import click
 
 from policy import layout
 from policy.audit_check import check
+from policy.withdrawal import Reason
 
 USER = click.option("--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone).")
 BY = click.option("--by", default="", help="For whom: the owner or a data steward (default: whose connection it is).")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+REASONS = {reason.name.lower(): reason for reason in Reason}
 
 
 @click.command()
@@ -59,11 +61,13 @@ def reopen(experiment: str, session: str, by: str, user: str, as_json: bool) -> 
 @click.command()
 @click.argument("what", metavar="EXPERIMENT|STUDY/PSEUDONYM")
 @click.option("--dry-run", is_flag=True, help="Only say what would be withdrawn.")
+@click.option("--reason", type=click.Choice(list(REASONS)), help=f"For the audit log: {'; '.join(REASONS.values())}.")
 @BY
 @USER
 @JSON
-def withdraw(what: str, dry_run: bool, by: str, user: str, as_json: bool) -> None:
+def withdraw(what: str, dry_run: bool, reason: str | None, by: str, user: str, as_json: bool) -> None:
     """Withdraws an experiment, or a subject with all its experiments: out of search and reach at once, erased later."""
+    request: dict[str, Any] = {**_what(what), "dry_run": dry_run, "by": by, **({"reason": REASONS[reason]} if reason else {})}
 
     def text(reply: dict[str, Any]) -> str:
         lines = []
@@ -75,7 +79,7 @@ def withdraw(what: str, dry_run: bool, by: str, user: str, as_json: bool) -> Non
         end = "nothing was changed" if dry_run else f"withdrawn; it can be restored for {reply['days']:g} days"
         return "\n".join([*lines, end])
 
-    _say("mrdata_withdraw", {**_what(what), "dry_run": dry_run, "by": by}, user, as_json, text)
+    _say("mrdata_withdraw", request, user, as_json, text)
 
 
 @click.command()

@@ -61,8 +61,7 @@ def plan(context: Context, experiment: Experiment) -> Plan:
 def withdraw(context: Context, experiment_id: str, by: str, *, reason: str = "", dry_run: bool = False) -> Plan:
     """Withdraws an experiment by a data steward's word, for a `Reason` or without one; with `dry_run`, only says what would happen."""
     words.demand_steward(context, by)
-    if reason and reason not in list(Reason):
-        raise Refused(f"{reason!r} is no reason of a withdrawal; one of: {', '.join(Reason)}")
+    _demand_reason(reason)
     experiment = words.experiment(context, experiment_id)
     planned = plan(context, experiment)
     if not dry_run:
@@ -73,9 +72,10 @@ def withdraw(context: Context, experiment_id: str, by: str, *, reason: str = "",
     return planned
 
 
-def withdraw_subject(context: Context, study: str, pseudonym: str, by: str, *, dry_run: bool = False) -> list[Plan]:
-    """Withdraws a subject of a study with all its experiments; nothing can be registered for it then."""
+def withdraw_subject(context: Context, study: str, pseudonym: str, by: str, *, reason: str = "", dry_run: bool = False) -> list[Plan]:
+    """Withdraws a subject of a study with all its experiments, for a `Reason` or without one; nothing can be registered for it then."""
     words.demand_steward(context, by)
+    _demand_reason(reason)
     path = f"{layout.study(context.settings, study)}/subjects/{pseudonym}"
     if "/" in study or "/" in pseudonym or context.zone.stat(path) is None:
         raise Refused(f"{pseudonym!r} is no subject of study {study!r}")
@@ -90,6 +90,8 @@ def withdraw_subject(context: Context, study: str, pseudonym: str, by: str, *, d
         elif new := [one for one in experiments if one not in record.experiments]:
             record.experiments += new
             withdrawn.save(context, record)
+        if reason:
+            audit.record(context, "withdrawal", study=study, by=by, record=record.key, reason=reason)
         go_on(context, record.key)
     return planned
 
@@ -127,6 +129,12 @@ def go_on(context: Context, key: str) -> str:
         if not erasure.is_due(context, record):
             return "repaired" if hidden else ""
     return erasure.erase(context, record)
+
+
+def _demand_reason(reason: str) -> None:
+    """Refused for what is in no list: the audit log holds nothing that was typed."""
+    if reason and reason not in list(Reason):
+        raise Refused(f"{reason!r} is no reason of a withdrawal; one of: {', '.join(Reason)}")
 
 
 def _begin(context: Context, experiment: Experiment, by: str) -> None:

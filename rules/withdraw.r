@@ -6,6 +6,7 @@
 #   *experiment             an ExperimentID; or
 #   *study, *pseudonym      a subject
 #   *commit                 'no' (the default) says what would happen; 'yes' does it
+#   *reason                 for the audit log: 'consent was withdrawn', 'registered or scanned by mistake' or 'another reason'
 #   *by                     the data steward who wants it; left out, who runs this
 #
 # What derives from it is found by the AVU DerivedFrom and withdrawn with it. See docs/lifecycle.md, and restore.r.
@@ -14,7 +15,7 @@
 def main(rule_args, callback, rei):
     import json
 
-    given = {name: irods_rule_vars['*' + name][1:-1] for name in ('experiment', 'study', 'pseudonym', 'by', 'commit')}
+    given = {name: irods_rule_vars['*' + name][1:-1] for name in ('experiment', 'study', 'pseudonym', 'reason', 'by', 'commit')}
     request = {name: text for name, text in given.items() if text and name != 'commit'}
     request['dry_run'] = given['commit'] != 'yes'
     reply = json.loads(callback.mrdata_withdraw(json.dumps(request), '')['arguments'][1])
@@ -30,5 +31,5 @@ def main(rule_args, callback, rei):
         callback.writeLine('stdout', "Nothing was changed. To do it: *commit='yes'")
     else:
         callback.writeLine('stdout', 'Withdrawn. It can be restored for %g days (restore.r).' % reply['days'])
-INPUT *experiment="", *study="", *pseudonym="", *by="", *commit="no"
+INPUT *experiment="", *study="", *pseudonym="", *reason="", *by="", *commit="no"
 OUTPUT ruleExecOut

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from policy import layout
+from tests.zone import audit_log
 from tests.zone.irule import irule
 from tests.zone.names import ALICE, PAIN
 from tests.zone.test_withdrawal import SUBJECT, describe_site, scanned
@@ -27,6 +28,12 @@ def command(site, *arguments: str, status: int = 0, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
+def reasons(site, experiment: str = "") -> list[str]:
+    """The reasons of withdrawals in the audit log: of an experiment, or of subjects."""
+    told = [json.loads(text) for _, text in audit_log.files(site)]
+    return [one["details"]["reason"] for one in told if one["act"] == "withdrawal" and one["experiment"] == experiment]
+
+
 def test_commands_from_finish_to_restore(site, tmp_path):
     new = scanned(site)
     assert f"{new} is finished" in command(site, "finish", new, "--by", ALICE)
@@ -34,11 +41,17 @@ def test_commands_from_finish_to_restore(site, tmp_path):
     assert f"{new} is finished" in command(site, "reopen", new)
     assert "no data steward" in command(site, "withdraw", new, "--by", ALICE, status=1)
     assert "nothing was changed" in command(site, "withdraw", f"{PAIN}/{SUBJECT}", "--dry-run")
-    assert "it can be restored for 30 days" in command(site, "withdraw", new)
+    assert "is not one of 'consent', 'mistake', 'other'" in command(site, "withdraw", new, "--reason", "homer", status=2)
+    assert "nothing was changed" in command(site, "withdraw", new, "--reason", "consent", "--dry-run")
+    assert reasons(site, new) == []
+    assert "it can be restored for 30 days" in command(site, "withdraw", new, "--reason", "mistake")
+    assert reasons(site, new) == ["registered or scanned by mistake"]
     assert f"{new} is restored" in command(site, "restore", new)
     shown = command(site, "audit", "show", new)
     assert [line.split()[2] for line in shown.splitlines()][-1] == "state"
     assert "registered" in shown
+    command(site, "withdraw", f"{PAIN}/{SUBJECT}", "--reason", "consent")
+    assert reasons(site)[-1:] == ["consent was withdrawn"]
     assert "0 faults" in command(site, "audit", "verify")
 
 
@@ -80,7 +93,10 @@ def test_rule_files(site):
     assert f"{new} is finished." in irule(site, "experiment_state", experiment=new, to="reopen")
     assert "Error: *to is one of" in irule(site, "experiment_state", experiment=new, to="open")
     assert "Nothing was changed" in irule(site, "withdraw", experiment=new)
-    assert "Withdrawn. It can be restored for 30 days" in irule(site, "withdraw", study=PAIN, pseudonym=SUBJECT, commit="yes")
+    assert "is no reason of a withdrawal" in irule(site, "withdraw", experiment=new, reason="because", commit="yes")
+    done = irule(site, "withdraw", study=PAIN, pseudonym=SUBJECT, reason="another reason", commit="yes")
+    assert "Withdrawn. It can be restored for 30 days" in done
+    assert reasons(site)[-1:] == ["another reason"]
     assert f"{PAIN}/{SUBJECT} is restored." in irule(site, "restore", study=PAIN, pseudonym=SUBJECT)
     assert "Error: " in irule(site, "restore", experiment=new)
     told = irule(site, "audit_history", experiment=new)
