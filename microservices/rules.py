@@ -6,6 +6,7 @@ A rule's own error travels in its answer (`{"error": "..."}`), because the rule 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -36,6 +37,8 @@ from policy.zone import Condition, ZoneError
 
 Request = Mapping[str, Any]
 Rule = Callable[[Context, Request], object]
+BACKGROUND = 10
+"""Niceness of archiving and fixity."""
 
 
 def answer(context: Context, name: str, text: str) -> str:
@@ -99,7 +102,13 @@ def _sweep_every(context: Context, request: Request) -> object:
     return schedule.every(context, "mrdata_sweep", seconds)
 
 
+def _in_background() -> None:
+    """What a client waits for goes first: this process, and the connection that it serves, yield the processors from now on."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(BACKGROUND, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
 def _archive(context: Context, request: Request) -> object:
+    _in_background()
     return dict(archive.archive(context))
 
 
@@ -211,6 +220,7 @@ def _review_close(context: Context, request: Request) -> object:
 
 
 def _fixity(context: Context, request: Request) -> object:
+    _in_background()
     return fixity.run(context, resume=bool(request.get("resume", False)))
 
 

@@ -1,4 +1,4 @@
-"""Archives what is placed: a replica on the archive resource, compared with its source, before the source's replica goes.
+"""Archives what is placed: a replica on the archive resource, compared with its source and on the disk, before the source's replica goes.
 
 Each step leaves a state from which the next run goes on: an object is done when its only replicas are good ones on the archive
 resource. iRODS leaves a file that was registered in place in the landing zone; the landing host removes it.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from policy import expanded, layout, unfinished
+from policy import durability, expanded, layout, unfinished
 from policy.context import Context
 from policy.volume import Tally
 from policy.zone import Condition, NotFound, ZoneError
@@ -52,16 +52,19 @@ def outside(context: Context) -> Iterator[str]:
 
 
 def archive_object(context: Context, path: str) -> str:
-    """Replicates, compares, trims one object: `archived`, `failed` (logged, and tried again at the next run) or `gone`."""
+    """Replicates, compares, forces to the disk, trims one object: `archived`, `failed` (logged, and tried again at the next run) or `gone`."""
     zone = context.zone
     try:
         checksum = zone.checksum(path)
-        there = [resource for resource in resources(context) if (GOOD, checksum) in _replicas(context, path, resource)]
+        there = [resource for resource in resources(context) if _good(context, path, resource, checksum)]
         for resource in resources(context):
             if resource not in there:
                 zone.replicate(path, resource)
-            if (GOOD, checksum) not in _replicas(context, path, resource):
+            files = _good(context, path, resource, checksum)
+            if not files:
                 raise ZoneError(f"the replica on {resource} is not good, or its checksum is not {checksum}")
+            for file in files:
+                durability.force(file)
         if there:  # an earlier run was interrupted: what it wrote may not have survived the interruption
             zone.checksum(path, verify=True)
         if expanded.is_metadata(context, path):
@@ -79,9 +82,10 @@ def archive_object(context: Context, path: str) -> str:
     return "archived"
 
 
-def _replicas(context: Context, path: str, resource: str) -> set[tuple[str, ...]]:
-    """(status, checksum) of the replicas on a resource."""
-    return set(context.zone.query(["DATA_REPL_STATUS", "DATA_CHECKSUM"], *_of(path), Condition("DATA_RESC_NAME", "=", resource)))
+def _good(context: Context, path: str, resource: str, checksum: str) -> list[str]:
+    """The files of the good replicas with this checksum on a resource."""
+    good = [Condition("DATA_REPL_STATUS", "=", GOOD), Condition("DATA_CHECKSUM", "=", checksum)]
+    return [file for (file,) in context.zone.query(["DATA_PATH"], *_of(path), Condition("DATA_RESC_NAME", "=", resource), *good)]
 
 
 def _resources(context: Context, path: str) -> set[str]:

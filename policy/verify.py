@@ -74,7 +74,9 @@ def verify(
 def _replicas(context: Context) -> dict[str, dict[str, int]]:
     """Path -> number of each good replica -> size. Objects with no good replica have none."""
     found: dict[str, dict[str, int]] = {}
-    for root in (layout.landing(context.settings), layout.studies(context.settings), layout.quarantine(context.settings), _trash(context)):
+    settings = context.settings
+    roots = [layout.landing(settings), layout.studies(settings), layout.quarantine(settings)]
+    for root in [*roots, *(_trash(context) + path.removeprefix(settings.home) for path in roots)]:
         rows = context.zone.query(
             ["COLL_NAME", "DATA_NAME", "DATA_REPL_NUM", "DATA_REPL_STATUS", "DATA_SIZE"], Condition("COLL_NAME", "like", root + "%")
         )
