@@ -2,7 +2,8 @@
 
 The iRODS environment leads to the service account (mrdata), mrdata.yaml stands beside the server, and the account may write
 into the landing zone. The same images by: plain `iput -r`; registered into landing with every policy, by one and by two clients;
-and a client-side uploader (put, query, ten AVUs a file, one by one), which needs no policy.
+a client-side uploader (put, query, ten AVUs a file, one by one), which needs no policy; and automated-ingest's own REGISTER_SYNC
+(where its extra and redis-server are installed; Redis and workers start before the clock does).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from mrdata.connect import settings as site_settings
 from policy.layout import landing
 from policy.settings import Settings
 from policy.zone import Condition
+from tests.bench import automated_ingest
 from tests.files import dicom
 
 FILES = 2000
@@ -45,7 +47,7 @@ def rows() -> list[tuple[str, str, str]]:
         admin.make_collection(plain)
         new = new_experiment(admin, settings, scanner)
         try:
-            return _measure(settings, scanner, folder, new, Path(scratch), plain)
+            return _measure(admin, settings, scanner, folder, new, Path(scratch), plain)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -78,7 +80,9 @@ def images(folder: Path, new: str, count: int, first: int = 0) -> list[Path]:
     return files
 
 
-def _measure(settings: Settings, scanner: str, folder: Path, new: str, scratch: Path, plain: str) -> list[tuple[str, str, str]]:
+def _measure(
+    admin: IrodsZone, settings: Settings, scanner: str, folder: Path, new: str, scratch: Path, plain: str
+) -> list[tuple[str, str, str]]:
     rates: dict[str, float] = {}
     images(scratch / "iput", new, FILES)
     whole_folder = ["iput", "-r", str(scratch / "iput"), plain]
@@ -92,6 +96,16 @@ def _measure(settings: Settings, scanner: str, folder: Path, new: str, scratch: 
 
     uploader = images(scratch / "uploader", new, FILES // 4, 3 * FILES)
     rates[f"client-side uploader (the first {FILES // 4}): put, query, 10 AVUs"] = len(uploader) / _timed(lambda: _upload(plain, uploader))
+    if lacking := automated_ingest.missing():
+        print(f"automated-ingest is left out: this machine lacks {lacking}")
+    else:
+        (scratch / "ingest").mkdir()
+        taken = images(folder / "ingest", new, FILES, 4 * FILES)
+        admin.make_collection(f"{plain}/ingest")
+        seconds = automated_ingest.register(folder / "ingest", f"{plain}/ingest", settings.landing.resource, scratch / "ingest")
+        count = len(admin.query(["DATA_NAME"], Condition("COLL_NAME", "=", f"{plain}/ingest")))
+        assert count == len(taken), f"automated-ingest registered {count} of {len(taken)}"
+        rates["automated-ingest's own REGISTER_SYNC into a plain collection, two Celery workers"] = FILES / seconds
     base = rates[PLAIN]
     table = [(f"{FILES} DICOM files of 25 KB: {way}", f"{rate:.0f} objects/s", f"{rate / base:.2f}") for way, rate in rates.items()]
     delays.sort()
