@@ -1,4 +1,4 @@
-"""Archives what is placed: a replica on the archive resource, compared with its source and on the disk, before the source's replica goes.
+"""Archives what is placed: a replica on the archive resource, compared with its source, forced to the disk, before the source's goes.
 
 Each step leaves a state from which the next run goes on: an object is done when its only replicas are good ones on the archive
 resource. iRODS leaves a file that was registered in place in the landing zone; the landing host removes it.
@@ -52,7 +52,7 @@ def outside(context: Context) -> Iterator[str]:
 
 
 def archive_object(context: Context, path: str) -> str:
-    """Replicates, compares, forces to the disk, trims one object: `archived`, `failed` (logged, and tried again at the next run) or `gone`."""
+    """Replicates, compares, forces to the disk, trims an object: `archived`, `failed` (logged, tried again at the next run) or `gone`."""
     zone = context.zone
     try:
         checksum = zone.checksum(path)

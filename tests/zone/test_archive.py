@@ -1,6 +1,7 @@
 """Archiving: a compared replica on the archive resource, then no other; killed anywhere, the next run goes on."""
 
 import base64
+import errno
 import hashlib
 import os
 import threading
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from microservices.zone import ServerZone
+from policy import durability
 from policy.zone import Condition, ZoneError
 from tests.files import dicom, twix
 from tests.zone.names import ALICE, PAIN, T94
@@ -180,6 +183,51 @@ def test_a_replica_that_differs_is_never_the_only_one(site, alone):
     assert replicas(site, path)[0] == {(ARCHIVE, "1"), (site.settings.landing.resource, "1")}
     assert "sha2:" + base64.b64encode(hashlib.sha256(good.read_bytes()).digest()).decode() == checksum
     assert [line for line in site.verify()["lost"] if path in line]
+
+
+@pytest.mark.embedded
+def test_a_replica_is_on_the_disk_before_its_source_goes(site, alone, monkeypatch):
+    path, _ = alone(1000)
+    told: list[str] = []
+    fsync, trim = os.fsync, ServerZone.trim
+
+    def forced(descriptor: int) -> None:
+        told.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    def trimmed(zone: ServerZone, *arguments: str) -> None:
+        told.append("trim")
+        trim(zone, *arguments)
+
+    monkeypatch.setattr(os, "fsync", forced)
+    monkeypatch.setattr(ServerZone, "trim", trimmed)
+    assert site.rule("archive") == {"archived": 1}
+    file = file_on(site, path, ARCHIVE)
+    assert told == [str(file), str(file.parent), "trim"]
+
+
+@pytest.mark.embedded
+def test_what_the_disk_does_not_take_is_never_the_only_replica(site, alone, monkeypatch):
+    path, checksum = alone(1000)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", full)
+        assert site.rule("archive") == {"failed": 1}
+    assert replicas(site, path)[0] == {(ARCHIVE, "1"), (site.settings.landing.resource, "1")}
+    assert site.rule("archive") == {"archived": 1}
+    assert replicas(site, path) == ({(ARCHIVE, "1")}, {checksum})
+
+
+def test_only_files_of_this_host_can_be_forced_to_the_disk(tmp_path):
+    """An object store's replica has a path that is none here."""
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    assert durability.force(str(file))
+    assert not durability.force("/bucket/of/another/host")
+    assert not durability.force(f"{file}/below")
 
 
 def test_quarantine_and_landing_are_left_alone(site):
