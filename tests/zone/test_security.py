@@ -260,6 +260,11 @@ RAW = {
         1206,
         f"<ExecRuleExpression_PI>{buffer('import os')}{buffer('x')}{PARAMETERS}</ExecRuleExpression_PI>",
     ),
+    "EXEC_CMD": (
+        692,
+        "<ExecCmd_PI><cmd>test_execstream.py</cmd><cmdArgv>1</cmdArgv><execAddr></execAddr><hintPath></hintPath>"
+        f"<addPathToArgv>0</addPathToArgv><dummy>0</dummy>{NONE}</ExecCmd_PI>",
+    ),
     "RULE_EXEC_SUBMIT": (
         623,
         "<RULE_EXEC_SUBMIT_INP_PI><ruleName>callback.mrdata_health('{}', '')</ruleName><reiFilePath></reiFilePath>"
