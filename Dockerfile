@@ -25,7 +25,7 @@ COPY docker/constraints.txt docker/constraints.txt
 # Of Debian's Python, so that the server's rule engine can use the same wheels.
 RUN python3 -m venv /tools \
     && /tools/bin/pip install --no-cache-dir pip==26.3 \
-    && /tools/bin/pip wheel --no-cache-dir --constraint docker/constraints.txt --wheel-dir /wheels '.[automated-ingest,web]'
+    && /tools/bin/pip wheel --no-cache-dir --constraint docker/constraints.txt --wheel-dir /wheels '.[automated-ingest,products,web]'
 
 # --- the server -------------------------------------------------------------------------------------------------------
 FROM ${DEBIAN} AS irods
@@ -67,7 +67,7 @@ HEALTHCHECK --interval=15s --timeout=10s --start-period=180s --retries=4 \
     CMD ["/opt/mrdata-venv/bin/python", "/opt/mrdata-docker/heartbeat.py", "/run/irods/ready"]
 ENTRYPOINT ["/usr/bin/tini", "--", "/bin/bash", "/opt/mrdata-docker/entrypoint.sh"]
 
-# --- the scanner, and the workers of automated-ingest -----------------------------------------------------------------
+# --- the scanner, the web pages, the worker of products, and those of automated-ingest ----------------------------------
 FROM ${DEBIAN} AS client
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # hadolint ignore=DL3008
@@ -81,7 +81,7 @@ RUN apt-get update \
 # The wheels are not left in the image.
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     python3 -m venv /opt/mrdata-venv \
-    && /opt/mrdata-venv/bin/pip install --no-cache-dir --no-index --find-links /wheels 'mrdata[automated-ingest,web]'
+    && /opt/mrdata-venv/bin/pip install --no-cache-dir --no-index --find-links /wheels 'mrdata[automated-ingest,products,web]'
 COPY docker/client /opt/mrdata-docker
 ENV PATH=/opt/mrdata-venv/bin:$PATH PYTHONUNBUFFERED=1 HOME=/home/mrdata
 USER 10001:10001

@@ -128,7 +128,7 @@ def test_the_zone_is_as_the_set_up_script_wants_it(stack):
 
 
 def test_nobody_is_root_who_need_not_be(stack):
-    for service in ("irods", "scanner", "davrods", "nginx"):
+    for service in ("irods", "scanner", "products", "davrods", "nginx"):
         assert stack.run(service, "id", "-u").strip() != "0", service
 
 

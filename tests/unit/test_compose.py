@@ -55,6 +55,7 @@ def test_docker_compose_takes_it(tmp_path):
         "catalog",
         "irods",
         "scanner",
+        "products",
         "forms",
         "davrods",
         "metalnx",
@@ -159,6 +160,26 @@ def test_the_image_has_every_package_of_the_distribution():
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     copied = re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert set(copied) == {package.partition(".")[0] for package in packages}
+
+
+def test_the_client_image_has_what_its_services_need(compose):
+    """Each service's command and the optional dependencies of the distribution that it takes."""
+    import tomllib
+
+    needs = {"forms": "web", "products": "products", "ingest-workers": "automated-ingest", "ingest-scan": "automated-ingest"}
+    of_the_image = {name for name, service in compose["services"].items() if service["image"].startswith("mrdata/client:")}
+    assert of_the_image == {"scanner", *needs}
+    assert compose["services"]["products"]["command"] == ["mrdata", "products"]
+    optional = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    text = (ROOT / "Dockerfile").read_text()
+    for built in (r"'\.\[([\w,-]+)\]'", r"'mrdata\[([\w,-]+)\]'"):
+        (extras,) = re.findall(built, text)
+        assert set(extras.split(",")) == set(needs.values()) <= set(optional), built
+
+
+def test_only_who_needs_the_landing_zone_has_it(compose):
+    having = {name for name, s in compose["services"].items() if any(v.startswith("landing:") for v in s.get("volumes", []))}
+    assert having == {"irods", "scanner", "ingest-workers", "ingest-scan"}
 
 
 @pytest.mark.parametrize("file", DOCKERFILES)
