@@ -78,7 +78,7 @@ def rows() -> list[tuple[str, str, str]]:
 
 def _scanned(settings: Settings, folder: Path, new: str, scratch: Path) -> list[tuple[str, str, str]]:
     source = images(scratch / "scanned", new, FILES)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     stop, completed = threading.Event(), {}
     clock = Clock(FILES, stop)
     scanner = threading.Thread(target=watch, args=(settings, zone, clock, stop))
