@@ -66,7 +66,9 @@ def due(context: Context) -> Iterator[tuple[str, bool]]:
 
 
 def _arriving(context: Context) -> bool:
-    return bool(context.zone.query(["COLL_NAME"], _landing(context), Condition("DATA_MODIFY_TIME", ">", _quiet_since(context))))
+    """Whether something was modified so recently that it is not quiet yet. What bears a time to come arrives later than this run."""
+    recent = Condition("DATA_MODIFY_TIME", ">", _quiet_since(context)), Condition("DATA_MODIFY_TIME", "<=", f"{int(context.now()):011d}")
+    return bool(context.zone.query(["COLL_NAME"], _landing(context), *recent))
 
 
 def _landing(context: Context) -> Condition:
