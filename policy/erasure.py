@@ -11,9 +11,11 @@ import json
 from policy import audit, below, erased, event, follow, landing_files, layout, retention, review, withdrawn
 from policy.context import Context
 from policy.withdrawn import Phase, Record
-from policy.zone import Access, Condition
+from policy.zone import AVU, Access, Condition, ZoneError
 
 REVIEW = "withdrawal"
+TOLD = "EventsToErase"
+"""AVU of the outbox of an erased experiment whose earlier events are still there; everybody may see it, and it says nothing else."""
 
 
 def conflicts(context: Context, retention_end: str, shared: list[str]) -> list[str]:
@@ -77,9 +79,30 @@ def erase(context: Context, record: Record) -> str:
     return "erased"
 
 
+def forget_events(context: Context) -> None:
+    """Erases the earlier events of what is erased, when no hook waits for any: they tell of its series and times. `erased` itself stays."""
+    named = [Condition("META_COLL_ATTR_NAME", "=", TOLD), Condition("META_COLL_ATTR_VALUE", "=", "yes")]
+    for (base,) in context.zone.query(["COLL_NAME"], *named):
+        if base.startswith(event.outbox(context.settings) + "/"):  # anybody may put AVUs on his own collections
+            try:
+                _forget_events(context, base)
+            except ZoneError as error:
+                context.zone.log(f"the earlier events in {base} could not be erased: {error}")
+
+
 def has_receipt(context: Context, key: str) -> bool:
     """Whether it is erased."""
     return context.zone.stat(_receipt_path(context, key)) is not None
+
+
+def _forget_events(context: Context, base: str) -> None:
+    hooks = {avu.unit for avu in context.zone.metadata(base) if avu.attribute == event.PENDING}
+    last = event.names(context, base)[-1:]
+    if hooks.isdisjoint(context.settings.events.hooks) and [event.kind_of(name) for name in last] == [event.Kind.ERASED]:
+        for path in below.objects(context, base):
+            if path != f"{base}/{last[0]}":
+                _erase(context, path)
+        context.zone.annotate(base, remove=[AVU(TOLD, "yes")])
 
 
 def _doomed(context: Context, record: Record) -> list[str]:
@@ -127,6 +150,7 @@ def _receipt(context: Context, record: Record) -> None:
     zone, path = context.zone, _receipt_path(context, record.key)
     if not record.is_subject:
         event.emit(context, event.Kind.ERASED, record.experiment, once=record.since)
+        context.zone.annotate(event.collection(context.settings, record.study, record.key), add=[AVU(TOLD, "yes")])
     told = {name: str(count) for name, count in record.counts.items()}
     entry = audit.record(context, "erased", experiment=_about(record), study=record.study, record=record.key, **told)
     receipt = {

@@ -142,6 +142,11 @@ def id_of(name: str) -> str:
     return name.removesuffix(".json").rpartition("_")[2]
 
 
+def kind_of(name: str) -> Kind:
+    """What happened, which its object's name holds."""
+    return Kind(name.split("_", 2)[2].rpartition("_")[0])
+
+
 def time_of(name: str) -> float:
     """When it was announced (seconds since 1970), which its object's name holds."""
     return calendar.timegm(time.strptime(name.split("_")[1], "%Y%m%dT%H%M%SZ"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from policy import below, finalize, layout, retention, state, withdrawal, withdrawn
+from policy import below, erasure, finalize, layout, retention, state, withdrawal, withdrawn
 from policy.context import Context, Refused
 from policy.experiment import Experiment, State
 from policy.registry import Registry
@@ -27,6 +27,7 @@ def run(context: Context) -> Counter[str]:
         except (Refused, ZoneError) as error:
             context.zone.log(f"the withdrawal of {experiment_id} could not go on: {error}")
             counts["failed"] += 1
+    erasure.forget_events(context)
     counts["notices"] += retention.notices(context)
     return +counts
 

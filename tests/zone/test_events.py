@@ -78,7 +78,8 @@ def make_context(make_site, hooks, tmp_path_factory, server):
             shutil.chown(secret, "irods")
         secret.chmod(0o600)
         given = {name: {"url": hook.url, "secret_file": str(secret), **changes.pop(name, {})} for name, hook in hooks.items()}
-        site = make_site(events={"hooks": given, "retry_seconds": 0, "timeout_seconds": 1.0, **changes})
+        lifecycle = changes.pop("lifecycle", {})
+        site = make_site(events={"hooks": given, "retry_seconds": 0, "timeout_seconds": 1.0, **changes}, lifecycle=lifecycle)
         return site, Context(site.connect(), site.settings, read_header)
 
     return make
@@ -230,6 +231,28 @@ def test_what_was_announced_and_never_written_is_forgotten_and_what_is_being_wri
     event.emit(context, "finalized", new)
     site.rule("events")
     assert [e["kind"] for e in hooks["first"].got][-2:] == ["finished", "finalized"]
+
+
+def test_of_an_erased_experiment_one_event_stays_when_every_hook_has_all(make_context, hooks):
+    site, context = make_context(second={"kinds": ["series_complete"]}, lifecycle={"withdrawal_days": 0.0})
+    new, other = site.register(), site.register()
+    event.emit(context, "series_complete", new, series="1_of_somebody")
+    hooks["second"].answer = lambda e: 500
+    site.rule("withdraw", {"experiment": new})
+    site.rule("lifecycle")
+    base = event.collection(site.settings, PAIN, new)
+    kinds = ["registered", "series_complete", "withdrawn", "erased"]
+    site.rule("events")
+    site.rule("lifecycle")
+    assert [event.kind_of(name) for name in event.names(context, base)] == kinds
+    hooks["second"].answer = lambda e: 200
+    site.rule("events")
+    assert [e["kind"] for e in hooks["first"].got if e["experiment"] == new] == kinds
+    assert [e["kind"] for e in hooks["second"].got] == ["series_complete"]
+    site.rule("lifecycle")
+    assert [event.kind_of(name) for name in event.names(context, base)] == ["erased"]
+    assert {avu.attribute for avu in context.zone.metadata(base)} == set()
+    assert len(event.names(context, event.collection(site.settings, PAIN, other))) == 1
 
 
 @pytest.mark.parametrize("secret", ["short", None, "readable"])

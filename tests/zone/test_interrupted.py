@@ -8,7 +8,7 @@ import pytest
 from microservices.zone import ServerZone
 from policy import layout
 from tests.zone.names import ALICE, BOB, PAIN
-from tests.zone.test_withdrawal import SECRET, copies, describe_site, found, held, scanned
+from tests.zone.test_withdrawal import SECRET, copies, describe_site, events, found, held, scanned
 
 CHANGES = ("write", "make_collection", "rename", "remove", "erase", "annotate", "permit", "inherit", "prune", "_modify")
 
@@ -131,11 +131,13 @@ def test_an_erasure_killed_anywhere_is_finished_by_the_next_run(make_site, kille
         site.rule("lifecycle")
 
     assert interrupted_everywhere(site, killer, erase, go_on, stride=4) > 10
+    site.rule("lifecycle")
     receipts = layout.receipts(site.settings)
     for one in made:
         assert site.connect().stat(f"{receipts}/{one}.json") is not None
         left = [path for path in found(site, "mrdata", one) if "/receipts/" not in path and "/outbox/" not in path]
         assert left == []
+        assert [kind for kind, _ in events(site, one)] == ["erased"]
 
 
 @pytest.mark.embedded

@@ -95,6 +95,14 @@ def held(site, path: str) -> dict:
     return told
 
 
+def events(site, experiment: str) -> list[tuple[str, dict]]:
+    """(kind, content) of all that the experiment's outbox holds, in order."""
+    base, zone = f"{site.settings.home}/outbox/{PAIN}/{experiment}", site.connect()
+    names = sorted(name for (name,) in zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", base)))
+    told = [json.loads(zone.read(f"{base}/{name}", 0, 10000)) for name in names]
+    return [(one["kind"], one) for one in told]
+
+
 def test_nobody_finds_a_withdrawn_subject(site):
     """Three experiments, one of them finalized; derived copies in two users' collections; and all of it comes back."""
     three = [scanned(site) for _ in range(3)]
@@ -218,6 +226,9 @@ def test_erased_is_gone_everywhere_and_the_receipt_names_nobody(erasing):
     site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT})
     assert site.rule("lifecycle").get("failed", 0) == 0
     assert site.rule("lifecycle").get("failed", 0) == 0
+    ((kind, told),) = events(site, new)
+    assert (kind, told["details"]) == ("erased", {})
+    assert [kind for kind, _ in events(site, other)] == ["registered"]
     names = [new, SUBJECT, *derived]
     left = [p for p in found(site, "mrdata", *names) if f"/receipts/{new}.json" not in p and f"/outbox/{PAIN}/{new}" not in p]
     assert left == []
