@@ -50,6 +50,10 @@ def timestamp(at: float | None = None) -> str:
     return f"{int(time.time() if at is None else at):011d}"
 
 
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
 class Catalog:
     """A connection to the catalog. Not for use by several threads at once."""
 
@@ -105,6 +109,6 @@ class Catalog:
     def rows(self, sql: str, parameters: Parameters) -> list[tuple[str, ...]]:
         """A query's rows as texts, as GenQuery gives them; CAT_SQL_ERR where the database refuses."""
         try:
-            return [tuple("" if value is None else str(value) for value in row) for row in self._db.execute(sql, parameters)]
+            return [tuple([_text(value) for value in row]) for row in self._db.execute(sql, parameters)]
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
             raise IrodsError("CAT_SQL_ERR", str(error)) from error

@@ -36,6 +36,8 @@ CREATE TABLE R_DATA_MAIN (
     PRIMARY KEY (data_id, data_repl_num)) WITHOUT ROWID;
 CREATE UNIQUE INDEX idx_data_name ON R_DATA_MAIN (coll_id, data_name, data_repl_num);
 CREATE INDEX idx_data_path ON R_DATA_MAIN (data_path);
+-- whether an id is a data object's: a search asks that of every series whose AVU fits
+CREATE INDEX idx_data_id ON R_DATA_MAIN (data_id, coll_id);
 CREATE INDEX idx_data_only_name ON R_DATA_MAIN (data_name);
 CREATE INDEX idx_data_status ON R_DATA_MAIN (data_is_dirty) WHERE data_is_dirty <> 1;
 

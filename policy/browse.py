@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from policy import layout
 from policy.context import Context, Refused
@@ -215,7 +216,7 @@ def _having(context: Context, wanted: Search, name: str, values: Sequence[str], 
             rows = context.zone.select(["COLL_NAME"], Among("COLL_NAME", tuple(sorted(among))), *told)
         else:
             rows = context.zone.query(["COLL_NAME"], *told, Condition("COLL_NAME", "like", f"{_parent(context, wanted)}/%"))
-        found.update(path for (path,) in rows)
+        found.update(chain.from_iterable(rows))
     return found
 
 
@@ -227,12 +228,13 @@ def _values(context: Context, name: str, interval: Range) -> list[str]:
 
 
 def _occurring(context: Context, name: str, like: str) -> list[str]:
-    """The values of an AVU of collections and objects, at most `_VALUES`. Those with a quote cannot be asked for, and are left out."""
-    found: set[str] = set()
-    for kind in ("COLL", "DATA"):
-        column = f"META_{kind}_ATTR_VALUE"
-        rows = context.zone.query([column], Condition(f"META_{kind}_ATTR_NAME", "=", name), Condition(column, "like", like))
-        found.update(value for (value,) in rows if "'" not in value and "\\" not in value)
+    """The values of an AVU, at most `_VALUES`. Those with a quote cannot be asked for, and are left out.
+
+    The catalog keeps one row for equal AVUs of collections and objects (R_META_MAIN): one question tells those of both.
+    """
+    column = "META_COLL_ATTR_VALUE"
+    rows = context.zone.query([column], Condition("META_COLL_ATTR_NAME", "=", name), Condition(column, "like", like))
+    found = {value for (value,) in rows if "'" not in value and "\\" not in value}
     if len(found) > _VALUES:
         raise Refused(f"{name}: {len(found)} different values fit; give more of it")
     return sorted(found)
