@@ -31,6 +31,8 @@ class ServerZone(Catalog):
         self._callback = callback
         self._rei = rei
         self._settings = settings
+        self._collections: set[str] = set()
+        """Paths that this call has seen to be collections."""
 
     @property
     def name(self) -> str:
@@ -108,6 +110,14 @@ class ServerZone(Catalog):
             found = self.stat(path)
             if found is None or not found.is_collection:
                 raise
+        self._collections.add(path)
+
+    def entity(self, path: str) -> tuple[str, list[Condition]]:
+        """As for every catalog, and remembered."""
+        kind, conditions = super().entity(path)
+        if kind == "COLL":
+            self._collections.add(path)
+        return kind, conditions
 
     def rename(self, source: str, destination: str, is_collection: bool) -> None:
         """In the catalog, and in the vault."""
@@ -138,12 +148,13 @@ class ServerZone(Catalog):
     def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
         """Single AVUs: the atomic microservice opens a catalog connection at each call, which costs as much as eight of them.
 
-        With something to add, the path is taken for an object's until the catalog says that there is none: that saves a query.
+        With something to add, a path that was not seen yet is taken for an object's until the catalog says that there is none: that
+        saves a query.
         """
         additions, removals = list(add), list(remove)
         if not additions and not removals:
             return
-        option = "-d" if additions or self.entity(path)[0] == "DATA" else "-C"
+        option = "-C" if path in self._collections or not (additions or self.entity(path)[0] == "DATA") else "-d"
         for avu in additions:
             try:
                 self._modify(option, path, "add", avu, codes.AVU_EXISTS)
