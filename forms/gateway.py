@@ -104,6 +104,8 @@ class ServerGateway:
         from microservices.client import IrodsZone
         from microservices.client_session import open_session
 
+        if not password:  # some directories behind PAM take an empty one for an anonymous log-in, and say yes
+            raise LoginRefused(name)
         try:
             zone = IrodsZone(open_session(**self._login(name, password)))
         except ZoneError as error:
