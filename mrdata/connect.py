@@ -49,8 +49,8 @@ def settings() -> Settings:
     return load_settings(folder / "mrdata.yaml" if folder else os.environ.get("MRDATA_SETTINGS") or SETTINGS)
 
 
-def connect(user: str) -> Client:
-    """A connection of this user; to a server, of the user of the iRODS environment."""
+def connect(user: str, *, timeout: float = 120.0) -> Client:
+    """A connection of this user; to a server, of the user of the iRODS environment, which has `timeout` seconds for each answer."""
     folder = zone_folder()
     if folder:
         from embedded.client import EmbeddedZone
@@ -61,4 +61,4 @@ def connect(user: str) -> Client:
         from microservices.client_session import open_session
     except ImportError as error:
         raise ZoneError(f"python-irodsclient is not installed here: {error}") from error
-    return IrodsZone(open_session())
+    return IrodsZone(open_session(connection_timeout=timeout))
