@@ -24,9 +24,9 @@ from policy.settings import SettingsError
 from policy.zone import ZoneError
 
 NO_SUCH_RULE = -1102000
+"""NO_MICROSERVICE_FOUND_ERR: neither a rule nor a microservice has the name."""
 LONGEST_RULE = 6 * 3600.0
 """Seconds that a person waits at most for one answer: archiving or withdrawing what is large takes as long as it takes."""
-"""NO_MICROSERVICE_FOUND_ERR: neither a rule nor a microservice has the name."""
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 USER = click.option("--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone).")
 
