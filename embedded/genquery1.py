@@ -16,6 +16,8 @@ from embedded.shape import split
 
 NO_DISTINCT = 0x40
 UPPER_CASE_WHERE = 0x200
+_FEW = 8
+"""So many values of a further AVU are looked up one by one."""
 _AGGREGATES = {"min": "MIN", "max": "MAX", "sum": "SUM", "avg": "AVG", "count": "COUNT"}
 _ORDERS = {"order": "ASC", "order_asc": "ASC", "order_desc": "DESC"}
 _COMPARISONS = {"=": "EQ", "!=": "NEQ", "<": "LT", "<=": "LTE", ">": "GT", ">=": "GTE"}
@@ -209,9 +211,13 @@ class _Compiler:
         self.binders: list[tuple[int, Sql]] = []
         self.seen: dict[str, int] = {}
         self.multi = {kind: self._count(f"META_{kind}_ATTR_NAME") for kind in ("DATA", "COLL")}
+        self.wide = {kind: self._wide(f"META_{kind}_ATTR_VALUE") for kind in self.multi}
 
     def _count(self, name: str) -> int:
         return sum(column == name for column, _ in self.query.conditions)
+
+    def _wide(self, name: str) -> list[bool]:
+        return [len(parts[0].literals) > _FEW for column, parts in self.query.conditions if column == name]
 
     def statement(self, offset: bool) -> Statement:
         exp = self.exp
@@ -273,8 +279,16 @@ class _Compiler:
             if name in (f"META_{kind}_ATTR_NAME", f"META_{kind}_ATTR_VALUE"):
                 self.seen[name] = self.seen.get(name, 0) + 1
                 if 1 < self.seen[name] <= count:
-                    return self.exp.column(column.name, f"{column.table}_{self.seen[name]}")
+                    further = self.exp.column(column.name, f"{column.table}_{self.seen[name]}")
+                    return self._not_by_index(further) if self._is_wide(kind, self.seen[name]) else further
         return self._plain(column)
+
+    def _is_wide(self, kind: str, occurrence: int) -> bool:
+        return any(self.wide[kind][occurrence - 1 : occurrence])
+
+    def _not_by_index(self, column: Sql) -> Sql:
+        """SQLite would look for each of many values at each object; to go through the object's AVUs takes a fifth of that."""
+        return self.exp.DPipe(this=column, expression=self.exp.Literal.string(""))
 
     def _further_avus(self, aliases: dict[str, Sql]) -> list[Sql]:
         exp = self.exp

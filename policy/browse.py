@@ -5,7 +5,8 @@ The number of queries does not depend on what is archived, and their rows depend
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -194,50 +195,58 @@ def _of_experiment(context: Context, name: str, value: str, wanted: Search) -> s
 def _carriers(context: Context, wanted: Search) -> set[str]:
     """The collections of series whose AVUs fit, and of objects that have such AVUs themselves (raw data, further echoes).
 
-    One condition after the other, the one with the fewest values first; where few collections are left, the next one looks at these alone.
+    The catalog intersects what the collections themselves tell, the condition that the smallest share of the values fits first.
     """
-    values = {"ProtocolName": _occurring(context, "ProtocolName", f"%{wanted.protocol}%")} if wanted.protocol else {}
-    values |= {name: _values(context, name, interval) for name, interval in wanted.ranges.items()}
-    found: set[str] | None = None
-    for name, of_name in sorted(values.items(), key=lambda item: len(item[1])):
-        fitting = _having(context, wanted, name, of_name, found)
-        found = fitting if found is None else found & fitting
-    return found or set()
-
-
-def _having(context: Context, wanted: Search, name: str, values: Sequence[str], among: set[str] | None) -> set[str]:
-    """The collections that have an AVU, or whose objects have it, with one of the values; of a few only those `among` them."""
-    if not values or among == set():
+    occurring = {name: _occurring(context, name) for name in [*(["ProtocolName"] if wanted.protocol else []), *wanted.ranges]}
+    values = {name: _fitting_values(wanted, name, of_name) for name, of_name in occurring.items()}
+    if not all(values.values()):
         return set()
-    found: set[str] = set()
-    for kind in ("COLL", "DATA"):
-        told = (Condition(f"META_{kind}_ATTR_NAME", "=", name), Among(f"META_{kind}_ATTR_VALUE", tuple(values)))
-        if kind == "COLL" and among is not None and len(among) <= _FEW:
-            rows = context.zone.select(["COLL_NAME"], Among("COLL_NAME", tuple(sorted(among))), *told)
-        else:
-            rows = context.zone.query(["COLL_NAME"], *told, Condition("COLL_NAME", "like", f"{_parent(context, wanted)}/%"))
-        found.update(chain.from_iterable(rows))
+    values = dict(sorted(values.items(), key=lambda item: len(item[1]) / len(occurring[item[0]])))
+    found = _having(context, wanted, "COLL", values)
+    by_objects = {name: _having(context, wanted, "DATA", {name: of_name}) for name, of_name in values.items()}
+    mixed = set.union(*by_objects.values()) - found
+    for name, of_name in values.items():
+        if lacking := mixed - by_objects[name]:
+            mixed -= lacking - _having(context, wanted, "COLL", {name: of_name}, lacking)
+    return found | mixed
+
+
+def _having(context: Context, wanted: Search, kind: str, values: dict[str, list[str]], among: set[str] | None = None) -> set[str]:
+    """The collections (COLL) that have each AVU with one of its values, or (DATA) those of such objects; of a few only `among` these."""
+    told: list[Condition | Among] = []
+    for name, of_name in values.items():
+        told += [Condition(f"META_{kind}_ATTR_NAME", "=", name), Among(f"META_{kind}_ATTR_VALUE", tuple(of_name))]
+    if among is not None and len(among) <= _FEW:
+        rows = context.zone.select(["COLL_NAME"], Among("COLL_NAME", tuple(sorted(among))), *told)
+    else:
+        rows = context.zone.query(["COLL_NAME"], *told, Condition("COLL_NAME", "like", f"{_parent(context, wanted)}/%"))
+    return set(chain.from_iterable(rows))
+
+
+def _fitting_values(wanted: Search, name: str, occurring: Sequence[str]) -> list[str]:
+    """Of the values that occur those that fit: a site has few protocols. Refused where too many do."""
+    fits = wanted.ranges[name].holds if name in wanted.ranges else _like(wanted.protocol)
+    found = [value for value in occurring if fits(value)]
+    if len(found) > _VALUES:
+        raise Refused(f"{name}: {len(found)} different values fit; give more of it")
     return found
 
 
-def _values(context: Context, name: str, interval: Range) -> list[str]:
-    """The values of a number that occur and lie inside: a site has few protocols."""
-    if name not in UNITS:
-        raise ValueError(f"{name!r} is not in the vocabulary")
-    return [value for value in _occurring(context, name, "%") if interval.holds(value)]
+def _like(part: str) -> Callable[[str], object]:
+    """Whether a text holds what is looked for, as `like` of the catalog reads it."""
+    pattern = re.escape(part).replace("%", ".*").replace("_", ".")
+    return re.compile(pattern, re.DOTALL).search
 
 
-def _occurring(context: Context, name: str, like: str) -> list[str]:
-    """The values of an AVU, at most `_VALUES`. Those with a quote cannot be asked for, and are left out.
+def _occurring(context: Context, name: str) -> list[str]:
+    """The values of an AVU. Those with a quote cannot be asked for, and are left out.
 
     The catalog keeps one row for equal AVUs of collections and objects (R_META_MAIN): one question tells those of both.
     """
-    column = "META_COLL_ATTR_VALUE"
-    rows = context.zone.query([column], Condition("META_COLL_ATTR_NAME", "=", name), Condition(column, "like", like))
-    found = {value for (value,) in rows if "'" not in value and "\\" not in value}
-    if len(found) > _VALUES:
-        raise Refused(f"{name}: {len(found)} different values fit; give more of it")
-    return sorted(found)
+    if name not in UNITS:
+        raise ValueError(f"{name!r} is not in the vocabulary")
+    rows = context.zone.query(["META_COLL_ATTR_VALUE"], Condition("META_COLL_ATTR_NAME", "=", name))
+    return sorted(value for (value,) in rows if "'" not in value and "\\" not in value)
 
 
 def _experiment_path(context: Context, carrier: str) -> str:

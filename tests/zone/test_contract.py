@@ -590,6 +590,9 @@ def test_a_query_among_values_of_several_avus(zone, home):
     assert sorted(found) == [(f"{home}/a",), (f"{home}/b",)]
     both = [Condition(name, "=", "tr"), Among(value, ("1", "2")), Condition(name, "=", "te"), Among(value, ("3",))]
     assert zone.query(["COLL_NAME"], *both, below) == [(f"{home}/b",)]
+    wide = ("3", *(str(number) for number in range(100, 140)))
+    both = [Condition(name, "=", "tr"), Among(value, ("1", "2")), Condition(name, "=", "te"), Among(value, wide)]
+    assert zone.query(["COLL_NAME"], *both, below) == [(f"{home}/b",)], "many values of the further AVU"
     for wrong in ((), ("o'y",)):
         with pytest.raises(ValueError, match="GenQuery1"):
             zone.query(["COLL_NAME"], Among("COLL_NAME", wrong))
