@@ -12,6 +12,7 @@ from policy import browse, experiment_id, layout
 from policy import desk as policy_desk
 from policy.context import Context
 from policy.registry import UNLIKE
+from policy.vocabulary import UNITS
 from policy.zone import Zone
 
 pages = Blueprint("desk", __name__)
@@ -51,7 +52,8 @@ def one(scanner: str, name: str, number: str) -> ResponseReturnValue:
         demand_steward(service)
         ctx = context(service)
         path = _object(ctx, scanner, name, number)
-        return render_template("object.html", scanner=scanner, name=name, number=number, preview=policy_desk.preview(ctx, path))
+        preview = policy_desk.preview(ctx, path)
+        return render_template("object.html", scanner=scanner, name=name, number=number, preview=preview, units=UNITS)
 
 
 @pages.get("/quarantine/<scanner>/<name>/<number>/picture.png")

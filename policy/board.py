@@ -143,7 +143,7 @@ def _of_scanners(board: Board) -> list[Problem]:
 
 def _of_disks(settings: Settings, board: Board) -> list[Problem]:
     few = [disk for disk in board.disks if disk.percent_free < settings.board.disk_percent]
-    text = "Only {:.0f} % are left on the disk of {}"
+    text = "Only {:.0f} % is left on the disk of {}"
     return [Problem(Level.ALARM, "disk_full", text.format(disk.percent_free, ", ".join(disk.names))) for disk in few]
 
 

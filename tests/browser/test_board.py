@@ -75,7 +75,7 @@ def test_alarms_are_told_in_words(pages, site, fresh):
     pages.log_in(ALICE)
     pages.go("/board")
     pages.shows("The landing host tells nothing since")
-    pages.shows("Only 1 % are left on the disk of archiveResc, landing zone")
+    pages.shows("Only 1 % is left on the disk of archiveResc, landing zone")
     assert pages.page.locator(".verdict.alarm").count() == 1
     pages.page.set_viewport_size({"width": 1920, "height": 1080})
     pages.looked_at("board-alarm")

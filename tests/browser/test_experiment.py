@@ -118,7 +118,7 @@ def test_what_may_belong_here_is_told(pages, site):
     pages.go(f"/experiments/{new}")
     pages.shows("1 file in quarantine may belong here")
     pages.shows("mistyped; 1 wrong character in the typed ID")
-    assert pages.page.locator("text=Look at them").count() == 0
+    assert pages.page.locator("text=Look at").count() == 0
     pages.looked_at("experiment-suspect")
 
 
@@ -149,7 +149,7 @@ def test_stewards_see_a_link_into_the_quarantine_if_they_are_members(pages, site
         site.sweep()
         pages.log_in(STEWARD)
         pages.go(f"/experiments/{new}")
-        pages.page.click("text=Look at them")
+        pages.page.click("text=Look at it")
         pages.shows(new)
     finally:
         site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE], "subjects": ["P1", "P2"]})
