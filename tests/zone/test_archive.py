@@ -124,7 +124,8 @@ def test_files_of_every_size(site, alone, size):
     assert rounds >= size // (500 * MB)
     assert replicas(site, path) == ({(ARCHIVE, "1")}, {checksum})
     assert file_on(site, path, ARCHIVE).stat().st_size == size
-    assert site.verify(checksums=False)["sound"]
+    found = site.verify(checksums=False)
+    assert found["sound"], found
 
 
 def _archive(site):
