@@ -26,7 +26,7 @@ class Landing:
     """A file is complete when its size and mtime have stood still for so long, over at least two looks."""
     incomplete_seconds: float = 86400.0
     """A file that stands still but has no end (TWIX) is registered all the same after so long, and then judged by the policies."""
-    look_seconds: float = 0.5
+    look_seconds: float = 0.25
     """Pause between two looks at the landing zone."""
 
 

@@ -70,7 +70,8 @@ def rows() -> list[tuple[str, str, str]]:
         try:
             return [
                 *_scanned(settings, folder, new, Path(scratch)),
-                _swept(admin, settings, f"{scanner}/dicom/{folder.name}", new, Path(scratch)),
+                _swept(admin, settings, f"{scanner}/dicom/{folder.name}-user", new, Path(scratch), at_once=True),
+                _swept(admin, settings, f"{scanner}/dicom/{folder.name}-single", new, Path(scratch), at_once=False),
             ]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -98,14 +99,15 @@ def _scanned(settings: Settings, folder: Path, new: str, scratch: Path) -> list[
     ]
 
 
-def _swept(admin: IrodsZone, settings: Settings, session: str, new: str, scratch: Path) -> tuple[str, str, str]:
-    images(scratch / "swept", new, FILES, FILES)
-    landing = f"{layout.landing(settings)}/{session}-user"
+def _swept(admin: IrodsZone, settings: Settings, session: str, new: str, scratch: Path, *, at_once: bool) -> tuple[str, str, str]:
+    files = images(scratch / f"swept{at_once}", new, FILES, FILES if at_once else 2 * FILES)
+    landing = f"{layout.landing(settings)}/{session}"
     with _user(scratch) as variables:
         subprocess.run(["imkdir", landing], env=variables, check=True)
-        subprocess.run(["iput", "-r", str(scratch / "swept"), landing], env=variables, check=True)
+        for given in [["-r", str(files[0].parent)]] if at_once else [[str(file)] for file in files]:
+            subprocess.run(["iput", *given, landing], env=variables, check=True)
         columns = ["DATA_NAME", "DATA_CREATE_TIME", "META_DATA_CREATE_TIME"]
-        placed = Condition("META_DATA_ATTR_NAME", "=", "LandingPath"), Condition("META_DATA_ATTR_VALUE", "like", f"{session}-user/%")
+        placed = Condition("META_DATA_ATTR_NAME", "=", "LandingPath"), Condition("META_DATA_ATTR_VALUE", "like", f"{session}/%")
         give_up = time.time() + 300
         while len(found := admin.query(columns, *placed)) < FILES:
             assert time.time() < give_up, f"{len(found)} of {FILES} were placed"
@@ -114,7 +116,8 @@ def _swept(admin: IrodsZone, settings: Settings, session: str, new: str, scratch
         subprocess.run(["irm", "-rf", landing], env=variables, check=True)
     delays = [max(0, int(described) - int(created) - settings.sweep.quiet_seconds) for _, created, described in found]
     what = (
-        f"{FILES} images, an ordinary user's `iput -r`: from its end to its place, less the {settings.sweep.quiet_seconds} s to stand still"
+        f"{FILES} images, an ordinary user's {'`iput -r`' if at_once else '`iput` of one after the other'}: from its end to its place, "
+        f"less the {settings.sweep.quiet_seconds} s to stand still"
     )
     return what, _spread([float(delay) for delay in delays]), ""
 
