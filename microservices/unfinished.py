@@ -74,11 +74,16 @@ def is_open(file: str) -> bool:
     return any((there.st_dev, there.st_ino) == (found.st_dev, found.st_ino) for there in _open_files(found.st_uid))
 
 
+def _is_dead(process: Path) -> bool:
+    """Whether it has ended, and nobody has asked for its exit status: then it has no files open, and nobody may look (proc(5), stat)."""
+    return (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] in "ZX"
+
+
 def _open_files(owner: int) -> Iterator[os.stat_result]:
     for process in Path("/proc").iterdir():
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
             # Process 1 writes no replicas, and in some containers nobody may look at it.
-            if process.name.isdigit() and process.name != "1" and process.stat().st_uid == owner:
+            if process.name.isdigit() and process.name != "1" and process.stat().st_uid == owner and not _is_dead(process):
                 for descriptor in (process / "fd").iterdir():
                     with suppress(FileNotFoundError):
                         yield descriptor.stat()
