@@ -14,7 +14,7 @@ from policy.ingest import Decision, Hold, Placement, Quarantine, Reason, decide
 from policy.layout import Landed
 from policy.objects import read_object
 from policy.registry import Registry
-from policy.zone import AVU, Condition, NotFound, ZoneError
+from policy.zone import AVU, Among, Condition, NotFound, ZoneError
 
 TRIES, NEXT_TRY, LAST_ERROR = quarantine.ON_HOLD
 """AVUs of an object that is on hold: tries so far, when it is due (11 digits, seconds since 1970, as iRODS writes times), why."""
@@ -52,16 +52,15 @@ def due(context: Context) -> Iterator[tuple[str, bool]]:
     zone, now = context.zone, context.now()
     below = _landing(context)
     columns = ["COLL_NAME", "DATA_NAME"]
-    held = {
-        (collection, name): next_try
-        for collection, name, next_try in zone.query(
-            [*columns, "META_DATA_ATTR_VALUE"], below, Condition("META_DATA_ATTR_NAME", "=", NEXT_TRY)
-        )
-    }
+    held: dict[tuple[str, ...], str] = {}
+    on_hold = Among("META_DATA_ATTR_NAME", quarantine.ON_HOLD)
+    for *where, attribute, value in zone.query([*columns, "META_DATA_ATTR_NAME", "META_DATA_ATTR_VALUE"], below, on_hold):
+        row = tuple(where)  # killed while it was put on hold, it may have some of the AVUs, or some twice
+        held[row] = max(held.get(row, ""), value if attribute == NEXT_TRY else "")
     busy = set(zone.query(columns, below, Condition("DATA_REPL_STATUS", "!=", "1")))
     good = zone.query(columns, below, Condition("DATA_REPL_STATUS", "=", "1"), Condition("DATA_MODIFY_TIME", "<=", _quiet_since(context)))
     for row in good:
-        if row not in busy and held.get((row[0], row[1]), "") <= f"{int(now):011d}":
+        if row not in busy and held.get(row, "") <= f"{int(now):011d}":
             yield "/".join(row), row in held
 
 

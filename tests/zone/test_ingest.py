@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from policy.zone import Access
+from policy.zone import AVU, Access
 from tests.files import dicom, frame_of_reference, twix
 from tests.zone.names import ALICE, BOB, PAIN, T3, T94
 
@@ -214,6 +214,17 @@ def test_holds_are_retried_later_and_at_last_quarantined(make_site):
     assert site.sweep() == {}
     assert "truncated" in site.avus(path)["LastError"]
     assert site.rule("retry", {"path": path})["what"] == "quarantined"
+
+
+@pytest.mark.parametrize(("attribute", "value"), [("Tries", "1"), ("NextTry", "00000000001"), ("LastError", "failed")])
+def test_one_avu_of_those_that_hold_does_not_stay(site, attribute, value):
+    """A sweep that was killed has left some of them."""
+    path = site.upload(f"{T94}/dicom/a", dicom(site.register()))
+    site.connect().annotate(path, add=[AVU(attribute, value)])
+    assert site.sweep() == {"archived": 1}
+    (archived,) = [found for found in site.paths("studies") if found.endswith(".dcm")]
+    assert "LandingPath" in site.avus(archived)
+    assert attribute not in site.avus(archived)
 
 
 def test_verify_finds_what_is_lost(site):
