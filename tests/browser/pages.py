@@ -48,7 +48,7 @@ class Pages:
     def shows(self, text: str, within: float = 10.0) -> float:
         """Waits until the page shows a text; the seconds that it took."""
         start = time.monotonic()
-        self.page.wait_for_function("text => document.body.innerText.includes(text)", arg=text, timeout=within * 1000, polling=50)
+        self.page.wait_for_function("text => document.body?.innerText.includes(text)", arg=text, timeout=within * 1000, polling=50)
         return time.monotonic() - start
 
     def looked_at(self, name: str) -> None:
