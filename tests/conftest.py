@@ -6,9 +6,14 @@ import os
 import uuid
 
 import pytest
+from hypothesis import settings
 
 _EMBEDDED = ("test_embedded", "test_cli", "test_demo", "test_killed")
 """Tests that make embedded zones, or kill the processes of one."""
+
+
+settings.register_profile("mrdata", derandomize=True, deadline=30_000)
+settings.load_profile("mrdata")  # the same examples in each run; others: --hypothesis-profile=default
 
 
 def pytest_addoption(parser):

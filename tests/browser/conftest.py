@@ -95,7 +95,7 @@ def pages(chromium, served) -> Iterator[Pages]:
     """A browser in which nobody is logged in. A page that asks for what is not allowed, or whose script fails, fails the test."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=served.address)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     opened = Pages(context.new_page(), served.address, served.passwords, SHOTS)
     yield opened
     context.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,11 @@ class Pages:
         self.enter(name, self.passwords.get(name, ""))
         self.page.wait_for_url(self.address + "/")
 
+    def log_out(self) -> None:
+        """Whoever is logged in."""
+        self.page.click("text=Log out")
+        self.shows("You are logged out.")
+
     def enter(self, name: str, password: str) -> None:
         """Fills the log-in form in and sends it."""
         if self.passwords:
@@ -45,11 +49,14 @@ class Pages:
         """What one reads."""
         return str(self.page.inner_text("main"))
 
-    def shows(self, text: str, within: float = 10.0) -> float:
-        """Waits until the page shows a text; the seconds that it took."""
-        start = time.monotonic()
-        self.page.wait_for_function("text => document.body?.innerText.includes(text)", arg=text, timeout=within * 1000, polling=50)
-        return time.monotonic() - start
+    def shows(self, text: str, within: float = 30.0) -> None:
+        """Waits until a whole page shows a text."""
+        shown = "text => document.readyState === 'complete' && document.body.innerText.includes(text)"
+        self.page.wait_for_function(shown, arg=text, timeout=within * 1000, polling=50)
+
+    def goes_on(self, seconds: float) -> None:
+        """Lets the page's own clock run so far, at once; `page.clock.install()` comes before."""
+        self.page.clock.run_for(seconds * 1000)
 
     def looked_at(self, name: str) -> None:
         """Takes a screenshot if wanted, and asserts that axe-core has nothing serious to say."""

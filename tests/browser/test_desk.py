@@ -47,7 +47,7 @@ def test_a_session_is_refiled_after_a_dry_run_and_taken_back(pages, site):
     pages.page.click("text=Undo")
     pages.shows("3 files are in quarantine again.")
     assert site.paths() == before
-    pages.page.click("text=Log out")
+    pages.log_out()
     pages.log_in(ALICE)
     pages.go(f"/experiments/{new}")
     for act in ("re-filed", "taken back"):
@@ -64,7 +64,7 @@ def test_one_file_is_refiled_alone(pages, site):
     pages.shows("without personal data")
     assert pages.page.inner_text("dt:has-text('EchoTime') + dd") == "0.0041 s"
     assert mistyped(new) not in pages.text()
-    pages.page.wait_for_function("() => document.querySelector('.large-thumbnail').naturalWidth > 0")
+    pages.page.wait_for_function("() => document.querySelector('.large-thumbnail')?.naturalWidth > 0")
     pages.looked_at("file")
     pages.page.fill("#to", new.lower())
     pages.page.click("main button.primary")

@@ -16,8 +16,7 @@ def test_who_is_not_logged_in_is_sent_to_the_log_in_page_and_back(pages):
 
 def test_after_log_out_nothing_is_shown(pages):
     pages.log_in(ALICE)
-    pages.page.click("text=Log out")
-    pages.shows("You are logged out.")
+    pages.log_out()
     pages.page.go_back()
     pages.go("/")
     assert pages.page.url.startswith(f"{pages.address}/login")
@@ -53,7 +52,7 @@ def test_an_address_of_another_site_is_not_gone_to(pages):
         pages.page.context.clear_cookies()
         pages.go(f"/login?next={target}")
         pages.enter(ALICE, pages.passwords.get(ALICE, ""))
-        pages.page.wait_for_url(f"{pages.address}/**")
+        pages.page.wait_for_url(f"{pages.address}/")
 
 
 def test_what_is_not_there_is_said_so(pages):
@@ -70,12 +69,10 @@ def test_every_answer_has_the_headers(pages, path):
     assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
 
 
-def test_the_first_page_is_small_and_quick(pages):
+def test_the_first_page_is_small(pages):
     pages.log_in(ALICE)
     pages.page.context.clear_cookies()
     sizes = []
     pages.page.on("response", lambda answer: sizes.append(len(answer.body())))
     pages.go("/login")
-    timing = pages.page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
-    assert sum(sizes) < 100_000, sizes
-    assert timing < 300
+    assert 0 < sum(sizes) < 100_000, sizes

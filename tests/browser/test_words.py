@@ -51,7 +51,7 @@ def test_the_owner_says_that_it_is_complete_and_a_steward_opens_it(pages, site, 
     press(pages, "Finalize")
     pages.shows(f"{scanned} is finalized.")
     assert buttons(pages) == []
-    pages.page.click("text=Log out")
+    pages.log_out()
     pages.log_in(STEWARD)
     pages.go(f"/experiments/{scanned}")
     assert buttons(pages) == ["Reopen", "Withdraw"]
@@ -60,7 +60,7 @@ def test_the_owner_says_that_it_is_complete_and_a_steward_opens_it(pages, site, 
     pages.go(f"/experiments/{scanned}")
     press(pages, "Reopen")
     pages.shows(f"{scanned} is finished.")
-    pages.page.click("text=Log out")
+    pages.log_out()
     pages.log_in(ALICE)
     pages.go(f"/experiments/{scanned}")
     told = pages.page.locator("tr", has_text="state changed").all_inner_texts()
@@ -97,7 +97,7 @@ def test_a_steward_withdraws_after_a_dry_run_and_restores(pages, site, scanned):
     pages.page.get_by_role("button", name="Restore", exact=True).press("Enter")
     pages.shows(f"{scanned} is restored.")
     assert site.paths("studies") == before
-    pages.page.click("text=Log out")
+    pages.log_out()
     pages.log_in(ALICE)
     pages.go(f"/experiments/{scanned}")
     pages.shows(Reason.MISTAKE)

@@ -97,7 +97,7 @@ def test_waits_grow_and_end(castellum, source):
     start = time.monotonic()
     with pytest.raises(SourceError, match="3 tries"):
         source(tries=3, retry_seconds=0.2).studies()
-    assert 0.6 <= time.monotonic() - start < 5
+    assert time.monotonic() - start >= 0.6
     assert castellum.requests[STUDIES] == 3
 
 

@@ -432,7 +432,7 @@ def test_a_deflated_file_may_not_fill_the_memory(monkeypatch):
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=3000)
+@settings(max_examples=400)
 def test_damage_never_raises(data):
     content = bytearray(data.draw(st.sampled_from([image(syntax, undefined=u) for syntax in SYNTAXES[:3] for u in (False, True)])))
     for _ in range(data.draw(st.integers(1, 20))):
@@ -444,7 +444,7 @@ def test_damage_never_raises(data):
 
 @needs_corpus
 @given(st.data())
-@settings(max_examples=60, deadline=10000)
+@settings(max_examples=60)
 def test_damage_of_real_files_never_raises(data):
     file = data.draw(st.sampled_from([path for path in FILES if path.stat().st_size < 500_000]))
     content = bytearray(file.read_bytes())

@@ -130,7 +130,7 @@ def test_importing_costs_nothing_and_raw_data_need_no_pydicom(tmp_path):
 
 
 @given(st.binary(max_size=3000))
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300)
 def test_no_bytes_raise(content):
     read(content)
     for start in (b"\0" * 128 + b"DICM", b"\x08\0\x05\0CS\x04\0ABCD\x08\0\x16\0UI", b"\0\0\0\0\x01\0\0\0"):

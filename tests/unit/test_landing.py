@@ -186,11 +186,11 @@ class Watch:
 
     def __exit__(self, *_):
         self.stop.set()
-        self.thread.join(10)
+        self.thread.join(30)
         assert not self.thread.is_alive()
 
 
-def until(condition, seconds=5.0):
+def until(condition, seconds=30.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "did not happen"
@@ -321,16 +321,14 @@ def test_a_growing_file_waits_and_the_others_go_on(site):
 
 
 def test_nothing_is_registered_before_it_was_quiet(tmp_path):
-    site = Site(tmp_path, quiet_seconds=0.3, look_seconds=0.02)
+    site = Site(tmp_path, quiet_seconds=1.0, look_seconds=0.02)
     file = site.put("prisma/expdata/a")
-    start = time.monotonic()
     with Watch(site.scanner()):
-        time.sleep(0.2)
+        time.sleep(0.3)
         file.write_bytes(b"longer")
         written = time.monotonic()
         until(lambda: site.zone.registrations)
-        assert time.monotonic() - written >= 0.3
-    assert time.monotonic() - start < 5
+        assert time.monotonic() - written >= 1.0
 
 
 def test_a_file_that_changes_at_the_last_moment(site):
@@ -358,7 +356,7 @@ def test_another_clock_does_not_matter(site, skew):
 
 
 def test_renamed_while_it_waits(tmp_path):
-    site = Site(tmp_path, quiet_seconds=0.2)
+    site = Site(tmp_path, quiet_seconds=1.0)
     file = site.put("prisma/expdata/.first.tmp")
     with Watch(site.scanner()):
         time.sleep(0.1)
@@ -428,11 +426,11 @@ def test_raw_data_without_end_are_counted_as_waiting(site, raw):
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_raw_data_that_never_end_are_left_to_the_policies(tmp_path, raw, restart):
-    site = Site(tmp_path, incomplete_seconds=0.4)
+    site = Site(tmp_path, incomplete_seconds=1.5)
     site.put("prisma/twix/cut.dat", raw[:-1000])
     assert site.once().waiting == {"its end": 1}
     if restart:
-        time.sleep(0.4)
+        time.sleep(1.5)
         assert site.once().registered == 1
     else:
         with Watch(site.scanner()):
@@ -811,15 +809,15 @@ def test_several_connections(site):
     assert 2 <= len(zones) <= 5
 
 
-def test_a_look_over_much_that_is_registered_is_quick(site):
+def test_a_look_over_much_that_is_registered_asks_nothing(site):
     for number in range(2000):
         site.put(f"prisma/dicom/{number // 500}/{number}.dcm", b"")
     scanner = site.scanner()
     scanner.run_once()
-    start = time.monotonic()
+    asked = len(site.zone.queries)
     summary = scanner.run_once()
-    assert time.monotonic() - start < 1
     assert summary.registered == 2000
+    assert len(site.zone.queries) == asked
 
 
 # Words
