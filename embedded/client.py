@@ -133,7 +133,7 @@ class EmbeddedZone:
 
     def move(self, source: str, destination: str) -> None:
         """See `microservices.rename`: a rename of iRODS stumbles over a name that is taken in the old collection."""
-        rename.move(self.stat, lambda source, destination, _: self._rename(source, destination), source, destination)
+        rename.move(self.stat, self._rename, source, destination)
 
     @_translated
     def _rename(self, source: str, destination: str) -> None:

@@ -26,7 +26,15 @@ class Catalog(ABC):
 
     def move(self, source: str, destination: str) -> None:
         """See `microservices.rename`."""
-        move(self.stat, self.rename, source, destination)
+        is_collection = self.is_collection(source)
+        move(self.stat, lambda old, new: self.rename(old, new, is_collection), source, destination)
+
+    def is_collection(self, path: str) -> bool:
+        """Or a data object. NotFound where there is neither."""
+        found = self.stat(path)
+        if found is None:
+            raise NotFound(f"{path} is not there")
+        return found.is_collection
 
     def stat(self, path: str) -> Stat | None:
         """One query for an object, a second one for a collection. Of several replicas a good one, the youngest of them."""

@@ -5,21 +5,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
-from policy.zone import Exists, NotFound, Stat
+from policy.zone import Exists, Stat
 
 
-def move(stat: Callable[[str], Stat | None], rename: Callable[[str, str, bool], None], source: str, destination: str) -> None:
-    """`rename(source, destination, is_collection)`, which iRODS does in two steps: the new name first, then the new collection.
+def move(stat: Callable[[str], Stat | None], rename: Callable[[str, str], None], source: str, destination: str) -> None:
+    """`rename(source, destination)`, which iRODS does in two steps: the new name first, then the new collection.
 
     Where the new name is taken in the old collection it fails, although the destination is free (rsDataObjRename.cpp). Then a
     name that nobody else has leads there; killed on this way, the object is left under that name, in one of the two collections.
     """
-    found = stat(source)
-    if found is None:
-        raise NotFound(f"{source} is not there")
     (old, _, name), (new, _, wanted) = source.rpartition("/"), destination.rpartition("/")
     try:
-        rename(source, destination, found.is_collection)
+        rename(source, destination)
     except Exists:
         if name == wanted or old == new or stat(destination) is not None:
             raise
@@ -30,9 +27,9 @@ def move(stat: Callable[[str], Stat | None], rename: Callable[[str, str, bool], 
     done = 0
     try:
         for step in range(3):
-            rename(steps[step], steps[step + 1], found.is_collection)
+            rename(steps[step], steps[step + 1])
             done += 1
     except Exception:
         for step in reversed(range(done)):
-            rename(steps[step + 1], steps[step], found.is_collection)
+            rename(steps[step + 1], steps[step])
         raise

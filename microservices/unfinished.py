@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from microservices import vault
 from microservices.catalog import data_object, demand
 from policy.zone import Condition, NotFound
 
@@ -57,7 +57,7 @@ def _original(data_status: str) -> str:
 def _may_be_written(query: Query, resource: str, file: str) -> bool:
     """True unless the resource is this host's, and no process of the file's owner has it open."""
     hosts = {host for (host,) in query(["RESC_LOC"], Condition("RESC_NAME", "=", resource))}
-    if not hosts <= {"localhost", socket.gethostname(), socket.getfqdn()}:
+    if not all(map(vault.is_here, hosts)):
         return True
     try:
         return is_open(file)

@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from microservices import codes, genquery2, query, unfinished
+from microservices import codes, genquery2, query, unfinished, vault
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
 from policy.settings import Settings
-from policy.zone import AVU, Access, Among, Condition, Exists, NotFound, User, ZoneError
+from policy.zone import AVU, Access, Among, Condition, Exists, NotFound, Stat, User, ZoneError
 
 _CODE = re.compile(r"\[iRods__Error__Code:(-?\d+)\]")
 _REMOTE_ADMIN = 4
@@ -33,6 +33,8 @@ class ServerZone(Catalog):
         self._settings = settings
         self._collections: set[str] = set()
         """Paths that this call has seen to be collections."""
+        self._object = ""
+        """The path that this call has last seen to be a data object's."""
 
     @property
     def name(self) -> str:
@@ -73,9 +75,11 @@ class ServerZone(Catalog):
             yield tuple(str(self._call("msi_genquery2_column", handle, str(i), "")[2]) for i in range(columns))
 
     def read(self, path: str, offset: int, length: int) -> bytes:
-        """Opens, seeks, reads and closes: callers read large pieces."""
+        """An administrator's rule reads the replica's file itself. Otherwise opens, seeks, reads and closes: callers read large pieces."""
         _demand_one_argument(path)
         demand(path)
+        if self.whoami().is_admin and (content := vault.read(self.query, path, offset, length)) is not None:
+            return content
         with _errors("read", path):
             opened = self._call("msiDataObjOpen", f"objPath={path}++++openFlags=O_RDONLY", 0)[1]
             try:
@@ -118,6 +122,17 @@ class ServerZone(Catalog):
         if kind == "COLL":
             self._collections.add(path)
         return kind, conditions
+
+    def stat(self, path: str) -> Stat | None:
+        """As for every catalog, and a data object is remembered."""
+        found = super().stat(path)
+        if found is not None and not found.is_collection:
+            self._object = path
+        return found
+
+    def is_collection(self, path: str) -> bool:
+        """As for every catalog, without a question where it is remembered."""
+        return path != self._object and super().is_collection(path)
 
     def rename(self, source: str, destination: str, is_collection: bool) -> None:
         """In the catalog, and in the vault."""

@@ -1,0 +1,41 @@
+"""Replicas whose files lie on this host, read where they lie: iRODS's own open, read and close take seven times as long."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+
+from microservices.catalog import data_object
+from policy.zone import Condition
+
+Query = Callable[..., list[tuple[str, ...]]]
+GOOD = "1"
+
+
+def is_here(host: str) -> bool:
+    """Whether a resource's host (RESC_LOC) is this one."""
+    return host in ("localhost", socket.gethostname(), socket.getfqdn())
+
+
+def read(query: Query, path: str, offset: int, length: int) -> bytes | None:
+    """Bytes of a good replica's file; None where none lies here with the size that the catalog knows: then iRODS has to be asked.
+
+    Asks nobody for permission: for administrators alone.
+    """
+    columns = ["DATA_PATH", "DATA_SIZE", "RESC_LOC"]
+    for file, size, host in query(columns, *data_object(path), Condition("DATA_REPL_STATUS", "=", GOOD)):
+        if is_here(host) and (content := _read(file, int(size), offset, length)) is not None:
+            return content
+    return None
+
+
+def _read(file: str, size: int, offset: int, length: int) -> bytes | None:
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # no file system's resource, or not readable: iRODS has other ways, and says what is wrong
+        return None
+    try:
+        return os.pread(descriptor, length, offset) if os.fstat(descriptor).st_size == size else None
+    finally:
+        os.close(descriptor)
