@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from functools import cache
 
 from microservices.catalog import data_object
 from policy.zone import Condition
@@ -15,7 +16,12 @@ GOOD = "1"
 
 def is_here(host: str) -> bool:
     """Whether a resource's host (RESC_LOC) is this one."""
-    return host in ("localhost", socket.gethostname(), socket.getfqdn())
+    return host in _names()
+
+
+@cache
+def _names() -> set[str]:
+    return {"localhost", socket.gethostname(), socket.getfqdn()}
 
 
 def read(query: Query, path: str, offset: int, length: int) -> bytes | None:
