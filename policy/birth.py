@@ -15,7 +15,8 @@ from policy.zone import Condition, NotFound
 def before(context: Context, path: str, file: str) -> str | None:
     """The path under which the file is to be registered, or None: then it is registered in landing as asked, and the sweep takes it.
 
-    `path` is in landing, `file` is on this host. What is in doubt, or in the archive already, is the sweep's.
+    `path` is in landing, `file` is on this host. What is in doubt, or in the archive already, is the sweep's; but where the archive
+    has this very file, as after a request whose sender was killed, its path there is returned, and iRODS refuses to register it twice.
     """
     landed = layout.landed(context.settings, path)
     if landed is None:
@@ -27,8 +28,9 @@ def before(context: Context, path: str, file: str) -> str | None:
     if not isinstance(decision, Placement):
         return None
     target = place.prepare(context, decision, landed)
-    if place.occupant(context, decision, target) is not None:
-        return None
+    there = place.occupant(context, decision, target)
+    if there is not None:
+        return there if file in _files(context, there) else None
     context.memory.born[target.path] = target.avus
     return target.path
 
@@ -47,10 +49,8 @@ def describe(context: Context, path: str) -> bool:
     """
     if any(avu.attribute == "LandingPath" for avu in context.zone.metadata(path)):
         return False
-    collection, _, name = path.rpartition("/")
-    rows = context.zone.query(["DATA_PATH"], Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name))
     folder = context.settings.landing.folder.rstrip("/") + "/"
-    inside = [file.removeprefix(folder) for (file,) in rows if file.startswith(folder)]
+    inside = [file.removeprefix(folder) for file in _files(context, path) if file.startswith(folder)]
     landed = layout.landed(context.settings, f"{layout.landing(context.settings)}/{inside[0]}") if inside else None
     if landed is None:
         raise NotFound(f"{path}: none of its replicas lies in the landing zone, so nothing tells how it landed")
@@ -60,3 +60,10 @@ def describe(context: Context, path: str) -> bool:
     header = read_object(context, path)
     context.zone.annotate(path, add=place.prepare(context, place_of(header, landed, experiment), landed).avus)
     return True
+
+
+def _files(context: Context, path: str) -> list[str]:
+    """The files of an object's replicas."""
+    collection, _, name = path.rpartition("/")
+    rows = context.zone.query(["DATA_PATH"], Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name))
+    return [file for (file,) in rows]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from policy.zone import AVU, Access
+from policy.zone import AVU, Access, Condition, Exists
 from tests.files import dicom, frame_of_reference, twix
 from tests.zone.names import ALICE, BOB, PAIN, T3, T94
 
@@ -144,6 +144,18 @@ def test_other_users_files_are_placed_by_the_sweep_and_no_longer_theirs(site):
     assert site.connect().permissions(placed) == {"mrdata": Access.OWN, f"study_{PAIN}": Access.READ}
     assert site.connect(BOB).stat(placed) is None
     assert site.connect(ALICE).stat(placed) is not None
+
+
+def test_the_same_file_is_registered_once(site):
+    """As by a scanner that asked the catalog while the request of one that was killed was still under way."""
+    new = site.register()
+    for path, content in ((f"{T94}/dicom/a", dicom(new)), (f"{T94}/twix/a.dat", twix(new)), (f"{T94}/expdata/{new}/a", b"x")):
+        placed = site.land(path, content)
+        with pytest.raises(Exists):
+            site.land(path, content)
+        zone = site.connect()
+        rows = zone.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_PATH", "=", str(site.landing_file(path, content))))
+        assert ["/".join(row) for row in rows] == [placed]
 
 
 def test_the_same_bytes_again_leave_one_copy(site):
