@@ -51,6 +51,7 @@ def as_dict(found: Report) -> dict[str, Any]:
         "waiting": found.waiting,
         "undescribed": found.undescribed,
         "lost": found.lost,
+        "busy": found.busy,
         "sound": found.is_sound,
     }
 
@@ -69,6 +70,8 @@ def text(found: dict[str, Any]) -> str:
         f"lost            {len(found['lost'])}",
     ]
     lines += [f"  lost: {entry}" for entry in found["lost"]]
+    lines += [f"  busy: {path} is being written, or its writer was killed; verify again later" for path in found["busy"]]
     lines += [f"  not described: {path} (mrdata rule describe '{{\"path\": ...}}')" for path in found["undescribed"]]
     lines += [f"  not registered: {path} (mrdata scan)" for path in found["waiting"][:20]]
-    return "\n".join([*lines, "Every landed byte is accounted for." if found["sound"] else "Something is missing: see above."])
+    verdict = "Every landed byte is accounted for." if found["sound"] else "Not every landed byte is accounted for: see above."
+    return "\n".join([*lines, verdict])

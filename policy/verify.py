@@ -1,7 +1,11 @@
-"""Proves that nothing is lost: every landed byte is in landing, in the archive, in quarantine or set aside, and is what it was."""
+"""Proves that nothing is lost: every landed byte is in landing, in the archive, in quarantine or set aside, and is what it was.
+
+The zone goes on meanwhile: what is being written, copied or moved just then is asked for again.
+"""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +13,12 @@ from dataclasses import dataclass, field
 from policy import layout, quarantine
 from policy.context import Context
 from policy.experiment import State
-from policy.zone import Condition, ZoneError
+from policy.replicas import BUSY, GOOD
+from policy.zone import Condition, NotFound, ZoneError
+
+PATIENCE_SECONDS = 60.0
+"""So long, in all, a run waits for what others are busy with."""
+_PAUSE_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -30,6 +39,8 @@ class Report:
     undescribed: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     """Objects without a good replica, or whose bytes are no longer those that were archived."""
+    busy: list[str] = field(default_factory=list)
+    """Objects that were being written or copied as long as we waited, or whose writer was killed: nothing is known of their bytes."""
 
     @property
     def landed(self) -> int:
@@ -39,7 +50,31 @@ class Report:
     @property
     def is_sound(self) -> bool:
         """Whether every byte is accounted for."""
-        return not self.lost and not self.undescribed
+        return not self.lost and not self.undescribed and not self.busy
+
+
+@dataclass(slots=True)
+class _Object:
+    """A data object: `sizes` of its good replicas by number; `is_busy`: one of its replicas is being written, or is locked for that."""
+
+    path: str
+    sizes: dict[str, int] = field(default_factory=dict)
+    is_busy: bool = False
+
+
+@dataclass(slots=True)
+class _Patience:
+    """What is left of a run's waiting."""
+
+    seconds: float
+
+    def wait(self) -> bool:
+        """A moment; False when there is nothing left."""
+        if self.seconds <= 0:
+            return False
+        time.sleep(_PAUSE_SECONDS)
+        self.seconds -= _PAUSE_SECONDS
+        return True
 
 
 def verify(
@@ -51,41 +86,46 @@ def verify(
 ) -> Report:
     """Looks at every object once. `files` are the landing zone's: path below the landing folder -> size in bytes."""
     report = Report()
-    replicas = _replicas(context)
-    landed = _landing_paths(context, replicas)
-    known: dict[str, int] = {}
-    withdrawn = _withdrawn(context)
-    for count, (path, sizes) in enumerate(sorted(replicas.items()), 1):
-        _count(context, report, path, landed.get(path, []), withdrawn)
-        fault = _fault(context, path, sizes, checksums)
-        if fault:
-            report.lost.append(f"{path}: {fault}")
-        known.update({name: max(sizes.values(), default=0) for name in landed.get(path, [])})
-        progress(count, len(replicas))
+    objects = _objects(context)
+    landed = _landing_paths(context, (found.path for found in objects.values()))
+    known: dict[str, int | None] = {}  # None: without a good replica, which is told already
+    withdrawn, patience = _withdrawn(context), _Patience(PATIENCE_SECONDS)
+    for count, (number, found) in enumerate(sorted(objects.items(), key=lambda item: item[1].path), 1):
+        _count(context, report, found.path, landed.get(found.path, []), withdrawn)
+        sizes = _look(context, report, number, found, checksums, patience)
+        known.update({name: max(sizes.values(), default=None) for name in landed.get(found.path, [])})
+        progress(count, len(objects))
+    report.undescribed = [path for path in report.undescribed if _is_undescribed(context, path)]
     report.quarantined = dict(Counter(_reasons(context)))
     for name, size in sorted((files or {}).items()):
         if name not in known:
             report.waiting.append(name)
-        elif known[name] != size:
+        elif known[name] not in (None, size):
             report.lost.append(f"{name}: the file in the landing zone has {size} bytes, the archive has {known[name]}")
     return report
 
 
-def _replicas(context: Context) -> dict[str, dict[str, int]]:
-    """Path -> number of each good replica -> size. Objects with no good replica have none."""
-    found: dict[str, dict[str, int]] = {}
+def _objects(context: Context) -> dict[str, _Object]:
+    """DATA_ID, which stays when an object is moved -> the object."""
+    found: dict[str, _Object] = {}
     settings = context.settings
     roots = [layout.landing(settings), layout.studies(settings), layout.quarantine(settings)]
     for root in [*roots, *(_trash(context) + path.removeprefix(settings.home) for path in roots)]:
-        rows = context.zone.query(
-            ["COLL_NAME", "DATA_NAME", "DATA_REPL_NUM", "DATA_REPL_STATUS", "DATA_SIZE"], Condition("COLL_NAME", "like", root + "%")
-        )
-        for collection, name, number, status, size in rows:
-            if f"{collection}/".startswith(root + "/"):
-                replicas = found.setdefault(f"{collection}/{name}", {})
-                if status == "1":
-                    replicas[number] = int(size)
-    return {path: sizes for path, sizes in found.items() if not layout.is_record(context.settings, path)}
+        below = _asked(context, Condition("COLL_NAME", "like", root + "%"))
+        found.update({number: one for number, one in below.items() if one.path.startswith(root + "/")})
+    return {number: one for number, one in found.items() if not layout.is_record(context.settings, one.path)}
+
+
+def _asked(context: Context, condition: Condition) -> dict[str, _Object]:
+    """DATA_ID -> the object, for those that a condition selects."""
+    found: dict[str, _Object] = {}
+    columns = ["DATA_ID", "COLL_NAME", "DATA_NAME", "DATA_REPL_NUM", "DATA_REPL_STATUS", "DATA_SIZE"]
+    for identity, collection, name, number, status, size in context.zone.query(columns, condition):
+        one = found.setdefault(identity, _Object(f"{collection}/{name}"))
+        if status == GOOD:
+            one.sizes[number] = int(size)
+        one.is_busy |= status in BUSY
+    return found
 
 
 def _trash(context: Context) -> str:
@@ -135,13 +175,40 @@ def _count(context: Context, report: Report, path: str, landing_paths: list[str]
             report.undescribed.append(path)
 
 
-def _fault(context: Context, path: str, sizes: dict[str, int], checksums: bool) -> str:
-    if not sizes:
+def _look(context: Context, report: Report, number: str, found: _Object, checksums: bool, patience: _Patience) -> dict[str, int]:
+    """Looks at an object's replicas, again while others are busy with it; the sizes of its good ones."""
+    before = None
+    while fault := _fault(context, found, checksums):
+        if found.is_busy:
+            if not patience.wait():
+                report.busy.append(found.path)
+                return found.sizes
+        elif found == before:
+            report.lost.append(f"{found.path}: {fault}")
+            return found.sizes
+        before, now = found, _asked(context, Condition("DATA_ID", "=", number))
+        if number not in now:
+            report.lost.append(f"{found.path}: went away while everything was verified, as what is erased for good does")
+            return {}
+        found = now[number]
+    return found.sizes
+
+
+def _fault(context: Context, found: _Object, checksums: bool) -> str:
+    if not found.sizes:
         return "has no good replica"
     if not checksums:
         return ""
     try:
-        context.zone.checksum(path, verify=True)
+        context.zone.checksum(found.path, verify=True)
     except ZoneError as error:
         return str(error)
     return ""
+
+
+def _is_undescribed(context: Context, path: str) -> bool:
+    """Asked again: what is placed at birth is described a moment after it was registered."""
+    try:
+        return not any(avu.attribute == "LandingPath" for avu in context.zone.metadata(path))
+    except NotFound:
+        return False

@@ -223,4 +223,4 @@ def _less(found: dict, before: dict) -> dict:
             less[key] = dict(Counter(value) - Counter(before[key]))
         else:
             less[key] = value if key == "sound" else value - before[key]
-    return {**less, "sound": not less["lost"] and not less["undescribed"]}
+    return {**less, "sound": not less["lost"] and not less["undescribed"] and not less["busy"]}

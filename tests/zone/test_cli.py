@@ -84,7 +84,7 @@ def test_a_lost_file_fails_the_verification(site, mrdata):
     done = subprocess.run([sys.executable, "-m", "mrdata.cli", "verify"], capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 1
     assert "lost            1" in done.stdout
-    assert "Something is missing" in done.stdout
+    assert "Not every landed byte is accounted for" in done.stdout
 
 
 def test_a_zone_is_never_made_over_something(mrdata, site):

@@ -160,9 +160,8 @@ def test_what_was_not_described_when_the_scanner_was_killed(site, landing):
 
 
 @pytest.mark.parametrize(("workers", "seed"), [(1, 1), (1, 2), (3, 3)])
-def test_killed_again_and_again(make_site, server, workers, seed):
-    # A server goes on with the request of a killed scanner; quiet_seconds gives it the time to end.
-    site = make_site(landing={"quiet_seconds": 3.0 if server else 0.05, "look_seconds": 0.02, "incomplete_seconds": 2.0})
+def test_killed_again_and_again(make_site, workers, seed):
+    site = make_site(landing={"quiet_seconds": 0.05, "look_seconds": 0.02, "incomplete_seconds": 2.0})
     landing = Path(site.settings.landing.folder)
     chance = random.Random(seed)
     experiment = site.register()
