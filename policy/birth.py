@@ -7,6 +7,7 @@ import os
 from policy import layout, place
 from policy.context import Context
 from policy.ingest import Placement, decide, place_of
+from policy.layout import DataType
 from policy.objects import read_object
 from policy.registry import Registry
 from policy.zone import Condition, NotFound
@@ -28,7 +29,9 @@ def before(context: Context, path: str, file: str) -> str | None:
     if not isinstance(decision, Placement):
         return None
     target = place.prepare(context, decision, landed)
-    there = place.occupant(context, decision, target)
+    # An instance's name holds its UID: its path is taken by itself alone, undescribed yet. Then iRODS refuses, and the scanner asks again.
+    named_by_uid = decision.data_type is DataType.DICOM and layout.safe(header.sop_instance_uid) == header.sop_instance_uid
+    there = place.same_instance(context, header) if named_by_uid else place.occupant(context, decision, target)
     if there is not None:
         return there if file in _files(context, there) else None
     context.memory.born[target.path] = target.avus

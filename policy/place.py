@@ -45,19 +45,22 @@ def prepare(context: Context, placement: Placement, landed: Landed) -> Place:
 
 def occupant(context: Context, placement: Placement, place: Place) -> str | None:
     """The object that holds this file's place already: the same SOP instance anywhere in the archive, or the same path."""
-    if placement.data_type is DataType.DICOM:
-        rows = context.zone.query(
-            ["COLL_NAME", "DATA_NAME"],
-            Condition("META_DATA_ATTR_NAME", "=", "SOPInstanceUID"),
-            Condition("META_DATA_ATTR_VALUE", "=", placement.header.sop_instance_uid),
-        )
-        prefix = layout.studies(context.settings) + "/"
-        for collection, name in rows:
-            if f"{collection}/".startswith(prefix):
-                return f"{collection}/{name}"
+    if placement.data_type is DataType.DICOM and (there := same_instance(context, placement.header)) is not None:
+        return there
     collection, _, name = place.path.rpartition("/")
     taken = context.zone.query(["DATA_ID"], Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name))
     return place.path if taken else None
+
+
+def same_instance(context: Context, header: Header) -> str | None:
+    """The object of the archive that is this SOP instance."""
+    rows = context.zone.query(
+        ["COLL_NAME", "DATA_NAME"],
+        Condition("META_DATA_ATTR_NAME", "=", "SOPInstanceUID"),
+        Condition("META_DATA_ATTR_VALUE", "=", header.sop_instance_uid),
+    )
+    prefix = layout.studies(context.settings) + "/"
+    return next((f"{collection}/{name}" for collection, name in rows if f"{collection}/".startswith(prefix)), None)
 
 
 def foreseen(placement: Placement) -> str:

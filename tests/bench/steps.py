@@ -69,7 +69,7 @@ STEPS = (
     ("- the header", "microservices.agent", "", "read_header"),
     ("- the decision", "policy.birth", "", "decide"),
     ("- the series", "policy.place", "", "prepare"),
-    ("- whether it is there already", "policy.place", "", "occupant"),
+    ("- whether it is in the archive already", "policy.place", "", "same_instance"),
     ("after it: the AVUs", "microservices.agent", "Agent", "registered"),
 )
 
