@@ -158,6 +158,17 @@ def test_the_same_file_is_registered_once(site):
         assert ["/".join(row) for row in rows] == [placed]
 
 
+def test_an_instance_that_comes_again_before_the_first_is_described_waits(site):
+    new = site.register()
+    first = site.land(f"{T94}/dicom/a", dicom(new, sop="1.2.3"))
+    uid = AVU("SOPInstanceUID", "1.2.3")
+    site.connect().annotate(first, remove=[uid])
+    with pytest.raises(Exists):
+        site.land(f"{T94}/dicom/b", dicom(new, sop="1.2.3"))
+    site.connect().annotate(first, add=[uid])
+    assert site.land(f"{T94}/dicom/b", dicom(new, sop="1.2.3")).startswith(f"{site.settings.home}/landing/")
+
+
 def test_the_same_bytes_again_leave_one_copy(site):
     new = site.register()
     content = dicom(new, sop="1.2.5")
