@@ -170,8 +170,6 @@ def test_what_may_still_be_written_is_left_alone(make_site, monkeypatch):
     assert {status for _, status in replicas(site, path)[0]} == {"2", "4"}
     monkeypatch.setattr(verify, "PATIENCE_SECONDS", 0.0)
     assert site.verify(checksums=False)["busy"] == [path]
-    for number in "01":
-        site.iadmin("modrepl", "logical_path", path, "replica_number", number, "DATA_REPL_STATUS", "1")
     with site.new_connection(ALICE) as alice, pytest.raises(ZoneError):
         alice.give_up(path, certain=True)
     assert site.connect().give_up(path, certain=True)
