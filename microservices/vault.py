@@ -38,10 +38,8 @@ def read(query: Query, path: str, offset: int, length: int) -> bytes | None:
 
 def _read(file: str, size: int, offset: int, length: int) -> bytes | None:
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        with open(file, "rb", buffering=0) as opened:
+            descriptor = opened.fileno()
+            return os.pread(descriptor, length, offset) if os.fstat(descriptor).st_size == size else None
     except OSError:  # no file system's resource, or not readable: iRODS has other ways, and says what is wrong
         return None
-    try:
-        return os.pread(descriptor, length, offset) if os.fstat(descriptor).st_size == size else None
-    finally:
-        os.close(descriptor)
