@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -22,6 +23,38 @@ from policy.layout import landing
 from tests.zone import dying, template
 from tests.zone.names import USERS
 from tests.zone.site import SCANNERS, SITE, Inside, Site
+
+
+class Countdown:
+    """How many steps an agent of this process may still take; less than 0: all it wants."""
+
+    def __init__(self) -> None:
+        self.left = -1
+
+    @property
+    def has_struck(self) -> bool:
+        """Whether the agent was killed since the number was set."""
+        return self._struck
+
+    @property
+    def left(self) -> int:
+        return self._left
+
+    @left.setter
+    def left(self, steps: int) -> None:
+        self._left, self._struck = steps, False
+
+    def counted(self, whole: Callable[..., object]) -> Callable[..., object]:
+        """The function as a step."""
+
+        def step(*arguments: object, **named: object) -> object:
+            if self._left == 0:
+                self._struck = True
+                raise dying.Killed
+            self._left -= 1
+            return whole(*arguments, **named)
+
+        return step
 
 
 class EmbeddedSite(Site):
@@ -113,6 +146,17 @@ class EmbeddedSite(Site):
             for function in functions:
                 failing.setattr(function, lambda *a: 1 / 0)
             yield
+
+    @contextmanager
+    def counted(self, steps: Sequence[tuple[str, str, str]]) -> Iterator[Countdown]:
+        """Within the block, agents count what they do of these (module, class or "", function), and die where they are told to."""
+        countdown = Countdown()
+        with pytest.MonkeyPatch.context() as patch:
+            for module, owner, name in steps:
+                where = importlib.import_module(module)
+                where = getattr(where, owner) if owner else where
+                patch.setattr(where, name, countdown.counted(getattr(where, name)))
+            yield countdown
 
     def killed(self, rule: str, verb: str, when: str) -> None:
         vault = self.vault(self.settings.archive.resource)

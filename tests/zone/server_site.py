@@ -9,7 +9,7 @@ import json
 import os
 import pickle
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -60,6 +60,30 @@ def main(rule_args, callback, rei):
     callback.writeString("stdout", base64.b64encode(pickle.dumps(answered)).decode())
 """
 """Runs one verb in the server, of the library that is installed there."""
+
+
+class Countdown:
+    """How many steps an agent of the server may still take; less than 0: all it wants."""
+
+    STRUCK = -(10**9)
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.left = -1
+        file.chmod(0o666)
+
+    @property
+    def left(self) -> int:
+        return int(self.file.read_text())
+
+    @left.setter
+    def left(self, steps: int) -> None:
+        self.file.write_text(str(steps))
+
+    @property
+    def has_struck(self) -> bool:
+        """Whether an agent was killed since the number was set."""
+        return self.left <= self.STRUCK
 
 
 class ServerSite(Site):
@@ -142,6 +166,14 @@ class ServerSite(Site):
         text = dying.IN_CORE.format(verb=verb, when=when, vault=self.vault(self.settings.archive.resource))
         with self._altered(text), self.new_connection() as zone, pytest.raises(ZoneError, match="server response"):
             zone.rule(f"mrdata_{rule}", "{}")
+
+    @contextmanager
+    def counted(self, steps: Sequence[tuple[str, str, str]]) -> Iterator[Countdown]:
+        """Within the block, agents count what they do of these (module, class or "", function), and die where they are told to."""
+        countdown = Countdown(self.folder / "steps")
+        text = dying.IN_CORE_COUNTED.format(steps=list(steps), counter=str(countdown.file), struck=Countdown.STRUCK)
+        with self._altered(text):
+            yield countdown
 
     @contextmanager
     def _altered(self, text: str) -> Iterator[None]:

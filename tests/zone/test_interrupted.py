@@ -3,68 +3,44 @@
 The steps are what changes the zone. After each number of them the agent is stopped, as a kill stops it, and a new one goes on.
 """
 
-import pytest
-
-from microservices.zone import ServerZone
 from policy import layout
+from policy.zone import ZoneError
+from tests.zone.dying import Killed
 from tests.zone.names import ALICE, BOB, PAIN
 from tests.zone.test_withdrawal import SECRET, copies, describe_site, events, found, held, scanned
 
-CHANGES = ("write", "make_collection", "rename", "remove", "erase", "annotate", "permit", "inherit", "prune", "_modify")
+VERBS = ("write", "make_collection", "rename", "remove", "erase", "annotate", "permit", "inherit", "prune", "_modify")
+CHANGES = [("microservices.zone", "ServerZone", verb) for verb in VERBS]
 
 
-class Killed(BaseException):
-    """Nothing catches it on its way, as nothing outlives a kill."""
-
-
-class Killer:
-    """Stops the agent before its change number `after`; counts them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.left, self.done = -1, 0
-        for verb in CHANGES:
-            monkeypatch.setattr(ServerZone, verb, self._counted(getattr(ServerZone, verb)))
-
-    def _counted(self, verb):
-        def call(zone, *arguments, **named):
-            if self.left == 0:
-                raise Killed
-            self.left -= 1
-            self.done += 1
-            return verb(zone, *arguments, **named)
-
-        return call
-
-
-def interrupted_everywhere(site, killer: Killer, first, again, stride: int = 1) -> int:
+def interrupted_everywhere(site, killer, first, again, stride: int = 1) -> int:
     """Does `first` and is killed before its n-th change, for each n; `again` goes on, is killed as well, and ends undisturbed."""
     step = 0
     while True:
         killer.left = step
-        try:
-            first(step)
-        except Killed:
-            site.reconnect()
-        else:
+        if not struck(site, killer, first, step):
             killer.left = -1
             return step
         killer.left = step // 2
-        try:
-            again(step)
-        except Killed:
-            site.reconnect()
+        struck(site, killer, again, step)
         killer.left = -1
         again(step)
         step += stride
 
 
-@pytest.fixture
-def killer(monkeypatch):
-    return Killer(monkeypatch)
+def struck(site, killer, act, step: int) -> bool:
+    """Whether the agent was killed while it did this."""
+    try:
+        act(step)
+    except (Killed, ZoneError):
+        if not killer.has_struck:
+            raise
+        site.reconnect()
+        return True
+    return False
 
 
-@pytest.mark.embedded
-def test_a_withdrawal_killed_anywhere_is_finished_by_the_next_run(make_site, killer):
+def test_a_withdrawal_killed_anywhere_is_finished_by_the_next_run(make_site):
     site = describe_site(make_site)
     made: list[str] = []
 
@@ -80,7 +56,8 @@ def test_a_withdrawal_killed_anywhere_is_finished_by_the_next_run(make_site, kil
             site.rule("lifecycle")
         site.rule("lifecycle")
 
-    steps = interrupted_everywhere(site, killer, withdraw, go_on, stride=3)
+    with site.counted(CHANGES) as killer:
+        steps = interrupted_everywhere(site, killer, withdraw, go_on, stride=3)
     assert steps > 10
     assert found(site, ALICE, *made, SECRET) == []
     assert found(site, BOB, *made, SECRET) == []
@@ -89,8 +66,7 @@ def test_a_withdrawal_killed_anywhere_is_finished_by_the_next_run(make_site, kil
         assert site.connect(ALICE).read(f"/{site.settings.zone}/home/{ALICE}/{PAIN}of{one}.nii", 0, 99) == b"converted"
 
 
-@pytest.mark.embedded
-def test_a_restoration_killed_anywhere_is_finished_by_the_next_run(make_site, killer):
+def test_a_restoration_killed_anywhere_is_finished_by_the_next_run(make_site):
     site = describe_site(make_site)
     new = scanned(site, images=1)
     tops = [f"{layout.study(site.settings, PAIN)}/experiments/{new}", *copies(site, new)]
@@ -109,12 +85,12 @@ def test_a_restoration_killed_anywhere_is_finished_by_the_next_run(make_site, ki
         assert {top: held(site, top) for top in tops} == before
         killer.left = left
 
-    assert interrupted_everywhere(site, killer, restore, go_on, stride=2) > 10
+    with site.counted(CHANGES) as killer:
+        assert interrupted_everywhere(site, killer, restore, go_on, stride=2) > 10
     assert {top: held(site, top) for top in tops} == before
 
 
-@pytest.mark.embedded
-def test_an_erasure_killed_anywhere_is_finished_by_the_next_run(make_site, killer):
+def test_an_erasure_killed_anywhere_is_finished_by_the_next_run(make_site):
     site = describe_site(make_site, withdrawal_days=0.0)
     made: list[str] = []
 
@@ -130,7 +106,8 @@ def test_an_erasure_killed_anywhere_is_finished_by_the_next_run(make_site, kille
             site.rule("lifecycle")
         site.rule("lifecycle")
 
-    assert interrupted_everywhere(site, killer, erase, go_on, stride=4) > 10
+    with site.counted(CHANGES) as killer:
+        assert interrupted_everywhere(site, killer, erase, go_on, stride=4) > 10
     site.rule("lifecycle")
     receipts = layout.receipts(site.settings)
     for one in made:
@@ -140,8 +117,7 @@ def test_an_erasure_killed_anywhere_is_finished_by_the_next_run(make_site, kille
         assert [kind for kind, _ in events(site, one)] == ["erased"]
 
 
-@pytest.mark.embedded
-def test_a_finalization_killed_anywhere_is_finished_by_the_next_run(make_site, killer):
+def test_a_finalization_killed_anywhere_is_finished_by_the_next_run(make_site):
     site = describe_site(make_site)
     made: list[str] = []
 
@@ -154,7 +130,8 @@ def test_a_finalization_killed_anywhere_is_finished_by_the_next_run(make_site, k
     def go_on(_: int) -> None:
         site.rule("experiment_finalize", {"experiment": made[-1]})
 
-    assert interrupted_everywhere(site, killer, finalize, go_on) > 10
+    with site.counted(CHANGES) as killer:
+        assert interrupted_everywhere(site, killer, finalize, go_on) > 10
     for one in made:
         avus = site.avus(f"studies/{PAIN}/experiments/{one}")
         assert avus["State"] == "finalized"
