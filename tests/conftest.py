@@ -8,7 +8,7 @@ import uuid
 import pytest
 from hypothesis import settings
 
-_EMBEDDED = ("test_embedded", "test_cli", "test_demo", "test_killed")
+_EMBEDDED = ("test_embedded", "test_cli", "test_demo", "test_killed.py")
 """Tests that make embedded zones, or kill the processes of one."""
 
 

@@ -3,25 +3,24 @@
 A step is whatever changes something outside the process: a microservice that writes, an object or a ref of git, a push, a file.
 """
 
+import importlib
 import json
 import os
 import signal
 import sys
 from pathlib import Path
 
-from dulwich.object_store import DiskObjectStore
-from dulwich.refs import DiskRefsContainer
-
 from embedded.client import EmbeddedZone
-from microservices import castellum
-from microservices.history import GitHistory
-from microservices.zone import ServerZone
 
+_CHANGES = ("make_collection", "write", "rename", "_modify", "permit", "inherit", "_iadmin")
 STEPS = [
-    (ServerZone, "make_collection"), (ServerZone, "write"), (ServerZone, "rename"), (ServerZone, "_modify"), (ServerZone, "permit"),
-    (ServerZone, "inherit"), (ServerZone, "_iadmin"), (DiskObjectStore, "add_object"), (DiskObjectStore, "add_objects"),
-    (DiskRefsContainer, "set_if_equals"), (DiskRefsContainer, "add_if_new"), (GitHistory, "push"), (castellum, "_keep"),
-]  # fmt: skip
+    *(("microservices.zone", "ServerZone", verb) for verb in _CHANGES),
+    *(("dulwich.object_store", "DiskObjectStore", name) for name in ("add_object", "add_objects")),
+    *(("dulwich.refs", "DiskRefsContainer", name) for name in ("set_if_equals", "add_if_new")),
+    ("microservices.history", "GitHistory", "push"),
+    ("microservices.castellum", "", "_keep"),
+]
+"""(module, class or "", function)."""
 
 
 def main() -> None:
@@ -29,23 +28,25 @@ def main() -> None:
     folder, last = Path(sys.argv[1]), int(sys.argv[2])
     taken = 0
 
-    def counted(owner, name):
-        whole = getattr(owner, name)
+    def counted(module, owner, name):
+        where = importlib.import_module(module)
+        where = getattr(where, owner) if owner else where
+        whole = getattr(where, name)
 
         def step(*arguments, **named):
             nonlocal taken
             taken += 1
             if taken == last:
-                print(f"{getattr(owner, '__name__', owner)}.{name}", file=sys.stderr, flush=True)
+                print(f"{owner or module}.{name}", file=sys.stderr, flush=True)
                 os.kill(os.getpid(), signal.SIGKILL)
             return whole(*arguments, **named)
 
-        setattr(owner, name, step)
+        setattr(where, name, step)
 
     with EmbeddedZone(folder, "mrdata") as zone:
         zone.rule("mrdata_health", "{}")
-        for owner, name in STEPS:
-            counted(owner, name)
+        for step in STEPS:
+            counted(*step)
         print(json.dumps(json.loads(zone.rule("mrdata_castellum_poll", "{}")) | {"steps": taken}))
 
 

@@ -106,6 +106,7 @@ class ServerSite(Site):
             for branch in layout.Branch:
                 (self.folder / "landing" / scanner / branch).mkdir(parents=True)
         self._connections: dict[str, IrodsZone] = {}
+        self._is_closed = False
         self.rule("prepare")
         self.open()
 
@@ -194,7 +195,10 @@ class ServerSite(Site):
         return ServerClients(self, self.server.accounts[self._acting])
 
     def close(self) -> None:
-        """Removes what the test made."""
+        """Removes what the test made; once."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         self.reconnect()
         replace(self.settings_file, self._settings_before)
         with self.new_connection() as zone:

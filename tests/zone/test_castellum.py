@@ -36,6 +36,11 @@ class Polled:
         self.zone = self.site.connect()
         self.forget()
 
+    def close(self) -> None:
+        """The next site of the same server begins with nothing."""
+        self.forget()
+        self.site.close()
+
     def forget(self) -> None:
         """The zone follows nothing."""
         path = studies(self.site.settings)
