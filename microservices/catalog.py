@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from microservices import codes
 from microservices.rename import move
-from policy.zone import AVU, Access, Among, Condition, NotFound, Stat, ZoneError, access_named
+from policy.zone import AVU, Access, Among, Condition, NotFound, Stat, ZoneError, access_named, data_object
 
 _ESCAPE = re.compile(r"\\x[0-9A-Fa-f]{2}")
 
@@ -75,25 +75,18 @@ class Catalog(ABC):
         rows = self.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", group))
         return {user for (user,) in rows} - {group}
 
-    def entity(self, path: str) -> tuple[str, list[Condition]]:
+    def entity(self, path: str) -> tuple[str, Sequence[Condition]]:
         """`DATA` or `COLL`, and the conditions that select it. NotFound where there is neither."""
-        conditions = data_object(path)
-        if self.query(["DATA_ID"], *conditions):
-            return "DATA", conditions
-        conditions = [Condition("COLL_NAME", "=", path)]
-        if self.query(["COLL_ID"], *conditions):
-            return "COLL", conditions
+        if self.query(["DATA_ID"], *data_object(path)):
+            return "DATA", data_object(path)
+        collection = [Condition("COLL_NAME", "=", path)]
+        if self.query(["COLL_ID"], *collection):
+            return "COLL", collection
         raise NotFound(f"{path} is not there")
 
 
 def _metadata(kind: str) -> list[str]:
     return [f"META_{kind}_ATTR_{part}" for part in ("NAME", "VALUE", "UNITS")]
-
-
-def data_object(path: str) -> list[Condition]:
-    """The conditions that select a data object."""
-    collection, _, name = path.rpartition("/")
-    return [Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)]
 
 
 def unfindable(path: str) -> bool:

@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from microservices import vault
-from microservices.catalog import data_object, demand
-from policy.zone import Condition, NotFound
+from microservices.catalog import demand
+from microservices.vault import Query, is_here
+from policy.zone import Condition, NotFound, data_object
 
 STALE, INTERMEDIATE = "0", "2"
-Query = Callable[..., list[tuple[str, ...]]]
-"""`policy.zone.Zone.query`."""
 Modify = Callable[[str, str, str], None]
 """Writes a column of the replica with this number, in the catalog alone: `iadmin modrepl`."""
 
@@ -57,7 +55,7 @@ def _original(data_status: str) -> str:
 def _may_be_written(query: Query, resource: str, file: str) -> bool:
     """True unless the resource is this host's, and no process of the file's owner has it open."""
     hosts = {host for (host,) in query(["RESC_LOC"], Condition("RESC_NAME", "=", resource))}
-    if not all(map(vault.is_here, hosts)):
+    if not all(map(is_here, hosts)):
         return True
     try:
         return is_open(file)

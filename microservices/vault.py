@@ -7,11 +7,10 @@ import socket
 from collections.abc import Callable
 from functools import cache
 
-from microservices.catalog import data_object
-from policy.zone import Condition
+from policy.zone import GOOD, Condition, data_object
 
 Query = Callable[..., list[tuple[str, ...]]]
-GOOD = "1"
+"""`policy.zone.Zone.query`."""
 
 
 def is_here(host: str) -> bool:

@@ -116,7 +116,7 @@ class ServerZone(Catalog):
                 raise
         self._collections.add(path)
 
-    def entity(self, path: str) -> tuple[str, list[Condition]]:
+    def entity(self, path: str) -> tuple[str, Sequence[Condition]]:
         """As for every catalog, and remembered."""
         kind, conditions = super().entity(path)
         if kind == "COLL":

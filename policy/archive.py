@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from policy import durability, expanded, layout, unfinished
 from policy.context import Context
 from policy.volume import Tally
-from policy.zone import Condition, NotFound, ZoneError
-
-GOOD = "1"
+from policy.zone import GOOD, Condition, NotFound, ZoneError, data_object
 
 
 def archive(context: Context) -> Counter[str]:
@@ -85,12 +83,8 @@ def archive_object(context: Context, path: str) -> str:
 def _good(context: Context, path: str, resource: str, checksum: str) -> list[str]:
     """The files of the good replicas with this checksum on a resource."""
     good = [Condition("DATA_REPL_STATUS", "=", GOOD), Condition("DATA_CHECKSUM", "=", checksum)]
-    return [file for (file,) in context.zone.query(["DATA_PATH"], *_of(path), Condition("DATA_RESC_NAME", "=", resource), *good)]
+    return [file for (file,) in context.zone.query(["DATA_PATH"], *data_object(path), Condition("DATA_RESC_NAME", "=", resource), *good)]
 
 
 def _resources(context: Context, path: str) -> set[str]:
-    return {name for (name,) in context.zone.query(["DATA_RESC_NAME"], *_of(path))}
-
-
-def _of(path: str) -> tuple[Condition, Condition]:
-    return Condition("COLL_NAME", "=", layout.parent(path)), Condition("DATA_NAME", "=", path.rpartition("/")[2])
+    return {name for (name,) in context.zone.query(["DATA_RESC_NAME"], *data_object(path))}

@@ -10,7 +10,7 @@ from policy.ingest import Placement, decide, place_of
 from policy.layout import DataType
 from policy.objects import read_object
 from policy.registry import Registry
-from policy.zone import Condition, NotFound
+from policy.zone import NotFound, data_object
 
 
 def before(context: Context, path: str, file: str) -> str | None:
@@ -67,6 +67,4 @@ def describe(context: Context, path: str) -> bool:
 
 def _files(context: Context, path: str) -> list[str]:
     """The files of an object's replicas."""
-    collection, _, name = path.rpartition("/")
-    rows = context.zone.query(["DATA_PATH"], Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name))
-    return [file for (file,) in rows]
+    return [file for (file,) in context.zone.query(["DATA_PATH"], *data_object(path))]

@@ -16,7 +16,7 @@ from policy.layout import DataType
 from policy.personal_data import PERSONAL
 from policy.settings import Expanded
 from policy.vocabulary import UNITS
-from policy.zone import AVU, Condition
+from policy.zone import AVU, GOOD, Condition, data_object
 
 METADATA = "metadata.yaml"
 READ = "MetadataRead"
@@ -32,7 +32,6 @@ _OURS = {"LandingPath", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID
 _OURS |= {"DerivedFrom", "Inputs", "InputsChecksum", "MadeBy", "ProductState", "ProductDetail", "Reassigned", READ}
 _OURS |= {"Reason", "Detail", "Quarantined", "HeaderSays", "Candidate", "Tries", "NextTry", "LastError"}
 _PREFIXES = ("irods::", "mrdata", "Retention", "Finalize", "Checksum", "Event", "Audit")
-GOOD = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,8 @@ def again(context: Context, path: str, checksum: str) -> dict[str, bool]:
 
 
 def _is_archived(context: Context, path: str, checksum: str) -> bool:
-    collection, _, name = path.rpartition("/")
-    rows = context.zone.query(
-        ["DATA_REPL_STATUS", "DATA_CHECKSUM"],
-        Condition("COLL_NAME", "=", collection),
-        Condition("DATA_NAME", "=", name),
-        Condition("DATA_RESC_NAME", "=", context.settings.archive.resource),
-    )
+    archived = Condition("DATA_RESC_NAME", "=", context.settings.archive.resource)
+    rows = context.zone.query(["DATA_REPL_STATUS", "DATA_CHECKSUM"], *data_object(path), archived)
     return (GOOD, checksum) in rows
 
 

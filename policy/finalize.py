@@ -12,7 +12,7 @@ from policy import archive, below, lock, manifest, reassign, retention, state, w
 from policy.context import Context
 from policy.experiment import Experiment, State
 from policy.layout import DataType
-from policy.zone import AVU, Condition
+from policy.zone import AVU, GOOD, Condition
 
 ASKED = "FinalizeAsked"
 """AVU of a finished experiment that is to be finalized as soon as it can be: who asked."""
@@ -82,7 +82,7 @@ def obstacle(context: Context, experiment: Experiment) -> str:
     elsewhere = [Condition("DATA_RESC_NAME", "!=", resource) for resource in archive.resources(context)]
     for what, conditions in (
         ("objects that are not on the archive resource yet", elsewhere),
-        ("objects with a replica that is not good", [Condition("DATA_REPL_STATUS", "!=", archive.GOOD)]),
+        ("objects with a replica that is not good", [Condition("DATA_REPL_STATUS", "!=", GOOD)]),
     ):
         paths = [f"{experiment.path}/{data_type}" for data_type in DataType]
         found = {row for path in paths for row in below.rows(context, path, ["DATA_NAME"], *conditions)}

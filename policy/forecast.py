@@ -5,16 +5,16 @@ from __future__ import annotations
 import calendar
 import time
 
-from policy import layout, replicas, review
+from policy import layout, review
 from policy.context import Context
 from policy.fixity_state import DAY, VERIFIED, State
-from policy.zone import Condition
+from policy.zone import GOOD, Condition
 
 
 def foresee(context: Context, state: State) -> None:
     """Counts the archive, and says how old a checksum will get at most: each waits for those before it."""
     mine = Condition("COLL_NAME", "like", layout.studies(context.settings) + "/%")
-    ((total,),) = context.zone.select(["sum(DATA_SIZE)"], mine, Condition("DATA_REPL_STATUS", "=", replicas.GOOD))
+    ((total,),) = context.zone.select(["sum(DATA_SIZE)"], mine, Condition("DATA_REPL_STATUS", "=", GOOD))
     rows = context.zone.select(
         ["META_COLL_ATTR_VALUE", "count(COLL_ID)"], Condition("META_COLL_ATTR_NAME", "=", VERIFIED), mine, order="META_COLL_ATTR_VALUE"
     )

@@ -10,7 +10,7 @@ from contextlib import suppress
 from policy import below, layout
 from policy.context import Context
 from policy.manifest import sha256
-from policy.zone import Condition
+from policy.zone import Condition, data_object
 
 LANDING_PATH = "LandingPath"
 
@@ -38,7 +38,7 @@ def remove_replicas(context: Context, path: str) -> bool:
     """Removes the files that objects at or below a path are registered from in place: what is erased in iRODS only is not erased."""
     root = context.settings.landing.folder.rstrip("/") + "/"
     rows = below.rows(context, path, ["DATA_NAME", "DATA_PATH"]) or context.zone.query(
-        ["COLL_NAME", "DATA_NAME", "DATA_PATH"], *_object(path)
+        ["COLL_NAME", "DATA_NAME", "DATA_PATH"], *data_object(path)
     )
     removed = [_removed(context, file) for *_, file in rows if file.startswith(root)]
     return all(removed)
@@ -54,11 +54,6 @@ def remove_folders(context: Context, landing_paths: Iterable[str]) -> None:
             with suppress(OSError):  # it is not empty, or not there
                 os.rmdir(f"{folder}/{relative}")
             relative = layout.parent(relative)
-
-
-def _object(path: str) -> tuple[Condition, Condition]:
-    collection, _, name = path.rpartition("/")
-    return Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)
 
 
 def _gone(context: Context, landing_path: str, size: int, checksum: str, archived_only: bool) -> bool:

@@ -17,7 +17,7 @@ from policy.experiment import State
 from policy.header import Header
 from policy.ingest import Placement, Quarantine, Reason
 from policy.layout import DataType, Landed
-from policy.zone import AVU, Access, Condition, Exists, NotFound
+from policy.zone import AVU, Access, Condition, Exists, NotFound, data_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,7 @@ def occupant(context: Context, placement: Placement, place: Place) -> str | None
     """The object that holds this file's place already: the same SOP instance anywhere in the archive, or the same path."""
     if placement.data_type is DataType.DICOM and (there := same_instance(context, placement.header)) is not None:
         return there
-    collection, _, name = place.path.rpartition("/")
-    taken = context.zone.query(["DATA_ID"], Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name))
-    return place.path if taken else None
+    return place.path if context.zone.query(["DATA_ID"], *data_object(place.path)) else None
 
 
 def same_instance(context: Context, header: Header) -> str | None:

@@ -10,9 +10,8 @@ from enum import StrEnum
 
 from policy import archive, lock
 from policy.context import Context
-from policy.zone import Condition, Damaged, NotFound, ZoneError
+from policy.zone import GOOD, Condition, Damaged, NotFound, ZoneError
 
-GOOD = "1"
 BUSY = ("2", "3", "4")
 """Intermediate, and the two kinds of locked (irods/objInfo.h)."""
 

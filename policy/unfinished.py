@@ -6,9 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from policy.context import Context
-from policy.zone import Condition, ZoneError
+from policy.zone import GOOD, Condition, ZoneError
 
-GOOD = "1"
 LONGEST = 600.0
 """Seconds that a process may take, beside ..."""
 SLOWEST = 1_000_000.0

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from policy import layout, quarantine
 from policy.context import Context
 from policy.experiment import State
-from policy.replicas import BUSY, GOOD
-from policy.zone import Condition, NotFound, ZoneError
+from policy.replicas import BUSY
+from policy.zone import GOOD, Condition, NotFound, ZoneError
 
 PATIENCE_SECONDS = 60.0
 """So long, in all, a run waits for what others are busy with."""

@@ -102,6 +102,16 @@ class Condition:
     value: str
 
 
+GOOD = "1"
+"""DATA_REPL_STATUS of a good replica (irods/objInfo.h)."""
+
+
+def data_object(path: str) -> tuple[Condition, Condition]:
+    """The conditions that select a data object."""
+    collection, _, name = path.rpartition("/")
+    return Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)
+
+
 @dataclass(frozen=True, slots=True)
 class Among:
     """`column in (values...)`: at least one value, and in a query none with a quote or a backslash."""

@@ -1,8 +1,20 @@
 """Agents that are killed (SIGKILL) when they come to a verb of the zone: `before` it, `within` it, or `after` it."""
 
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+
 
 class Killed(BaseException):
     """Of an embedded zone's agent: nothing catches it on its way, as nothing outlives a kill."""
+
+
+def located(steps: Sequence[tuple[str, str, str]]) -> Iterator[tuple[object, str]]:
+    """Where each step (module, class or "", function) is found: the module or the class, and the function's name."""
+    for module, owner, name in steps:
+        where = importlib.import_module(module)
+        yield (getattr(where, owner) if owner else where), name
 
 
 MORTAL = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import subprocess
@@ -152,9 +151,7 @@ class EmbeddedSite(Site):
         """Within the block, agents count what they do of these (module, class or "", function), and die where they are told to."""
         countdown = Countdown()
         with pytest.MonkeyPatch.context() as patch:
-            for module, owner, name in steps:
-                where = importlib.import_module(module)
-                where = getattr(where, owner) if owner else where
+            for where, name in dying.located(steps):
                 patch.setattr(where, name, countdown.counted(getattr(where, name)))
             yield countdown
 

@@ -3,7 +3,6 @@
 A step is whatever changes something outside the process: a microservice that writes, an object or a ref of git, a push, a file.
 """
 
-import importlib
 import json
 import os
 import signal
@@ -11,6 +10,7 @@ import sys
 from pathlib import Path
 
 from embedded.client import EmbeddedZone
+from tests.zone.dying import located
 
 _CHANGES = ("make_collection", "write", "rename", "_modify", "permit", "inherit", "_iadmin")
 STEPS = [
@@ -28,16 +28,14 @@ def main() -> None:
     folder, last = Path(sys.argv[1]), int(sys.argv[2])
     taken = 0
 
-    def counted(module, owner, name):
-        where = importlib.import_module(module)
-        where = getattr(where, owner) if owner else where
+    def counted(where, name):
         whole = getattr(where, name)
 
         def step(*arguments, **named):
             nonlocal taken
             taken += 1
             if taken == last:
-                print(f"{owner or module}.{name}", file=sys.stderr, flush=True)
+                print(f"{where.__name__}.{name}", file=sys.stderr, flush=True)
                 os.kill(os.getpid(), signal.SIGKILL)
             return whole(*arguments, **named)
 
@@ -45,8 +43,8 @@ def main() -> None:
 
     with EmbeddedZone(folder, "mrdata") as zone:
         zone.rule("mrdata_health", "{}")
-        for step in STEPS:
-            counted(*step)
+        for where, name in located(STEPS):
+            counted(where, name)
         print(json.dumps(json.loads(zone.rule("mrdata_castellum_poll", "{}")) | {"steps": taken}))
 
 
