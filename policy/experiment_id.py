@@ -1,7 +1,8 @@
 """The ExperimentID: `XXXX-XXXX`, what the operator types in the scanner's Patient Name field.
 
 Seven random characters and one check character (ISO 7064 MOD 37-2: finds every single wrong character and every swap of
-two) from the digits and the letters without I, L, O and U, which people confuse.
+two) from the digits and the letters without I, L, O and U, which people confuse. Two or more are digits, so that one wrong
+character leaves it unlike any name (`looks_meant`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import secrets
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 8
+_DIGITS = 2
 _REPAIRS = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 
@@ -38,20 +40,20 @@ def parse(typed: str) -> str | None:
 
 
 def looks_meant(typed: str) -> bool:
-    """Whether somebody seems to have meant an ExperimentID: about as long, and with a digit or in its written form."""
+    """Whether somebody seems to have meant an ExperimentID: about as long, and with a digit, which names have not."""
     text = normalise(typed)
     return LENGTH - 1 <= len(text) <= LENGTH + 1 and text.isalnum() and any(c.isdigit() for c in typed)
 
 
 def draw() -> str:
-    """A random ExperimentID. A draw whose check character is outside the alphabet (13 of 100) is thrown away."""
+    """A random ExperimentID. A draw whose check character is outside the alphabet or with less than two digits is thrown away."""
     from stdnum.iso7064 import mod_37_2
 
     while True:
         text = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH - 1))
-        check = mod_37_2.calc_check_digit(text)
-        if check in ALPHABET:
-            return f"{text[:4]}-{text[4:]}{check}"
+        text += mod_37_2.calc_check_digit(text)
+        if text[-1] in ALPHABET and sum(c.isdigit() for c in text) >= _DIGITS:
+            return f"{text[:4]}-{text[4:]}"
 
 
 def distance(a: str, b: str) -> int:

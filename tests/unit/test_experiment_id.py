@@ -37,6 +37,11 @@ def test_every_swap_of_neighbours_is_found(position):
     assert (parse(wrong) is None) == (wrong != right)
 
 
+def test_a_drawn_one_with_one_wrong_character_still_looks_meant():
+    for right in (draw() for _ in range(500)):
+        assert all(looks_meant(f"{right[:at]}B{right[at + 1 :]}") for at in range(len(right)))
+
+
 def test_draws_are_valid_and_differ():
     drawn = {draw() for _ in range(500)}
     assert len(drawn) == 500

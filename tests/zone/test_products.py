@@ -50,7 +50,8 @@ class Scanned:
         self.site = site
         self.experiment = site.register(**registration)
         # UIDs follow from the moment: never those of another test in the same zone.
-        self.session = Session(self.experiment, datetime(2026, 1, 2, 9) + timedelta(milliseconds=secrets.randbelow(10**10)))
+        moment = timedelta(days=secrets.randbelow(1000), milliseconds=secrets.randbelow(10 * 3600 * 1000))
+        self.session = Session(self.experiment, datetime(2024, 1, 2, 9) + moment)
         self.lines: list[str] = []
         self.study = f"studies/{PAIN}"
         self.base = f"{self.study}/experiments/{self.experiment}"
