@@ -30,7 +30,7 @@ class Polled:
         subprocess.run(["chmod", "-R", "a+rwX", str(open_folder / "remote.git")], check=True)
         given = {
             "source": "http", "url": castellum.url, "token_file": str(open_folder / "token"), "attributes": ALLOWED, "tries": 2,
-            "retry_seconds": 0.01, "timeout_seconds": 1, "repository": str(open_folder / "mixed-use.git"), "remote": f"file://{open_folder}/remote.git",
+            "retry_seconds": 0.01, "timeout_seconds": 30, "repository": str(open_folder / "mixed-use.git"), "remote": f"file://{open_folder}/remote.git",
         }  # fmt: skip
         self.site = make_site(castellum={**given, **settings})
         self.zone = self.site.connect()
@@ -91,8 +91,8 @@ def castellum():
 
 
 @pytest.fixture
-def polled(make_site, castellum, open_folder):
-    made = Polled(make_site, castellum, open_folder)
+def polled(make_site, castellum, open_folder, request):
+    made = Polled(make_site, castellum, open_folder, **getattr(request, "param", {}))
     yield made
     made.forget()
 
@@ -228,6 +228,7 @@ LIST = [f for f in FAULTS if f not in ("status 503 once", "cut page", "no attrib
 """Of the two studies one may end, and a study in the list has no attributes."""
 
 
+@pytest.mark.parametrize("polled", [{"timeout_seconds": 1}], indirect=True, ids=["impatient"])
 @pytest.mark.parametrize("where", ["list", "subjects"])
 def test_an_error_is_never_a_removal(polled, castellum, where):
     polled.good_poll()

@@ -79,7 +79,7 @@ def make_context(make_site, hooks, tmp_path_factory, server):
         secret.chmod(0o600)
         given = {name: {"url": hook.url, "secret_file": str(secret), **changes.pop(name, {})} for name, hook in hooks.items()}
         lifecycle = changes.pop("lifecycle", {})
-        site = make_site(events={"hooks": given, "retry_seconds": 0, "timeout_seconds": 1.0, **changes}, lifecycle=lifecycle)
+        site = make_site(events={"hooks": given, "retry_seconds": 0, "timeout_seconds": 2.0, **changes}, lifecycle=lifecycle)
         return site, Context(site.connect(), site.settings, read_header)
 
     return make
@@ -144,7 +144,7 @@ def test_a_hook_that_hangs_and_one_that_is_not_there_let_the_other_have_its_even
     new = site.register()
     event.emit(context, "finished", new)
     numbers = [e.number for e in event.events(context, Registry(context).experiment(new))]
-    hooks["first"].answer = lambda e: time.sleep(3) or 200
+    hooks["first"].answer = lambda e: time.sleep(6) or 200
     start = time.monotonic()
     assert site.rule("events")["failed"] == 1
     assert time.monotonic() - start < 15
