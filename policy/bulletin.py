@@ -13,10 +13,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from policy import small_object
 from policy.settings import Settings
 from policy.zone import NotFound, Zone
-
-_LARGEST = 1 << 20
 
 
 def collection(settings: Settings) -> str:
@@ -29,16 +28,12 @@ def tell(zone: Zone, settings: Settings, name: str, what: Mapping[str, object]) 
     path = f"{collection(settings)}/{name}.json"
     text = (json.dumps(what, ensure_ascii=False) + "\n").encode()
     try:
-        zone.write(path, text)
+        small_object.write(zone, path, text)
     except NotFound:
         zone.make_collection(path.rpartition("/")[0])
-        zone.write(path, text)
+        small_object.write(zone, path, text)
 
 
 def told(zone: Zone, settings: Settings, name: str) -> dict[str, Any]:
-    """What was told last; empty where nothing was, or its writer was killed in the middle of it."""
-    try:
-        held = json.loads(zone.read(f"{collection(settings)}/{name}.json", 0, _LARGEST))
-    except (NotFound, ValueError):
-        return {}
-    return held if isinstance(held, dict) else {}
+    """What was told last; empty where nothing was."""
+    return small_object.load(zone, f"{collection(settings)}/{name}.json") or {}

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 
-from policy import layout
+from policy import layout, small_object
 from policy.context import Context
 from policy.replicas import Finding
 from policy.zone import Access, Condition
@@ -86,10 +86,9 @@ class Damage:
 
 def load(context: Context) -> State:
     """As the last run left it; new where there is none."""
-    path = f"{layout.fixity(context.settings)}/state.json"
-    if context.zone.stat(path) is None:
+    held = small_object.load(context.zone, f"{layout.fixity(context.settings)}/state.json")
+    if held is None:
         return State()
-    held = json.loads(context.zone.read(path, 0, _LARGEST))
     known = {f.name for f in fields(State)}  # a release before or after this one may know others
     years = {year: Year(**counts) for year, counts in held.pop("years", {}).items()}
     return State(**{name: value for name, value in held.items() if name in known}, years=years)
@@ -98,7 +97,8 @@ def load(context: Context) -> State:
 def save(context: Context, state: State) -> None:
     """Replaces what is there."""
     prepare(context)
-    context.zone.write(f"{layout.fixity(context.settings)}/state.json", (json.dumps(asdict(state), indent=1) + "\n").encode())
+    path = f"{layout.fixity(context.settings)}/state.json"
+    small_object.write(context.zone, path, (json.dumps(asdict(state), indent=1) + "\n").encode())
 
 
 def prepare(context: Context) -> None:
@@ -119,11 +119,12 @@ def note(context: Context, findings: Iterable[Finding]) -> None:
     folder = f"{layout.fixity(context.settings)}/damage/{when[:4]}"
     context.zone.make_collection(folder)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    context.zone.write(f"{folder}/{when.replace('-', '').replace(':', '')}_{digest}.json", text.encode())
+    small_object.write(context.zone, f"{folder}/{when.replace('-', '').replace(':', '')}_{digest}.json", text.encode())
 
 
 def damage(context: Context, year: str) -> list[Damage]:
     """What was found damaged in a year, in order of time."""
     folder = f"{layout.fixity(context.settings)}/damage/{year}"
-    names = sorted(name for (name,) in context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", folder)))
+    rows = context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", folder))
+    names = sorted(name for (name,) in rows if name.endswith(".json"))
     return [Damage(**held) for name in names for held in json.loads(context.zone.read(f"{folder}/{name}", 0, _LARGEST))]

@@ -1,0 +1,52 @@
+"""Small data objects that count as a whole or not at all, whoever reads meanwhile and wherever a writer is killed.
+
+<path>        what counts
+<path>.new    is written first; it counts in the moment in which the one before is gone and it has not got its name yet
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from policy.zone import NotFound, Zone, ZoneError
+
+_LARGEST = 1 << 24
+
+
+def write(zone: Zone, path: str, content: bytes) -> None:
+    """Creates or replaces the object. Raises NotFound where its collection is not there."""
+    draft = _draft(path)
+    is_there = zone.stat(path) is not None
+    if not is_there and _read(zone, draft) is not None:  # who wrote it was killed before it got its name
+        zone.move(draft, path)
+        is_there = True
+    zone.write(draft, content)
+    if is_there:
+        zone.erase(path)
+    zone.move(draft, path)
+
+
+def load(zone: Zone, path: str) -> dict[str, Any] | None:
+    """The JSON object that it holds; None where there is none. Raises ZoneError."""
+    for candidate in (path, _draft(path)):
+        with suppress(ZoneError):  # the last look tells, if it is one that lasts
+            if (found := _read(zone, candidate)) is not None:
+                return found
+    return _read(zone, path)  # it may have got its name between the two looks
+
+
+def _read(zone: Zone, path: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(zone.read(path, 0, _LARGEST))
+    except NotFound:
+        return None
+    except ValueError as error:
+        zone.log(f"{path} is no JSON, and counts as not there: {error}")
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _draft(path: str) -> str:
+    return f"{path}.new"
