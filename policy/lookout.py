@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 import time
 from collections import Counter
+from datetime import date, timedelta
 
 from policy import bulletin, delivery, fixity_state, layout, quarantine, schedule, volume
 from policy.board import HOUR, MINUTE, Board, Disk, Scanner, problems
@@ -101,25 +102,20 @@ def _landing(context: Context, board: Board, scanners: dict[str, Scanner]) -> No
 
 
 def _raw(context: Context, scanners: dict[str, Scanner]) -> None:
-    """Yesterday's experiments that have images and no raw data, once the nightly export is over."""
-    settings, now = context.settings.board, context.now()
-    here = time.localtime(now)
+    """The experiments with images of yesterday and no raw data, once the nightly export is over."""
+    settings, here = context.settings.board, time.localtime(context.now())
     if settings.raw_hour < 0 or here.tm_hour < settings.raw_hour:
         return
-    today = time.mktime((here.tm_year, here.tm_mon, here.tm_mday, 0, 0, 0, 0, 0, -1))
-    yesterday = time.mktime((here.tm_year, here.tm_mon, here.tm_mday - 1, 0, 0, 0, 0, 0, -1))
-    first, last = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) for at in (yesterday, today))
-    rows = context.zone.query(
-        ["COLL_NAME"],
-        Condition("META_COLL_ATTR_NAME", "=", "Registered"),
-        Condition("META_COLL_ATTR_VALUE", ">=", first),
-        Condition("META_COLL_ATTR_VALUE", "<", last),
-    )
-    for (path,) in rows:
-        experiment = _experiment(context, path) if path.startswith(layout.studies(context.settings) + "/") else None
-        if experiment is None or experiment.scanner not in scanners or experiment.state in (State.REGISTERED, State.WITHDRAWN):
+    yesterday = date(here.tm_year, here.tm_mon, here.tm_mday) - timedelta(days=1)
+    # The scanner's own date, which stands on each series.
+    scanned = Condition("META_COLL_ATTR_NAME", "=", "AcquisitionDate"), Condition("META_COLL_ATTR_VALUE", "=", f"{yesterday:%Y%m%d}")
+    root = layout.studies(context.settings) + "/"
+    series = {path for (path,) in context.zone.query(["COLL_NAME"], *scanned) if path.startswith(root)}
+    for found in sorted({found for path in series if (found := layout.experiment_of(context.settings, path))}):
+        experiment = Registry(context).experiment(found)
+        if experiment is None or experiment.scanner not in scanners or experiment.state == State.WITHDRAWN:
             continue
-        if _has(context, path, DataType.DICOM) and not _has(context, path, DataType.TWIX):
+        if not _has(context, experiment.path, DataType.TWIX):
             scanners[experiment.scanner].without_raw.append(experiment.id)
 
 

@@ -90,7 +90,7 @@ def test_a_silent_scanner_and_missed_raw_data(site):
     told(site)
     new, complete = site.register(), site.register()
     for experiment in (new, complete):
-        site.land(f"{T94}/dicom/silent{experiment}", dicom(experiment))
+        site.land(f"{T94}/dicom/silent{experiment}", dicom(experiment, AcquisitionDate=time.strftime("%Y%m%d")))
     site.land(f"{T94}/twix/{complete}.dat", twix(complete))
     now = time.time()
 
@@ -113,6 +113,21 @@ def test_a_silent_scanner_and_missed_raw_data(site):
     assert "raw_missing" in {p.code for p in at(tomorrow).problems}
     (scanner,) = (s for s in at(before_work).scanners if s.name == T94)
     assert scanner.without_raw == []
+    (scanner,) = (s for s in at(tomorrow + 86400).scanners if s.name == T94)
+    assert new not in scanner.without_raw, "told once"
+
+
+def test_raw_data_are_missed_on_the_day_after_the_scan_whenever_it_was_registered(site):
+    told(site)
+    new = site.register()
+    site.land(f"{T94}/dicom/planned{new}", dicom(new, AcquisitionDate="20990302"))
+
+    def missed(day):
+        at = datetime(2099, 3, day, 10).timestamp()
+        found = lookout.look(Context(site.connect(), site.settings, read_header, now=lambda: at))
+        return [experiment for scanner in found.scanners for experiment in scanner.without_raw]
+
+    assert [missed(day) for day in (2, 3, 4)] == [[], [new], []]
 
 
 def test_what_is_archived_is_plotted(pages, site, fresh):
