@@ -61,14 +61,15 @@ def create_app(gateway: Gateway, *, secure: bool = True) -> Flask:
 
 
 PAGES = (("home.home", "Studies"), ("search.search", "Search"), ("registration.form", "Register"), ("board.wall", "Board"))
-FOR_STEWARDS = (("desk.desk", "Quarantine"), ("words.withdrawals", "Withdrawn"))
+FOR_STEWARDS = (("desk.desk", "Quarantine"), ("reviews.reviews", "Reviews"), ("words.withdrawals", "Withdrawn"))
 """The navigation: endpoint and text."""
 
 
 def _blueprints() -> list[Blueprint]:
-    from forms import board, desk, experiment, home, registration, search, words
+    from forms import board, desk, experiment, home, registration, reviews, search, words
 
-    return [access.pages, home.pages, search.pages, registration.pages, experiment.pages, desk.pages, words.pages, board.pages]
+    found = (access, home, search, registration, experiment, desk, reviews, words, board)
+    return [module.pages for module in found]
 
 
 def _headers(response: Response) -> Response:

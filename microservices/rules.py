@@ -31,6 +31,7 @@ from policy import (
     study,
     sweep,
     verify,
+    words,
 )
 from policy.context import Context, Refused
 from policy.zone import Condition, ZoneError
@@ -216,7 +217,10 @@ def _reviews(context: Context, request: Request) -> object:
 
 
 def _review_close(context: Context, request: Request) -> object:
-    return asdict(review.close_review(context, request["key"], request["verdict"], by=str(request.get("by", ""))))
+    by = str(request.get("by", "")) or context.zone.whoami().name
+    words.demand_steward(context, by)
+    kind = str(request.get("kind", ""))
+    return asdict(review.close_review(context, str(request["key"]), str(request["verdict"]), by, kind))
 
 
 def _fixity(context: Context, request: Request) -> object:

@@ -14,6 +14,8 @@ from policy.withdrawn import Phase, Record
 from policy.zone import AVU, Access, Condition, ZoneError
 
 REVIEW = "withdrawal"
+ERASE = "erase"
+"""A verdict that begins with this lets it be erased."""
 TOLD = "EventsToErase"
 """AVU of the outbox of an erased experiment whose earlier events are still there; everybody may see it, and it says nothing else."""
 
@@ -30,7 +32,7 @@ def ask(context: Context, record: Record) -> None:
     if found:
         text = (
             f"Experiment {record.key} of study {record.study} is withdrawn, and nobody finds it any more. Before it is erased: "
-            f"{'; '.join(found)}. With a verdict that begins with `erase` it is erased when its time to be restored has passed; "
+            f"{'; '.join(found)}. With a verdict that begins with `{ERASE}` it is erased when its time to be restored has passed; "
             "else it stays hidden while this holds."
         )
         review.open_review(context, REVIEW, _key(record), text)
@@ -44,7 +46,7 @@ def is_due(context: Context, record: Record) -> bool:
         return all(has_receipt(context, one) for one in record.experiments)
     if not conflicts(context, record.retention_end, record.shared):
         return True
-    return review.verdict(context, REVIEW, _key(record)).lower().startswith("erase")
+    return review.verdict(context, REVIEW, _key(record)).lower().startswith(ERASE)
 
 
 def erase(context: Context, record: Record) -> str:

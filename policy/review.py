@@ -11,10 +11,12 @@ import json
 import time
 from dataclasses import asdict, dataclass
 
-from policy import layout
+from policy import audit, experiment_id, layout, small_object
 from policy.context import Context, Refused
 from policy.zone import Access, Condition
 
+PAGE = 50
+"""Reviews on one page."""
 _REVIEW, _VERDICT = ".review.json", ".verdict.json"
 _LARGEST = 1 << 20
 
@@ -31,6 +33,17 @@ class Review:
     closed: str = ""
     by: str = ""
 
+    @property
+    def number(self) -> str:
+        """What tells it from all others: 16 hexadecimal digits."""
+        return hashlib.sha256(f"{self.kind}\0{self.key}".encode()).hexdigest()[:16]
+
+    @property
+    def experiment(self) -> str:
+        """The ExperimentID with which its key begins; empty where it begins with none."""
+        first = self.key.partition(" ")[0]
+        return first if experiment_id.parse(first) == first else ""
+
 
 def open_review(context: Context, kind: str, key: str, text: str) -> bool:
     """Asks the data stewards, as the service account; False where the key has been asked for before, whatever became of it.
@@ -41,17 +54,36 @@ def open_review(context: Context, kind: str, key: str, text: str) -> bool:
     if context.zone.stat(path) is not None:
         return False
     _prepare(context)
-    context.zone.write(path, _json(Review(kind, key, text, _now(context))))
+    small_object.write(context.zone, path, _json(Review(kind, key, text, _now(context))))
     return True
 
 
 def reviews(context: Context, *, closed: bool = False) -> list[Review]:
     """What waits, the oldest first; with `closed`, also what was judged. Only stewards and the service account see any."""
-    found = _names(context)
-    verdicts = {name.removesuffix(_VERDICT) for name in found if name.endswith(_VERDICT)}
-    waiting = [name.removesuffix(_REVIEW) for name in found if name.endswith(_REVIEW)]
-    listed = [_read(context, name, name in verdicts) for name in waiting if closed or name not in verdicts]
+    asked, judged = _names(context)
+    listed = [_read(context, name, name in judged) for name in asked if closed or name not in judged]
     return sorted(listed, key=lambda review: (review.opened, review.kind, review.key))
+
+
+def waiting(context: Context, page: int = 0) -> tuple[list[Review], int]:
+    """One page of what waits, the oldest first, and how many wait in all; `page` counts from 0. Reads these alone."""
+    asked, judged = _names(context)
+    names = sorted(asked.keys() - judged.keys(), key=lambda name: (asked[name], name))
+    return [_read(context, name, False) for name in names[page * PAGE : (page + 1) * PAGE]], len(names)
+
+
+def judged(context: Context, page: int = 0) -> tuple[list[Review], int]:
+    """One page of what was judged, the latest first, and how many there are in all."""
+    _, found = _names(context)
+    names = sorted(found, key=lambda name: (found[name], name), reverse=True)
+    return [_read(context, name, True) for name in names[page * PAGE : (page + 1) * PAGE]], len(names)
+
+
+def numbered(context: Context, number: str) -> Review | None:
+    """The review with a `number`, as it was judged if it was."""
+    asked, judged = _names(context)
+    name = next((name for name in asked if name.rpartition("_")[2] == number), None)
+    return None if name is None else _read(context, name, name in judged)
 
 
 def verdict(context: Context, kind: str, key: str) -> str:
@@ -60,20 +92,24 @@ def verdict(context: Context, kind: str, key: str) -> str:
     return Review(**json.loads(context.zone.read(path, 0, _LARGEST))).verdict if context.zone.stat(path) else ""
 
 
-def close_review(context: Context, key: str, verdict: str, by: str = "") -> Review:
+def close_review(context: Context, key: str, verdict: str, by: str = "", kind: str = "") -> Review:
     """Keeps the verdict of `by` (else: of who asks), as the service account; the review as judged.
 
-    Refused where no review of this key waits, or reviews of several kinds.
+    Refused where no review of this key waits, or reviews of several kinds and no `kind` is given. The audit log gets the verdict's hash,
+    and nothing that was typed.
     """
     if not verdict.strip():
         raise Refused("verdict: missing; say in a few words what was decided")
-    waiting = [review for review in reviews(context) if review.key == key]
-    if len(waiting) != 1:
-        raise Refused(f"key: {len(waiting)} reviews with the key {key!r} wait, not one")
-    (review,) = waiting
-    judged = Review(review.kind, key, review.text, review.opened, verdict.strip(), _now(context), by or context.zone.whoami().name)
-    context.zone.write(_path(context, review.kind, key, _VERDICT), _json(judged))
-    return judged
+    found = [review for review in reviews(context) if review.key == key and kind in ("", review.kind)]
+    if len(found) != 1:
+        raise Refused(f"key: {len(found)} reviews with the key {key!r} wait, not one")
+    (review,) = found
+    decided = Review(review.kind, key, review.text, review.opened, verdict.strip(), _now(context), by or context.zone.whoami().name)
+    path, content = _path(context, review.kind, key, _VERDICT), _json(decided)
+    digest = hashlib.sha256(content).hexdigest()
+    audit.record(context, "review closed", experiment=review.experiment, by=decided.by, kind=review.kind, sha256=digest)
+    small_object.write(context.zone, path, content)
+    return decided
 
 
 def _prepare(context: Context) -> None:
@@ -86,12 +122,20 @@ def _prepare(context: Context) -> None:
 
 def _path(context: Context, kind: str, key: str, ending: str) -> str:
     """Readable, and one for each (kind, key)."""
-    digest = hashlib.sha256(f"{kind}\0{key}".encode()).hexdigest()[:16]
-    return f"{layout.reviews(context.settings)}/{layout.safe(kind)}_{layout.safe(key)}_{digest}{ending}"
+    number = Review(kind, key, "", "").number
+    return f"{layout.reviews(context.settings)}/{layout.safe(kind)}_{layout.safe(key)}_{number}{ending}"
 
 
-def _names(context: Context) -> list[str]:
-    return [name for (name,) in context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", layout.reviews(context.settings)))]
+def _names(context: Context) -> tuple[dict[str, int], dict[str, int]]:
+    """What was asked, and what of it was judged: name without its ending -> when (seconds since 1970)."""
+    found: dict[str, dict[str, int]] = {_REVIEW: {}, _VERDICT: {}}
+    mine = Condition("COLL_NAME", "=", layout.reviews(context.settings))
+    for name, made in context.zone.query(["DATA_NAME", "DATA_CREATE_TIME"], mine):
+        for ending, times in found.items():
+            if name.endswith(ending):
+                stem = name.removesuffix(ending)
+                times[stem] = min(int(made), times.get(stem, int(made)))
+    return found[_REVIEW], found[_VERDICT]
 
 
 def _read(context: Context, name: str, is_closed: bool) -> Review:

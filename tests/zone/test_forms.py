@@ -9,6 +9,9 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from microservices.headers import read_header
+from policy import review
+from policy.context import Context
 from tests.zone.names import ALICE, PAIN, STEWARD, T94
 
 pytest.importorskip("flask", reason="the web pages are not installed: pip install 'mrdata[web]'")
@@ -104,6 +107,31 @@ def test_who_is_no_steward_any_more_may_not(site, gateway):
     assert client.get("/quarantine").status_code == 200
     site.connect().group(site.settings.stewards, [])
     assert client.get("/quarantine").status_code == 403
+
+
+def test_only_stewards_read_and_answer_reviews(site, gateway):
+    site.connect().group(site.settings.stewards, [STEWARD])
+    context = Context(site.connect(), site.settings, read_header)
+    review.open_review(context, "withdrawal", "Z4KQ-STAS 2026-01-02T00:00:00Z", "It has to be kept.")
+    (asked,) = review.reviews(context)
+    address, steward = f"/reviews/{asked.number}/erase", browser(gateway, STEWARD)
+    assert steward.get(f"/reviews/{asked.number}/keep").status_code == 404, "no answer to this kind"
+    assert steward.get(f"/reviews/{'0' * 16}/erase").status_code == 404
+    sent = {"csrf": token(steward.get(address).text), "reason": "the subject insists"}
+    alice = browser(gateway, ALICE)
+    assert "/reviews" not in alice.get("/").text
+    assert "/reviews" not in alice.get("/board").text
+    own = token(alice.get("/register").text)
+    assert alice.get("/reviews").status_code == alice.get(address).status_code == 403
+    assert alice.post(address, data={**sent, "csrf": own}).status_code == 403
+    for wrong in ({**sent, "csrf": "x"}, {**sent, "reason": " "}, {**sent, "reason": "x" * 1001}):
+        assert steward.post(address, data=wrong).status_code == 400
+    assert [one.closed for one in review.reviews(context)] == [""]
+    assert steward.post(address, data=sent).status_code == 303
+    (judged,) = review.reviews(context, closed=True)
+    assert (judged.verdict, judged.by) == ("erase: the subject insists", STEWARD)
+    assert steward.post(address, data=sent).status_code == 409
+    assert steward.get(address).status_code == 409
 
 
 def test_history_tells_who_registered(site, gateway):

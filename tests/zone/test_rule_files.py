@@ -2,9 +2,12 @@
 
 import pytest
 
+from microservices.headers import read_header
+from policy import review
+from policy.context import Context
 from tests.files import dicom
 from tests.zone.irule import RULES, irule
-from tests.zone.names import ALICE, PAIN, T94
+from tests.zone.names import ALICE, PAIN, STEWARD, T94
 
 
 def test_a_session_is_listed_and_refiled(site):
@@ -72,6 +75,36 @@ def test_health_tells_what_the_policies_work_with(site):
     told = irule(site, "health")
     assert site.settings.zone in told
     assert "pydicom" in told
+
+
+def test_a_review_is_listed_and_answered(site):
+    site.connect().group(site.settings.stewards, [STEWARD])
+    key = f"{PAIN}/P1 2026-03-02T10:00:00Z"
+    review.open_review(Context(site.connect(), site.settings, read_header), "vanished pseudonym", key, f"P1 of {PAIN} is gone")
+    listed = irule(site, "reviews")
+    assert f"key: {key}" in listed
+    assert f"P1 of {PAIN} is gone" in listed
+    answer = {"key": key, "verdict": "keep: a mistake of the export"}
+    assert f"Error: {ALICE} is no data steward" in irule(site, "reviews", **answer, by=ALICE)
+    assert "Error: key: 0 reviews" in irule(site, "reviews", **answer, kind="withdrawal", by=STEWARD)
+    assert f"{key}: keep: a mistake of the export ({STEWARD})" in irule(site, "reviews", **answer, by=STEWARD)
+    assert key not in irule(site, "reviews")
+    (told,) = [line for line in irule(site, "reviews", closed="yes").splitlines() if "a mistake of the export" in line]
+    assert f"verdict of {STEWARD}, " in told
+
+
+def test_a_time_to_be_kept_is_extended(make_site):
+    site = make_site(lifecycle={"settle_seconds": 0.0})
+    new = site.register()
+    site.land(f"{T94}/dicom/{new}/1", dicom(new))
+    site.sweep()
+    site.rule("archive")
+    assert "is not finalized" in irule(site, "retention_extend", experiment=new, until="2099-12-31")
+    site.rule("experiment_finalize", {"experiment": new})
+    assert "Error: until: 'later' is no date" in irule(site, "retention_extend", experiment=new, until="later")
+    assert f"Error: {ALICE} is no data steward" in irule(site, "retention_extend", experiment=new, until="2099-12-31", by=ALICE)
+    assert f"{new} is kept until 2099-12-31." in irule(site, "retention_extend", experiment=new, until="2099-12-31")
+    assert site.avus(f"studies/{PAIN}/experiments/{new}")["RetentionEnd"] == "2099-12-31"
 
 
 def test_each_file_says_how_it_is_called():
