@@ -12,6 +12,7 @@ import importlib.util
 import io
 import os
 import struct
+import subprocess
 import sys
 import time
 import types
@@ -21,7 +22,9 @@ HANGS = ("scipy", "matplotlib", "twixtools")
 SLOW = ("numpy",)
 """pydicom imports it where it is; it costs the first file of each connection a tenth of a second."""
 CORE_SECONDS = 0.05
-"""`import core` may take so long; it is 1 ms where the machine has nothing else to do."""
+"""`import core` may take so much of the processor, whatever else the machine does; it is 1 ms."""
+TRIES = 3
+"""The best of them counts: the first reads from the disk, and a busy machine's caches are others'."""
 
 
 def proof(release: str, settings: str) -> str:
@@ -58,23 +61,40 @@ def proof(release: str, settings: str) -> str:
 
 
 def core(release: str) -> str:
-    """Imports the release's core.py as the rule engine does. RuntimeError for one without rules, or slow."""
+    """Imports the release's core.py as the rule engine does. RuntimeError for one without rules, or too dear at each of TRIES tries."""
     path = os.path.join(release, "rulebase", "core.py")
     spec = importlib.util.spec_from_file_location("core", path)
     if spec is None or spec.loader is None:
         raise RuntimeError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
-    start = time.perf_counter()
+    start = time.process_time()
     spec.loader.exec_module(module)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     rules = [name for name in vars(module) if name.startswith(("pep_", "mrdata_"))]
     if not callable(getattr(module, "mrdata_health", None)) or not any(name.startswith("pep_") for name in rules):
         raise RuntimeError(f"{path} lacks its rules")
     if public := [name for name in vars(module) if not name.startswith("_") and name not in rules]:
         raise RuntimeError(f"{path} would let clients call {', '.join(public)}")
     if seconds > CORE_SECONDS:
-        raise RuntimeError(f"import core took {seconds:.3f} s")
+        seconds = min(seconds, *(_in_a_new_process(path) for _ in range(1, TRIES)))
+    if seconds > CORE_SECONDS:
+        raise RuntimeError(f"import core took {seconds:.3f} s of the processor")
     return f"core.py: {len(rules)} rules, imported in {seconds * 1000:.1f} ms"
+
+
+def _in_a_new_process(path: str) -> float:
+    """Seconds of the processor for the import where nothing has been imported before. CalledProcessError where it fails."""
+    program = """
+import importlib.util, sys, time, types
+sys.modules["irods_types"] = types.ModuleType("irods_types")
+spec = importlib.util.spec_from_file_location("core", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+start = time.process_time()
+spec.loader.exec_module(module)
+print(time.process_time() - start)
+"""
+    command = [sys.executable, "-I", "-X", "utf8", "-c", program, path]
+    return float(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.split()[-1])
 
 
 def _image() -> bytes:

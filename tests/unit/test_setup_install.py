@@ -65,7 +65,7 @@ def test_a_release_that_works_is_switched_to_and_back(place):
         ("rulebase__core", "import nothing_of_this_name", "ModuleNotFoundError"),
         ("rulebase__core", "import json", "would let clients call json"),
         ("rulebase__core", "del mrdata_health", "lacks its rules"),
-        ("rulebase__core", "import time as _t; _t.sleep(0.2)", "import core took"),
+        ("rulebase__core", "import time as _t\nwhile _t.process_time() < 0.5:\n    pass", "import core took"),
         ("microservices__agent", "raise RuntimeError('no agent')", "no agent"),
         ("microservices__headers", "def read_header(file, size): return Header(Kind.OTHER, size)", "DICOM header was read wrongly"),
         ("policy__settings", "settings_from = None", "NoneType"),
@@ -78,6 +78,18 @@ def test_a_broken_release_is_refused_and_the_old_one_stays(place, module, text, 
         install.prove(place, broken, None)
     assert in_use(place) == "good"
     assert place.is_installed()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import time as _t; _t.sleep(0.2)",
+        "if not _os.path.exists(__file__ + '.seen'):\n    open(__file__ + '.seen', 'x').close()\n    [_n**2 for _n in range(3000000)]",
+    ],
+    ids=["others had the processor meanwhile", "the first import is the dearest"],
+)
+def test_a_busy_machine_refuses_no_release(place, text):
+    assert "core.py: " in install.prove(place, release(place, "1", rulebase__core=text), None)
 
 
 def test_settings_that_it_cannot_read_refuse_a_release(place):
