@@ -1,5 +1,6 @@
 """git, with real repositories, and git itself as the judge."""
 
+import calendar
 import os
 import subprocess
 import time
@@ -56,7 +57,7 @@ def test_a_commit_is_what_git_reads(history, tmp_path):
     for nothing in ("studies/pain/subjects/P9.yaml", "studies/pain/study.yaml/x", "nowhere"):
         assert new.read(second, nothing) is None
     assert new.files(first) == {path: new.identity(content) for path, content in FIRST.items()}
-    assert abs(time.time() - time.mktime(time.strptime(new.when(second), "%Y-%m-%dT%H:%M:%SZ")) + time.timezone) < 60
+    assert abs(time.time() - calendar.timegm(time.strptime(new.when(second), "%Y-%m-%dT%H:%M:%SZ"))) < 60
     where = tmp_path / "here/mixed-use.git"
     assert git("-C", where, "fsck", "--strict", "--full").strip() == ""
     assert git("-C", where, "log", "--format=%s", "main").split("\n")[:2] == ["more", "Castellum: 2 studies new"]

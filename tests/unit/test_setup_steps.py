@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import socket
-import stat
 import subprocess
 import threading
 import time
@@ -38,10 +37,12 @@ def site(tmp_path):
 
 
 def command(site, name, text):
-    """An iCommand: a shell script."""
+    """An iCommand: a shell script, in its place in one step: the one before may be running."""
     file = site.icommands.bin / name
-    file.write_text(f"#!/bin/sh\n{text}\n")
-    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    new = file.with_name(f"{name}.new")
+    new.write_text(f"#!/bin/sh\n{text}\n")
+    new.chmod(0o755)
+    os.replace(new, file)
 
 
 def leader(site, name):
