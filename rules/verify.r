@@ -24,7 +24,9 @@ def main(rule_args, callback, rei):
         callback.writeLine('stdout', 'not described: ' + path)
     for path in reply['lost']:
         callback.writeLine('stdout', 'LOST ' + path)
-    sound = not reply['lost'] and not reply['undescribed']
+    for path in reply['busy']:
+        callback.writeLine('stdout', 'busy, verify again later: ' + path)
+    sound = not reply['lost'] and not reply['undescribed'] and not reply['busy']
     callback.writeLine('stdout', 'Every byte is accounted for.' if sound else 'NOT everything is as it should be.')
 INPUT *checksums="yes"
 OUTPUT ruleExecOut

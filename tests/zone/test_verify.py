@@ -8,6 +8,7 @@ from microservices.headers import read_header
 from policy import verify
 from policy.context import Context
 from tests.files import dicom
+from tests.zone.irule import irule
 from tests.zone.names import T94
 
 GOOD, LOCKED = "1", "4"
@@ -40,8 +41,12 @@ def test_what_stays_locked_is_told_and_not_called_lost(site, placed, monkeypatch
     monkeypatch.setattr(verify, "PATIENCE_SECONDS", 0.0)
     mark(site, placed[0], LOCKED)
     found = site.verify()
+    printed = irule(site, "verify", checksums="no")
     mark(site, placed[0], GOOD)
     assert (found["busy"], found["lost"], found["sound"]) == ([placed[0]], [], False)
+    assert f"busy, verify again later: {placed[0]}" in printed
+    assert "NOT everything is as it should be." in printed
+    assert "Every byte is accounted for." in irule(site, "verify")
 
 
 def test_what_has_no_good_replica_is_lost(site, placed):
