@@ -40,7 +40,7 @@ def poll(context: Context, request: Request) -> dict[str, object]:
             return {"running": "another poll is at work; this one did nothing"}
         started = time.monotonic()
         try:
-            with closing(_source(settings)) as source, closing(GitHistory(settings)) as history:
+            with closing(_source(settings)) as source, closing(GitHistory(settings, alone=True)) as history:
                 accept = [str(study) for study in request.get("accept_smaller", ())]
                 flags = {name: bool(request.get(name, False)) for name in ("check", "new_history")}
                 report = castellum.poll(context, source, history, accept_smaller=accept, **flags)
@@ -57,10 +57,16 @@ def poll(context: Context, request: Request) -> dict[str, object]:
 
 
 def every(context: Context, request: Request) -> object:
-    """Schedules the poll, and ends a pause."""
+    """Schedules the poll. A pause stays: whoever replaces a stuck delay rule does not know why somebody paused."""
     settings = _settings(context)
-    _pause(context, "")
     return schedule.every(context, RULE, int(request.get("seconds", settings.every_seconds)))
+
+
+def schedule_and_resume(context: Context, request: Request) -> object:
+    """Schedules the poll, and ends a pause."""
+    scheduled = every(context, request)
+    _pause(context, "")
+    return scheduled
 
 
 def pause(context: Context, request: Request) -> dict[str, object]:

@@ -1,8 +1,8 @@
 """`policy.history.History` over dulwich: git without a subprocess, in a bare repository on the server's disk.
 
 Objects are written first, then one rename of a ref makes the commit: who is killed in between leaves objects that nobody refers to.
-There is no working tree; `git clone` of the repository, or of its remote, gives people the files. The caller holds a lock, so a lock
-file of git that is found is a dead process's.
+There is no working tree; `git clone` of the repository, or of its remote, gives people the files. Who writes holds a lock (`alone`), so
+a lock file of git that it finds is a dead process's; who only reads needs none, and removes none.
 """
 
 from __future__ import annotations
@@ -32,19 +32,23 @@ _SSH = "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o S
 
 
 class GitHistory:
-    """The history in `settings.repository`; made, or fetched from the remote, where it is not there."""
+    """The history in `settings.repository`.
 
-    def __init__(self, settings: Castellum) -> None:
+    `alone`: the caller holds the lock. Then it is made, or fetched from the remote, where it is not there, and lock files of the dead go.
+    """
+
+    def __init__(self, settings: Castellum, *, alone: bool = False) -> None:
         from dulwich.repo import Repo
 
         self._settings = settings
         self._path = Path(settings.repository)
         self._trees: dict[bytes, dict[bytes, bytes]] = {}
         with _errors(f"{self._path}"):
-            if not self._path.exists():
-                self._create()
-            for ref in (_BRANCH, _TRACKING, b"HEAD"):
-                (self._path / f"{ref.decode()}.lock").unlink(missing_ok=True)
+            if alone:
+                if not self._path.exists():
+                    self._create()
+                for ref in (_BRANCH, _TRACKING, b"HEAD"):
+                    (self._path / f"{ref.decode()}.lock").unlink(missing_ok=True)
             self._repo: Any = Repo(str(self._path))
 
     def close(self) -> None:

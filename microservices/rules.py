@@ -191,6 +191,12 @@ def _castellum_poll(context: Context, request: Request) -> object:
 def _castellum_schedule(context: Context, request: Request) -> object:
     from microservices import castellum
 
+    return castellum.schedule_and_resume(context, request)
+
+
+def _castellum_poll_every(context: Context, request: Request) -> object:
+    from microservices import castellum
+
     return castellum.every(context, request)
 
 
@@ -310,7 +316,7 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "fixity_report": (_service, _fixity_report),
     "castellum_poll": (_service, _castellum_poll),
     "castellum_schedule": (_service, _castellum_schedule),
-    "castellum_poll_every": (_service, _castellum_schedule),
+    "castellum_poll_every": (_service, _castellum_poll_every),
     "castellum_pause": (_service, _castellum_pause),
     "castellum_status": (_administrators, _castellum_status),
     "castellum_changes": (_service, _castellum_changes),

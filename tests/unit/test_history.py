@@ -22,9 +22,9 @@ def git(*arguments):
 def history(tmp_path):
     opened = []
 
-    def make(**settings):
+    def make(alone=True, **settings):
         given = {"repository": str(tmp_path / "here/mixed-use.git"), **settings}
-        opened.append(GitHistory(settings_from({"zone": "z", "castellum": given}).castellum))
+        opened.append(GitHistory(settings_from({"zone": "z", "castellum": given}).castellum, alone=alone))
         return opened[-1]
 
     yield make
@@ -129,6 +129,18 @@ def test_locks_of_the_dead_do_not_block(history, remote, tmp_path):
         again.push()  # perhaps somebody alive holds that one
     os.utime(lock, (0, 0))
     assert again.push()
+
+
+def test_who_only_reads_removes_no_lock_and_makes_nothing(history, tmp_path):
+    new = history()
+    first = new.commit("", FIRST, "first\n")
+    lock = tmp_path / "here/mixed-use.git/refs/heads/main.lock"
+    lock.touch()  # as a poll does that is just about to commit
+    assert history(alone=False).head() == first
+    assert lock.exists()
+    with pytest.raises(HistoryError, match="is no git repository"):
+        history(alone=False, repository=str(tmp_path / "there/mixed-use.git"))
+    assert not (tmp_path / "there").exists()
 
 
 def test_nobody_answers(history):

@@ -268,6 +268,35 @@ def test_a_smaller_answer_waits_for_a_person(polled, castellum):
     assert polled.subject(PAIN, "P1")["handedness"] == "right"
 
 
+@pytest.mark.parametrize("polled", [{"vanish_percent": 30}], indirect=True, ids=["30 percent"])
+def test_who_has_vanished_long_ago_makes_no_answer_larger(polled, castellum):
+    subjects = castellum.studies[PAIN].subjects
+    polled.good_poll()
+    for number in range(1, 9):
+        del subjects[f"P{number}"]
+        if number % 2 == 0:
+            assert polled.good_poll()["changes"] == {"subjects vanished": 2}
+    gone = [subjects.pop(f"P{number}") for number in (9, 10, 11)]
+    subjects |= {f"P{number}": {"sex": "f"} for number in (1, 2, 3, 4)}  # who comes back was not named either
+    reply = polled.poll()
+    assert "3 of 4 pseudonyms" in reply["faults"][PAIN]
+    assert (reply["good"], reply["changes"]) == (False, {})
+    subjects |= dict(zip(("P9", "P10", "P11"), gone, strict=True))
+    assert polled.good_poll()["changes"] == {"subjects changed": 4}
+
+
+def test_a_name_instead_of_a_pseudonym_is_told_nowhere(polled, castellum):
+    polled.good_poll()
+    castellum.studies[PAIN].subjects["Anna Mueller"] = {"sex": "f"}
+    castellum.studies[SLEEP].members = [BOB, "Berta Schmidt"]
+    reply = polled.poll()
+    assert f"subject {MANY + 1} of its answer is a text of 12 characters" in reply["faults"][PAIN]
+    assert reply["without_account"] == {SLEEP: ["a text of 13 characters"]}
+    told = json.dumps([reply, polled.site.rule("castellum_status"), polled.reviews()])
+    told += (polled.folder / "mixed-use.git.poll.json").read_text()
+    assert not [name for name in ("Anna", "Mueller", "Berta", "Schmidt") if name in told]
+
+
 def test_one_study_without_an_answer_stops_no_other(polled, castellum):
     polled.good_poll()
     castellum.faults[castellum.studies[PAIN].path] = "status 403"
@@ -497,6 +526,21 @@ def test_pause_schedule_and_status(polled):
         polled.site.unschedule("%mrdata_castellum_poll(%")
 
 
+def test_setting_up_the_zone_ends_no_pause(polled):
+    """It replaces a delay rule that is stuck also while somebody rewrites the repository."""
+    polled.good_poll()
+    since = polled.site.rule("castellum_pause")["paused"]
+    try:
+        assert polled.site.rule("castellum_poll_every", {"seconds": 3600})["scheduled"] == "mrdata_castellum_poll"
+        assert polled.poll() == {"paused": since}
+        assert "stop it first" in polled.site.ask("castellum_schedule", {"seconds": 7})["error"]
+        assert polled.poll() == {"paused": since}
+        polled.site.rule("castellum_schedule", {"seconds": 3600})
+        assert polled.good_poll()["changes"] == {}
+    finally:
+        polled.site.unschedule("%mrdata_castellum_poll(%")
+
+
 def test_one_poll_at_a_time_and_a_dead_holder_blocks_nobody(polled):
     holds = "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(600)"
     lock = polled.folder / "mixed-use.git.lock"
@@ -510,6 +554,17 @@ def test_one_poll_at_a_time_and_a_dead_holder_blocks_nobody(polled):
     holder.wait()
     holder.stdout.close()
     assert polled.good_poll()["commit"]
+
+
+def test_status_and_changes_leave_the_lock_file_of_a_poll_that_commits(polled):
+    polled.good_poll()
+    new = polled.site.register()
+    lock = polled.folder / "mixed-use.git/refs/heads/main.lock"
+    lock.touch()
+    assert polled.site.rule("castellum_status")["commit"]
+    assert polled.site.rule("castellum_changes", {"experiment": new})["experiment"] == new
+    assert lock.exists()
+    lock.unlink()
 
 
 def test_a_folder_of_exports(make_site, castellum, open_folder):
