@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from policy.castellum_settings import Castellum
-from policy.mixed_use import NAME
+from policy.mixed_use import NAME, shown
 from policy.snapshot import Attributes, Listing, SeenStudy, SourceError
 
 _LARGEST = 64 << 20
@@ -50,11 +50,11 @@ class FolderSource:
         except OSError as error:
             raise SourceError(f"{self._folder}: {error.strerror}", general=True) from error
         studies, faults = [], {}
-        for name in sorted({f.stem for f in files}):
+        for number, name in enumerate(sorted({f.stem for f in files}), 1):
             try:
                 studies.append(self._study(name))
             except SourceError as error:
-                faults[name] = str(error)
+                faults[name if NAME.fullmatch(name) else f"#{number}"] = str(error)
         return Listing(studies, faults)
 
     def subjects(self, study: SeenStudy) -> Mapping[str, Attributes]:
@@ -69,12 +69,15 @@ class FolderSource:
         import yaml
 
         if not NAME.fullmatch(name):
-            raise SourceError(f"{name!r} cannot be a StudyID: 1 to 50 letters, digits, `_`, `.` or `-` are expected")
+            raise SourceError(
+                f"the name of its file is {shown(name)} and cannot be a StudyID: 1 to 50 letters, digits, `_`, `.` or `-` are expected"
+            )
         file = self._folder / f"{name}.yaml"
         try:
             held = yaml.safe_load(_content(file)) if file.exists() else {}
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SourceError(f"{file}: is no YAML: {error}") from error
+            mark = getattr(error, "problem_mark", None)  # the error's own text repeats the file's
+            raise SourceError(f"{file}: is no YAML in UTF-8{f': line {mark.line + 1}' if mark else ''}") from None
         known = {"title", "members", "active"}
         if not isinstance(held, dict) or set(held) - known:
             raise SourceError(f"{file}: may hold {', '.join(sorted(known))}")
@@ -88,21 +91,21 @@ class FolderSource:
     def _zip(self, name: str, content: bytes) -> Mapping[str, Attributes]:
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                if (damaged := archive.testzip()) is not None:
-                    raise SourceError(f"{name}: {damaged} in it is damaged")
+                if archive.testzip() is not None:
+                    raise SourceError(f"{name}: a file in it is damaged")
                 entries = [e for e in archive.infolist() if not e.is_dir()]
                 if sum(e.file_size for e in entries) > _LARGEST:
                     raise SourceError(f"{name}: holds more than {_LARGEST} bytes")
                 files = {e.filename: archive.read(e) for e in entries}
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-            raise SourceError(f"{name}: is no whole ZIP: {error}") from error
+            raise SourceError(f"{name}: is no whole ZIP, or an encrypted one ({type(error).__name__})") from error
         tables = [file for file in files if file.endswith(".tsv")]
         texts = [file for file in files if file.endswith(".json") and "schema" not in file.lower()]
         if len(tables) == 1:
-            return self._participants(f"{name}, {tables[0]}", files[tables[0]])
+            return self._participants(f"{name}, the .tsv in it", files[tables[0]])
         if not tables and len(texts) == 1:
-            return self._json(f"{name}, {texts[0]}", files[texts[0]])
-        raise SourceError(f"{name}: must hold one .tsv, or one .json beside its schema; it holds {', '.join(sorted(files)) or 'nothing'}")
+            return self._json(f"{name}, the .json in it", files[texts[0]])
+        raise SourceError(f"{name}: must hold one .tsv, or one .json beside its schema; it holds {len(files) or 'no'} files")
 
     def _participants(self, name: str, content: bytes) -> Mapping[str, Attributes]:
         """A TSV whose first column is participant_id; `n/a` stands for no value."""

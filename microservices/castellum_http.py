@@ -6,13 +6,14 @@ what is there. The token goes to Castellum's own address only and is in no messa
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from policy.castellum_settings import Castellum
-from policy.mixed_use import NAME
+from policy.mixed_use import NAME, shown
 from policy.snapshot import Attributes, Listing, SeenStudy, SourceError
 
 _LARGEST = 64 << 20
@@ -21,6 +22,8 @@ _PAGES = 10_000
 _AGAIN = (429, 500, 502, 503, 504)
 """Answers that may be another one in a moment (RFC 9110, 15.6; RFC 6585)."""
 _LONGEST_WAIT = 30.0
+_QUERY = re.compile(r"\?[^\s)]*")
+"""Of an address: it may hold a page's cursor, and that a pseudonym."""
 
 
 class HttpSource:
@@ -47,11 +50,12 @@ class HttpSource:
         """All studies; one that cannot be understood is a fault."""
         seen: dict[str, SeenStudy] = {}
         faults: dict[str, str] = {}
-        for record in self._records(self._settings.studies_path):
+        for number, record in enumerate(self._records(self._settings.studies_path), 1):
             try:
                 study = self._study(record)
             except SourceError as error:
-                faults[str(_mapping(record).get(self._fields.study) or _mapping(record).get(self._fields.key) or "?")[:100]] = str(error)
+                name = str(_mapping(record).get(self._fields.study) or "")
+                faults[name if NAME.fullmatch(name) else f"#{number}"] = str(error)
                 continue
             if study.id in seen:
                 raise SourceError(f"two studies are named {study.id}", general=True)
@@ -78,7 +82,9 @@ class HttpSource:
         fields, held = self._fields, _mapping(record)
         name, key = str(held.get(fields.study) or ""), held.get(fields.key)
         if not NAME.fullmatch(name):
-            raise SourceError(f"{fields.study} {name[:100]!r} cannot be a StudyID: 1 to 50 letters, digits, `_`, `.` or `-` are expected")
+            raise SourceError(
+                f"its {fields.study} is {shown(name)} and cannot be a StudyID: 1 to 50 letters, digits, `_`, `.` or `-` are expected"
+            )
         if key in (None, ""):
             raise SourceError(f"has no {fields.key}")
         if fields.status not in held:
@@ -147,7 +153,7 @@ class HttpSource:
                 time.sleep(min(max(wait, error.wait), _LONGEST_WAIT))
                 wait *= 2
             except requests.RequestException as error:
-                raise SourceError(f"{_shown(address)}: {type(error).__name__}: {error}", general=True) from error
+                raise SourceError(f"{_shown(address)}: {_told(error)}", general=True) from error
         raise AssertionError("there is at least one try")
 
     def _once(self, address: str) -> object:
@@ -167,9 +173,9 @@ class HttpSource:
                     if time.monotonic() > end:
                         raise _Passing(f"no whole answer within {self._settings.timeout_seconds:g} s")
         except requests.exceptions.SSLError as error:
-            raise SourceError(f"{_shown(address)}: TLS: {error}", general=True) from error
+            raise SourceError(f"{_shown(address)}: TLS: {re.sub(_QUERY, '', str(error))}", general=True) from error
         except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
-            raise _Passing(f"{type(error).__name__}: {error}") from error
+            raise _Passing(_told(error)) from error
         import json
 
         try:
@@ -212,6 +218,10 @@ def _token(file: str) -> str:
 
 def _mapping(record: object) -> Mapping[str, Any]:
     return record if isinstance(record, dict) else {}
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {re.sub(_QUERY, '', str(error))}"
 
 
 def _shown(address: str) -> str:

@@ -121,14 +121,16 @@ class _Comparing:
         return {file.key: study for study in self.known if (file := self._old_study(study)).key}
 
     def _not_the_same(self, seen: SeenStudy, keys: Mapping[str, str]) -> str:
+        shown = mixed_use.shown
         if keys.get(seen.key, seen.id) != seen.id:
             return f"is named {seen.id} now and was {keys[seen.key]}: a StudyID cannot change, since archived data are known by it"
         old = self._old_study(seen.id)
         if old.key and old.key != seen.key and seen.id not in self.accept:
-            return f"stands for {seen.key} now and stood for {old.key}: another study of the same name?"
+            return f"stands for {shown(seen.key)} now and stood for {shown(old.key)}: another study of the same name?"
         if old.pseudonym_list and seen.pseudonym_list and old.pseudonym_list != seen.pseudonym_list and seen.id not in self.accept:
             return (
-                f"uses the pseudonym list {seen.pseudonym_list} now and used {old.pseudonym_list}: the same pseudonym may be another person"
+                f"uses the pseudonym list {shown(seen.pseudonym_list)} now and used {shown(old.pseudonym_list)}: "
+                "the same pseudonym may be another person"
             )
         return ""
 
@@ -143,9 +145,12 @@ class _Comparing:
 
     def _subjects(self, seen: SeenStudy, given: Mapping[str, Attributes]) -> None:
         files = []
-        for pseudonym, attributes in given.items():
+        for number, (pseudonym, attributes) in enumerate(given.items(), 1):
             if not mixed_use.NAME.fullmatch(pseudonym):
-                raise SourceError(f"{pseudonym!r} cannot be a pseudonym: 1 to 50 letters, digits, `_`, `.` or `-` are expected")
+                raise SourceError(
+                    f"the pseudonym of subject {number} of its answer is {mixed_use.shown(pseudonym)} and cannot be one: 1 to 50 letters, "
+                    "digits, `_`, `.` or `-` are expected"
+                )
             values, refusals = mixed_use.taken(seen.id, pseudonym, attributes, self.settings.attributes)
             files.append(SubjectFile(seen.id, pseudonym, values, seen.pseudonym_list))
             self.result.refusals += refusals
@@ -174,7 +179,9 @@ class _Comparing:
         if seen.id in self.accept:
             return
         message = ""
-        had = len(self.known.get(seen.id, set()))
+        had = len(vanished)
+        if len(vanished) > ALWAYS_VANISH:  # of those that were still named: who has vanished long ago makes no answer larger
+            had = sum(not self._old_subject(seen.id, pseudonym).vanished for pseudonym in self.known[seen.id])
         if vanished and not files:
             message = f"names no pseudonym any more, and named {len(vanished)}"
         elif len(vanished) > self._limit(had):

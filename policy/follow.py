@@ -83,7 +83,7 @@ def members(context: Context, history: History, seen: Iterable[SeenStudy]) -> di
     for one in seen:
         group, wanted = layout.study_group(one.id), set(one.members or ())
         if missing := sorted(wanted - users):
-            unknown[one.id] = missing
+            unknown[one.id] = sorted(mixed_use.shown(name, mixed_use.ACCOUNT) for name in missing)
         if wanted and group in groups and wanted & users != groups[group] - {group}:
             content = history.read(history.head(), mixed_use.study_path(one.id))
             if content:

@@ -20,6 +20,8 @@ from policy.snapshot import Attributes
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
 """A StudyID or pseudonym: it becomes the name of a collection, a file and a group."""
+ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}")
+"""The name of a member's account."""
 ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9_ .:-]{0,99}")
 LONGEST = 1000
 """Characters of a value."""
@@ -81,6 +83,15 @@ class Refusal:
     pseudonym: str
     attribute: str
     reason: str
+
+
+def shown(text: str, pattern: re.Pattern[str] = NAME) -> str:
+    """A text of the source in a message: as it is where it can be an identifier; else its length alone, for it may tell who somebody is.
+
+    >>> shown("pain-2"), shown("Anna Example")
+    ('pain-2', 'a text of 12 characters')
+    """
+    return text if pattern.fullmatch(text) else f"a text of {len(text)} characters"
 
 
 def study_path(study: str) -> str:
@@ -194,7 +205,8 @@ def _read(content: bytes) -> dict[str, Any]:
     try:
         held = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
-        raise ValueError(f"is no YAML: {error}") from error
+        mark = getattr(error, "problem_mark", None)  # the error's own text repeats the file's
+        raise ValueError(f"is no YAML{f': line {mark.line + 1}' if mark else ''}") from None
     if not isinstance(held, dict):
         raise ValueError("holds no keys")
     return held

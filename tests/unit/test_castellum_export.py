@@ -67,7 +67,7 @@ def test_a_file_beside_it_tells_of_the_study(source):
         ({"pain__tsv": "participant_id\tä\n".encode("latin-1")}, "no TSV in UTF-8"),
         ({"pain__zip": zipped(participants__tsv=TABLE)[:-30]}, "no whole ZIP"),
         ({"pain__zip": zipped(a__tsv=TABLE, b__tsv=TABLE)}, "must hold one .tsv"),
-        ({"pain__zip": zipped()}, "holds nothing"),
+        ({"pain__zip": zipped()}, "holds no files"),
         ({"pain__zip": zipped(attributes__json='{"P1": ')}, "no JSON"),
         ({"pain__zip": zipped(attributes__json='[{"attributes": {}}]')}, "lacks 'pseudonym'"),
         ({"pain__tsv": TABLE, "pain__zip": zipped(participants__tsv=TABLE)}, "must be one export"),
@@ -97,6 +97,21 @@ def test_one_bad_study_is_no_other_ones_fault(source):
     listing = source(pain__tsv=TABLE, sleep__yaml="active: perhaps\n", more__yaml="titel: x\n").studies()
     assert [s.id for s in listing.studies] == ["pain"]
     assert set(listing.faults) == {"sleep", "more"}
+
+
+def test_what_may_be_somebodys_name_is_in_no_message(source):
+    beside = "title: Anna\nmembers: [Mueller\n"
+    listing = source(**{"Anna Mueller__tsv": TABLE, "pain__yaml": beside}).studies()
+    assert set(listing.faults) == {"#1", "pain"}
+    inside = [zipped(**{"Anna Mueller__tsv": TABLE, "x__tsv": TABLE}), zipped(**{"Anna Mueller__tsv": TABLE}).replace(b"left", b"lEft")]
+    faults = [*listing.faults.values()]
+    for content in inside:
+        with pytest.raises(SourceError) as caught:
+            source(sleep__zip=content).subjects(SeenStudy("sleep", ""))
+        faults.append(str(caught.value))
+    assert not [fault for fault in faults if "Anna" in fault or "Mueller" in fault]
+    assert "12 characters" in listing.faults["#1"]
+    assert "line 3" in listing.faults["pain"]
 
 
 def test_a_folder_that_is_missing(tmp_path):
