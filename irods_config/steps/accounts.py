@@ -1,6 +1,11 @@
-"""The service accounts, their passwords, and the data stewards' group."""
+"""The service accounts, their passwords, and the data stewards' group.
+
+Set-up gives a password to the accounts that it makes, and to no other: a person's, or that of the server's own account, is not its own.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from irods_config import files
 from irods_config.icommands import SetupError, name
@@ -8,7 +13,10 @@ from irods_config.site import Site, Step
 
 
 def differences(site: Site) -> list[str]:
-    """Accounts that are missing, are no administrators or have no password file; a missing group."""
+    """Accounts that are missing, half made or no administrators; a service account without a password file; a missing group.
+
+    Other accounts in `trusted` may be people's: where their passwords are is their own affair.
+    """
     kinds = _users(site)
     faults = []
     for account in _accounts(site):
@@ -16,25 +24,51 @@ def differences(site: Site) -> list[str]:
             faults.append(f"account {account}: is not there")
         elif kinds[account] != "rodsadmin":
             faults.append(f"account {account}: is a {kinds[account]}, not a rodsadmin")
-        elif not site.password_file(account).exists():
+        elif _being_made(site, account).exists():
+            faults.append(f"account {account}: has no password, because set-up was interrupted")
+        elif account == site.settings().account and not site.password_file(account).exists():
             faults.append(f"account {account}: {site.password_file(account)} is not there")
     return faults + [f"group {g}: is not there" for g in (site.settings().stewards,) if g not in kinds]
 
 
 def make(site: Site) -> None:
-    """Makes what is missing. SetupError for an account that is there and no administrator."""
+    """Makes what is missing. SetupError for an account that was there before and is not as MrData needs it."""
     kinds = _users(site)
     for account in _accounts(site):
-        if account in kinds and kinds[account] != "rodsadmin":
+        if account not in kinds or _being_made(site, account).exists():
+            _make(site, account, is_there=account in kinds)
+        elif kinds[account] != "rodsadmin":
             raise SetupError(f"account {account}: is a {kinds[account]}; make it a rodsadmin yourself, or name another in `trusted`")
-        if account not in kinds:
-            site.icommands.run("iadmin", "mkuser", name(account), "rodsadmin")
-        if account not in kinds or not site.password_file(account).exists():
-            password = files.secret(site.password_file(account))
-            # Through its input: a list of processes shows arguments to everybody.
-            site.icommands.run("iadmin", text=f"moduser {name(account)} password {password}\nquit\n")
+        elif account == site.settings().account and not site.password_file(account).exists():
+            raise SetupError(
+                f"account {account}: was there before, so its password stays as it is: write it into {site.password_file(account)} "
+                f"(mode 600). Where nobody knows it: write a new one there, then `iadmin moduser {account} password` with the same"
+            )
     if site.settings().stewards not in kinds:
         site.icommands.run("iadmin", "mkgroup", name(site.settings().stewards))
+
+
+def _make(site: Site, account: str, *, is_there: bool) -> None:
+    """An account with the password of its file. Until it has that a mark says whose account it is: whoever is killed comes back to it."""
+    mark, file = _being_made(site, account), site.password_file(account)
+    was_given = file.exists()
+    password = files.secret(file)
+    if not is_there:
+        files.write(mark, "", 0o600)
+        done = site.icommands.attempt("iadmin", "mkuser", name(account), "rodsadmin")
+        if done.returncode != 0:
+            if not was_given:
+                file.unlink()  # it is nobody's
+            mark.unlink()
+            raise SetupError(f"iadmin mkuser {account}: {(done.stderr or done.stdout).strip()}")
+    # Through its input: a list of processes shows arguments to everybody.
+    site.icommands.run("iadmin", text=f"moduser {name(account)} password {password}\nquit\n")
+    mark.unlink()
+
+
+def _being_made(site: Site, account: str) -> Path:
+    """There from before set-up makes an account until the account has its password."""
+    return site.password_file(account).with_name(f".{account}.being-made")
 
 
 def _users(site: Site) -> dict[str, str]:

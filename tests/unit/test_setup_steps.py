@@ -15,7 +15,7 @@ import pytest
 from irods_config import install, server
 from irods_config.icommands import PYTHON_ENGINE, ICommands, SetupError
 from irods_config.site import Site
-from irods_config.steps import delay_rules, delay_server, rulebase
+from irods_config.steps import accounts, delay_rules, delay_server, rulebase
 from policy.schedule import periods
 
 HOST = "localhost"
@@ -147,6 +147,88 @@ def test_only_an_irods_server_answers():
     with listening(b"HTTP/1.1 400 Bad Request") as port:
         assert not server.answers(OTHER, port)
     assert not server.answers(OTHER, port)
+
+
+# --- the accounts ---------------------------------------------------------------------------------------------------
+
+
+def users(site, **kinds):
+    """`iquest` and `iadmin` over a folder of users; their passwords are kept, so that a test sees who got one."""
+    folder = site.etc / "users"
+    folder.mkdir(exist_ok=True)
+    for user, kind in kinds.items():
+        (folder / user).write_text(f"{user}\037{kind}\n")
+    command(site, "iquest", f"cat {folder}/*")
+    text = f"""case $1 in
+mkuser) [ -e {folder}/$2 ] && {{ echo CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME >&2; exit 4; }}; printf '%s\\037%s\\n' "$2" "$3" > {folder}/$2;;
+mkgroup) printf '%s\\037rodsgroup\\n' "$2" > {folder}/$2;;
+'') read -r verb user what password; echo "$password" > {site.etc}/password.$user;;
+esac"""
+    command(site, "iadmin", text)
+
+
+def passwords(site):
+    return {file.name.partition(".")[2]: file.read_text().strip() for file in site.etc.glob("password.*")}
+
+
+def kept(site, account):
+    return site.password_file(account).read_text().strip()
+
+
+def test_an_account_that_set_up_makes_gets_the_password_of_its_file(site):
+    users(site, rods="rodsadmin")
+    assert "account mrdata: is not there" in accounts.differences(site)
+    accounts.make(site)
+    assert passwords(site) == {"mrdata": kept(site, "mrdata")}
+    assert site.password_file("mrdata").stat().st_mode & 0o777 == 0o600
+    assert accounts.differences(site) == []
+    assert [file.name for file in site.password_file("mrdata").parent.iterdir()] == ["mrdata"]
+
+
+def test_the_password_of_an_account_that_was_there_is_never_changed(site):
+    """Of rods it is the server's own login."""
+    site.place.settings.write_text("zone: site\nscanners: [94T]\ntrusted: [mrdata, rods, anna]\n")
+    users(site, rods="rodsadmin", anna="rodsadmin")
+    accounts.make(site)
+    assert set(passwords(site)) == {"mrdata"}
+    assert accounts.differences(site) == []
+    assert not site.password_file("rods").exists()
+
+
+def test_a_service_account_that_was_there_needs_its_password_in_a_file(site):
+    users(site, mrdata="rodsadmin", data_stewards="rodsgroup")
+    assert accounts.differences(site) == [f"account mrdata: {site.password_file('mrdata')} is not there"]
+    with pytest.raises(SetupError, match="its password stays as it is: write it into"):
+        accounts.make(site)
+    assert passwords(site) == {}
+    assert not site.password_file("mrdata").exists()
+
+
+def test_an_account_that_was_half_made_gets_its_password_the_next_time(site):
+    users(site, rods="rodsadmin")
+    made = (site.icommands.bin / "iadmin").read_text().partition("\n")[2]
+    command(site, "iadmin", f'[ -z "$1" ] && exit 3\n{made}')
+    with pytest.raises(SetupError):
+        accounts.make(site)
+    users(site, rods="rodsadmin")
+    assert "account mrdata: has no password, because set-up was interrupted" in accounts.differences(site)
+    accounts.make(site)
+    assert passwords(site) == {"mrdata": kept(site, "mrdata")}
+    assert accounts.differences(site) == []
+
+
+def test_an_account_that_could_not_be_made_is_not_taken_for_ones_own(site):
+    """Somebody else makes it just then."""
+    users(site, rods="rodsadmin")
+    made = (site.icommands.bin / "iadmin").read_text().partition("\n")[2]
+    command(site, "iadmin", f'[ "$1" = mkuser ] && {{ echo CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME >&2; exit 4; }}\n{made}')
+    with pytest.raises(SetupError, match="CATALOG_ALREADY_HAS"):
+        accounts.make(site)
+    users(site, mrdata="rodsadmin")
+    assert accounts.differences(site)[0] == f"account mrdata: {site.password_file('mrdata')} is not there"
+    with pytest.raises(SetupError, match="its password stays as it is"):
+        accounts.make(site)
+    assert passwords(site) == {}
 
 
 # --- the delay rules ------------------------------------------------------------------------------------------------
