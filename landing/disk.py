@@ -52,6 +52,10 @@ class Pending:
     """Why it still waits, beside standing still."""
     again: bool = False
     """It was registered, and has changed since."""
+    is_another: bool = False
+    """The archive has what came under this name before: this is not it."""
+    changed_ns: int = 0
+    """Its change time by the file server's clock, ns since 1970: every write sets it, and no program can set it back."""
 
     def postpone(self, first: float, most: float) -> float:
         """Tries again later, in doubling steps; the seconds from now."""
@@ -79,8 +83,8 @@ class Look:
     """Folders with the names of files that stand still and are due."""
     problems: dict[str, Reason] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
-    changed: list[tuple[str, Signature, Signature | None]] = field(default_factory=list)
-    """Registered files with what they were and are; None for what is no regular file any more."""
+    changed: list[tuple[str, Signature]] = field(default_factory=list)
+    """Registered files that are no regular files any more, with what they were."""
     renamed: list[tuple[str, str]] = field(default_factory=list)
     """New name and the name under which the file is registered."""
     pending: int = 0
@@ -260,27 +264,29 @@ class Disk:
         signature = Signature.of(status)
         pending = folder.pending.get(name)
         if pending is None:
-            folder.pending[name] = Pending(signature, time.monotonic(), from_start=self._looks == 0)
+            folder.pending[name] = Pending(signature, time.monotonic(), from_start=self._looks == 0, changed_ns=status.st_ctime_ns)
             return False
+        pending.changed_ns = status.st_ctime_ns
         if pending.signature != signature:
             changed = Pending(signature, time.monotonic(), pending.from_start, pending.changes + 1, pending.tries)
-            folder.pending[name] = replace(changed, again=pending.again)
+            folder.pending[name] = replace(changed, again=pending.again, changed_ns=status.st_ctime_ns)
             return False
         return before - pending.since >= self._quiet and before >= pending.due
 
     def _changed(self, folder: Folder, relative: str, name: str, was: Signature, status: os.stat_result) -> None:
-        """Reports it once: what it is now is remembered, so that only a further change is reported again."""
+        """A file is looked up again when it stands still. What is no file any more is reported once, and its place is remembered."""
         now = Signature.of(status)
-        if stat.S_ISREG(status.st_mode) and tree_of(f"{relative}/{name}"):
+        if stat.S_ISREG(status.st_mode):
             del folder.done[name]
-            folder.pending[name] = Pending(now, time.monotonic(), from_start=False, again=True)
+            folder.catalog = None
+            folder.pending[name] = Pending(now, time.monotonic(), from_start=False, again=True, changed_ns=status.st_ctime_ns)
             return
         if stat.S_ISDIR(status.st_mode):
             del folder.done[name]
             folder.catalog = None
         else:
             folder.done[name] = now
-        self._look.changed.append((f"{relative}/{name}", was, now if stat.S_ISREG(status.st_mode) else None))
+        self._look.changed.append((f"{relative}/{name}", was))
 
     def _vanished(self, folder: Folder, relative: str, seen: set[str]) -> None:
         for name in [name for name in folder.pending if name not in seen]:

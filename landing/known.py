@@ -18,17 +18,29 @@ LANDING_PATH = "LandingPath"
 _FEW = 16
 """So many names are asked for one by one (an index look-up each); more, with one query for their folder."""
 
-_COLUMNS = ("COLL_NAME", "DATA_NAME", "DATA_SIZE")
+_COLUMNS = ("COLL_NAME", "DATA_NAME", "DATA_SIZE", "DATA_CHECKSUM", "DATA_CREATE_TIME")
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A file that is registered. `sizes` in bytes: those of its replicas."""
+    """A file that is registered. `sizes` (bytes) and `checksums` (`sha2:<base64>`) are those of its replicas."""
 
     path: str
     sizes: frozenset[int]
     described: bool
-    """The object carries its LandingPath: the policy that describes it has run to its end."""
+    """The object (the one in place, if there is one) carries its LandingPath: the policy that describes it has run to its end."""
+    in_place: str = ""
+    """The object with a replica that is this very file; empty once the archive has it, and only has it."""
+    checksums: frozenset[str] = frozenset()
+    made: int = 0
+    """When the youngest of its replicas was made (seconds since 1970, the catalog's clock)."""
+
+    def may_be_another(self, size: int, changed: float) -> bool:
+        """Whether a file of this size that changed last at this time (seconds since 1970) need not be what is registered."""
+        return size not in self.sizes or changed > self.made + 1
+
+
+_UNKNOWN = Known("", frozenset(), described=False)
 
 
 def known(zone: Zone, folder: str, relative: str, names: Iterable[str]) -> tuple[dict[str, Known], bool]:
@@ -64,10 +76,16 @@ def _below(zone: Zone, conditions: tuple[Condition, ...], column: str, prefix: s
 
 
 def _merge(found: dict[str, Known], prefix: str, rows: list[tuple[str, ...]], described: bool) -> None:
-    for value, collection, data_name, size in rows:
+    for value, collection, data_name, size, checksum, made in rows:
         head, _, name = value.rpartition("/")
         if head != prefix:
             continue
-        before = found.get(name)
-        sizes = frozenset({int(size)}) | (before.sizes if before else frozenset())
-        found[name] = Known(f"{collection}/{data_name}", sizes, described or bool(before and before.described))
+        path, before = f"{collection}/{data_name}", found.get(name, _UNKNOWN)
+        found[name] = Known(
+            path,
+            before.sizes | {int(size)},
+            (described and before.in_place in ("", path)) or before.described,
+            before.in_place if described else path,
+            before.checksums | ({checksum} if checksum else set()),
+            max(before.made, int(made)),
+        )

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     PLACE = "outside the scanners' folders"
     TAKEN = "another object has its name"
     CHANGED = "changed after it was registered"
+    OVERWRITTEN = "written over before it was archived"
     RENAMED = "renamed after it was registered"
 
 
@@ -47,6 +48,7 @@ ADVICE: dict[Reason, str] = {
     Reason.PLACE: "move it to <scanner>/{dicom,twix,expdata}/ of a scanner that mrdata.yaml names",
     Reason.TAKEN: "it is registered as soon as that object has left the landing collection; if it does not, rename this file",
     Reason.CHANGED: "the archive keeps what was registered; to archive the new content too, copy it to a new name",
+    Reason.OVERWRITTEN: "it is registered as it is now, and what it was before is lost; find out what writes over files that were finished",
     Reason.RENAMED: "it is archived under its first name, and is not registered again; give it that name back",
 }
 """What to do about it."""

@@ -60,11 +60,11 @@ def register(zone: Zone, settings: Settings, relative: str, pending: Pending, cl
         return obstacle
     try:
         # After a fault the server may have gone on and registered it, even after we looked.
-        if pending.tries and (there := _where(zone, folder, relative)):
+        if pending.tries and (there := _where(zone, folder, relative, pending)):
             return Result(Outcome.KNOWN, there)
         return _register(zone, settings, f"{folder}/{relative}", relative)
     except (ZoneError, OSError) as error:
-        return _after_fault(zone, settings, relative, error)
+        return _after_fault(zone, settings, relative, pending, error)
 
 
 def unchanged_checksum(file: str, signature: Signature) -> str | None:
@@ -124,11 +124,11 @@ def _register(zone: Zone, settings: Settings, file: str, relative: str) -> Resul
     return Result(Outcome.REGISTERED, zone.register(file, path, resource))
 
 
-def _after_fault(zone: Zone, settings: Settings, relative: str, fault: ZoneError | OSError) -> Result:
+def _after_fault(zone: Zone, settings: Settings, relative: str, pending: Pending, fault: ZoneError | OSError) -> Result:
     """Asks the catalog whether the file got registered all the same."""
     folder = os.path.abspath(settings.landing.folder)
     try:
-        there = _where(zone, folder, relative)
+        there = _where(zone, folder, relative, pending)
     except (ZoneError, OSError) as error:
         outcome = Outcome.FAILED if answers(zone, settings) else Outcome.LOST
         return Result(outcome, detail=f"{fault}; then {error}")
@@ -141,7 +141,9 @@ def _after_fault(zone: Zone, settings: Settings, relative: str, fault: ZoneError
     return Result(Outcome.FAILED, detail=str(fault) or type(fault).__name__)
 
 
-def _where(zone: Zone, folder: str, relative: str) -> str:
+def _where(zone: Zone, folder: str, relative: str, pending: Pending) -> str:
     head, _, name = relative.rpartition("/")
-    found, _ = known(zone, folder, head, [name])
-    return found[name].path if name in found else ""
+    found = known(zone, folder, head, [name])[0].get(name)
+    if found is None:
+        return ""
+    return found.in_place if pending.is_another else found.path

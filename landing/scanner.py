@@ -18,13 +18,14 @@ from itertools import islice
 from typing import Any
 
 from landing.beat import Beat
+from landing.comparison import Comparison, Verdict, compare
 from landing.connections import LONGEST_PAUSE, Connections, answers
 from landing.disk import Disk, Folder, Look, Pending, Signature
 from landing.known import Known, known
 from landing.lock import LandingError, Lock
 from landing.names import ADVICE, Reason, shown, told
 from landing.progress import Progress, Summary
-from landing.register import Outcome, Result, register, unchanged_checksum
+from landing.register import Outcome, Result, register
 from landing.tree import Trees, tree_of
 from policy import layout
 from policy.settings import Settings
@@ -42,6 +43,7 @@ _CHANGES = 3
 """A file that changed so often while a single run looked is still being written: the run does not wait for it."""
 
 _GROWING, _QUIET, _END, _RETRY, _TEMPORARY = "still changing", "to stand still", "its end", "another try", "a final name"
+_ARCHIVING = "the archiving of what had its name before"
 
 
 class Scanner:
@@ -70,6 +72,8 @@ class Scanner:
         self._alarms = 0
         self._registered = self._bytes = self._already = self._temporary = 0
         self._taken = 0
+        self._ahead = 0
+        """By so many ns the file server's clock is ahead of this host's."""
 
     def run_once(self, stop: threading.Event | None = None) -> Summary:
         """Registers all that is there and stands still, then ends. Files that are still being written are only counted.
@@ -135,6 +139,7 @@ class Scanner:
     def _cycle(self, lock: Lock, stop: threading.Event) -> None:
         try:
             clock = lock.clock()
+            self._ahead = clock - time.time_ns()
             if self._taken != lock.taken:
                 self._disk.doubt()
                 self._taken = lock.taken
@@ -157,14 +162,13 @@ class Scanner:
         try:
             zone = self._zones.get()
             names, there = self._look_up(zone, folder, relative, names)
-            for name in there:
-                self._settle_known(zone, folder, relative, name, there[name])
+            fresh = {name for name in names if name not in there or self._settle_known(zone, folder, relative, name, there[name])}
         except (ZoneError, OSError) as error:
             self._lose(str(error))
             return False
         if self._zones.find():
             self._progress.report("the zone answers again", alarm=False)
-        new = [name for name in names if name not in there]
+        new = [name for name in names if name in fresh]
         if there:
             self._progress.already(len(names) - len(new))
         rest = iter(new)
@@ -215,45 +219,59 @@ class Scanner:
 
     # What becomes of a file
 
-    def _settle_known(self, zone: Zone, folder: Folder, relative: str, name: str, there: Known) -> None:
-        """The catalog has it: finishes what a kill left undone, and tells when the file is another now."""
-        pending = folder.pending[name]
-        changed = pending.signature.size not in there.sizes
-        if tree_of(f"{relative}/{name}") and (changed or pending.again):
-            other = self._copy_again(zone, folder, f"{relative}/{name}", there.path)
-            if other is None:
-                return
-            changed = other
-        if not there.described and there.path.startswith(layout.studies(self._settings) + "/"):
-            error = self._describe(zone, there.path)
+    def _settle_known(self, zone: Zone, folder: Folder, relative: str, name: str, there: Known) -> bool:
+        """The catalog has something under its name: finishes what a kill left undone. True where the file is to be registered anyhow."""
+        pending, file = folder.pending[name], f"{relative}/{name}"
+        if pending.is_another and not there.in_place:
+            return True
+        other = False
+        if not pending.is_another and (pending.again or there.may_be_another(pending.signature.size, self._time(pending.changed_ns))):
+            compared = compare(zone, self._settings, file, pending.signature, there)
+            if compared.verdict not in (Verdict.SAME, Verdict.OTHER):
+                return self._differs(folder, file, compared, there)
+            other = compared.verdict is Verdict.OTHER
+        path = there.in_place or there.path
+        if not there.described and path.startswith(layout.studies(self._settings) + "/"):
+            error = self._describe(zone, path)
             if error:
-                self._fail(folder.pending[name], f"{relative}/{name}", f"{there.path} is not described: {error}")
-                return
+                self._fail(pending, file, f"{path} is not described: {error}")
+                return False
         signature = self._done(folder, name)
         self._already += 1
-        if changed:
+        if other:
             sizes = " or ".join(map(str, sorted(there.sizes)))
-            self._alarm(f"{relative}/{name}", Reason.CHANGED, f"{signature.size} bytes; {shown(there.path)} has {sizes}")
+            self._alarm(file, Reason.CHANGED, f"{signature.size} bytes; {shown(path)} has {sizes}")
+        return False
+
+    def _differs(self, folder: Folder, file: str, compared: Comparison, there: Known) -> bool:
+        """The file is not what is registered: whether it is to be registered now."""
+        pending = folder.pending[file.rpartition("/")[2]]
+        match compared.verdict:
+            case Verdict.AGAIN:
+                if tree_of(file):
+                    self._progress.report(f"{shown(file)}: changed while it was being copied; it is copied again", alarm=False)
+                else:
+                    self._alarm(file, Reason.OVERWRITTEN, f"it was {shown(there.in_place)}")
+                folder.catalog, pending.again = None, False
+                return True
+            case Verdict.ANOTHER:
+                self._progress.report(f"{shown(file)}: another file than {shown(there.path)}, which had its name before", alarm=False)
+                pending.is_another = True
+                return True
+            case Verdict.FAILED:
+                self._fail(pending, file, compared.detail)
+            case Verdict.WAITS:
+                folder.catalog = None
+                self._wait(pending, file, f"another file than {there.path}; waits for its archiving", None, _ARCHIVING)
+        return False  # while it is changing: the next look tells
+
+    def _time(self, nanoseconds: int) -> float:
+        """What the file server's clock shows, by this host's clock; seconds since 1970."""
+        return (nanoseconds - self._ahead) / 1e9
 
     def _describe(self, zone: Zone, path: str) -> str:
         """Has an object described that was placed at birth; the error, if it cannot be."""
         return str(self._call(zone, "mrdata_describe", path=path).get("error", ""))
-
-    def _copy_again(self, zone: Zone, folder: Folder, file: str, path: str) -> bool | None:
-        """A file of a tree changed after it was registered: whether the archive has other bytes. None: it is registered again."""
-        name = file.rpartition("/")[2]
-        checksum = unchanged_checksum(f"{self._folder}/{file}", folder.pending[name].signature)
-        if checksum is None:  # the next look tells
-            return None
-        reply = self._call(zone, "mrdata_expanded_again", path=path, checksum=checksum)
-        if "error" in reply:
-            self._fail(folder.pending[name], file, f"{path} changed: {reply['error']}")
-            return None
-        if reply["again"]:
-            self._progress.report(f"{shown(file)}: changed while it was being copied; it is copied again", alarm=False)
-            folder.catalog, folder.pending[name].again = None, False
-            return None
-        return not reply["same"]
 
     def _call(self, zone: Zone, rule: str, **request: str) -> dict[str, Any]:
         """A rule's answer; what a zone that answers refuses is its `error`."""
@@ -317,8 +335,8 @@ class Scanner:
         self._problems = problems
 
     def _raise_alarms(self, look: Look) -> None:
-        for path, was, now in look.changed:
-            self._alarm(path, Reason.CHANGED, f"{was.size} bytes before, now {f'{now.size} bytes' if now else 'no regular file'}")
+        for path, was in look.changed:
+            self._alarm(path, Reason.CHANGED, f"{was.size} bytes before, now no regular file")
         for path, first in look.renamed:
             self._alarm(path, Reason.RENAMED, f"registered as {shown(first)}")
 

@@ -17,12 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
+from landing.comparison import Verdict, compare
 from landing.connections import Connections
 from landing.disk import Pending, Signature
 from landing.known import Known, known
 from landing.lock import LOCK
 from landing.names import ADVICE, LONGEST_PATH, ODD_NAMES, Reason, is_temporary, shown, told, unfit
-from landing.register import Outcome, register, unchanged_checksum
+from landing.register import Outcome, register
 from landing.tree import RENAMED, WAITS, Trees, tree_of
 from microservices.settings import load_settings
 from policy import layout
@@ -61,11 +62,11 @@ class Single:
         """
         relative = self._relative(file)
         with _turn(self._folder, relative) as clock:
-            signature = self._still(relative, size, mtime, clock)
+            still = self._still(relative, size, mtime, clock)
             try:
                 zone = self._zones.get()
                 there = self._known(zone, relative)
-                return self._settle(zone, relative, signature, there) if there else self._register(zone, relative, signature, clock)
+                return self._settle(zone, relative, still, there, clock) if there else self._register(zone, relative, still, clock)
             except (ZoneError, OSError) as error:
                 # Perhaps only this file's fault; a new connection costs little beside a lost file.
                 self._zones.lose(str(error))
@@ -93,8 +94,8 @@ class Single:
     def _is_scanner(self, name: str) -> bool:
         return not self._settings.scanners or name in self._settings.scanners
 
-    def _still(self, relative: str, size: int, mtime: float, clock: int) -> Signature:
-        """Its signature, when it is a file, the same as at the scan, and has stood still for long enough by the file server's clock."""
+    def _still(self, relative: str, size: int, mtime: float, clock: int) -> Pending:
+        """What is seen of it, when it is a file, the same as at the scan, and has stood still long enough by the file server's clock."""
         try:
             status = os.lstat(f"{self._folder}/{relative}")
         except OSError as error:
@@ -109,39 +110,38 @@ class Single:
             raise NotYet(f"{shown(relative)}: still changing, or has not stood still for {self._settings.landing.quiet_seconds:g} s")
         if (tree := tree_of(relative)) and not self._trees.released(tree, clock):
             raise NotYet(f"{shown(relative)}: waits for {WAITS}")
-        return Signature.of(status)
+        return Pending(Signature.of(status), time.monotonic(), from_start=True, changed_ns=status.st_ctime_ns)
 
     def _known(self, zone: Zone, relative: str) -> Known | None:
         head, _, name = relative.rpartition("/")
         return known(zone, self._folder, head, [name])[0].get(name)
 
-    def _settle(self, zone: Zone, relative: str, signature: Signature, there: Known) -> Taken:
-        """The catalog has it: finishes what a kill left undone, and tells when the file is another now."""
-        if not there.described and there.path.startswith(layout.studies(self._settings) + "/"):
-            reply = json.loads(zone.rule("mrdata_describe", json.dumps({"path": there.path})))
+    def _settle(self, zone: Zone, relative: str, still: Pending, there: Known, clock: int) -> Taken:
+        """The catalog has something under its name: finishes what a kill left undone, and sees whether it is this file."""
+        other = False
+        changed = (still.changed_ns - clock + time.time_ns()) / 1e9  # by this host's clock
+        if there.may_be_another(still.signature.size, changed):
+            compared = compare(zone, self._settings, relative, still.signature, there)
+            if compared.verdict in (Verdict.AGAIN, Verdict.ANOTHER):
+                still.is_another = True
+                taken = self._register(zone, relative, still, clock)
+                if compared.verdict is Verdict.ANOTHER or tree_of(relative):
+                    return taken
+                return Taken(taken.path, f"{Reason.OVERWRITTEN}: it was {there.in_place}; {ADVICE[Reason.OVERWRITTEN]}")
+            if compared.verdict not in (Verdict.SAME, Verdict.OTHER):
+                raise NotYet(f"{shown(relative)}: {compared.verdict.name.lower()} {shown(compared.detail)}".rstrip())
+            other = compared.verdict is Verdict.OTHER
+        path = there.in_place or there.path
+        if not there.described and path.startswith(layout.studies(self._settings) + "/"):
+            reply = json.loads(zone.rule("mrdata_describe", json.dumps({"path": path})))
             if "error" in reply:
-                raise NotYet(f"{shown(relative)}: {shown(there.path)} is not described: {shown(str(reply['error']))}")
-        if signature.size in there.sizes:
-            return Taken(there.path)
-        if tree_of(relative) and not self._is_other(zone, relative, signature, there.path):
-            return Taken(there.path)
+                raise NotYet(f"{shown(relative)}: {shown(path)} is not described: {shown(str(reply['error']))}")
         sizes = " or ".join(map(str, sorted(there.sizes)))
-        return Taken(there.path, f"{Reason.CHANGED}: {signature.size} bytes; {there.path} has {sizes}; {ADVICE[Reason.CHANGED]}")
+        alarm = f"{Reason.CHANGED}: {still.signature.size} bytes; {path} has {sizes}; {ADVICE[Reason.CHANGED]}"
+        return Taken(path, alarm if other else "")
 
-    def _is_other(self, zone: Zone, relative: str, signature: Signature, path: str) -> bool:
-        """Whether the archive has other bytes of a file of a tree; NotYet where it is to be copied again."""
-        checksum = unchanged_checksum(f"{self._folder}/{relative}", signature)
-        if checksum is None:
-            raise NotYet(f"{shown(relative)}: still changing")
-        reply = json.loads(zone.rule("mrdata_expanded_again", json.dumps({"path": path, "checksum": checksum})))
-        if "error" in reply:
-            raise NotYet(f"{shown(relative)}: {shown(path)} changed: {shown(str(reply['error']))}")
-        if reply["again"]:
-            raise NotYet(f"{shown(relative)}: changed while it was being copied; it is copied again")
-        return not reply["same"]
-
-    def _register(self, zone: Zone, relative: str, signature: Signature, clock: int) -> Taken:
-        result = register(zone, self._settings, relative, Pending(signature, time.monotonic(), from_start=True), clock)
+    def _register(self, zone: Zone, relative: str, still: Pending, clock: int) -> Taken:
+        result = register(zone, self._settings, relative, still, clock)
         match result.outcome:
             case Outcome.REGISTERED:
                 return Taken(result.path)

@@ -32,6 +32,7 @@ from policy import (
     sweep,
     verify,
     words,
+    written_over,
 )
 from policy.context import Context, Refused
 from policy.zone import Condition, ZoneError
@@ -47,13 +48,14 @@ def answer(context: Context, name: str, text: str) -> str:
     permitted, rule = RULES[name]
     try:
         request = json.loads(text or "{}")
+    except json.JSONDecodeError as error:
+        return json.dumps({"error": f"the request is no JSON: {error}"}, ensure_ascii=False)
+    try:
         if not isinstance(request, dict):
             raise Refused("the request must be a JSON object")
         if not permitted(context):
             raise Refused(f"{context.zone.whoami().name} may not call {name}: {permitted.__doc__}")
         reply = rule(context, request)
-    except json.JSONDecodeError as error:
-        reply = {"error": f"the request is no JSON: {error}"}
     except (Refused, ZoneError) as error:
         reply = {"error": str(error)}
     except KeyError as error:
@@ -82,6 +84,10 @@ def _stewards(context: Context) -> bool:
 def _prepare(context: Context, request: Request) -> object:
     site.prepare(context)
     return {"prepared": context.settings.home}
+
+
+def _prepared(context: Context, request: Request) -> object:
+    return {"differences": site.differences(context)}
 
 
 def _study(context: Context, request: Request) -> object:
@@ -150,8 +156,8 @@ def _describe(context: Context, request: Request) -> object:
     return {"described": birth.describe(context, request["path"])}
 
 
-def _expanded_again(context: Context, request: Request) -> object:
-    return expanded.again(context, request["path"], request["checksum"])
+def _register_again(context: Context, request: Request) -> object:
+    return written_over.again(context, request["path"], request["checksum"])
 
 
 def _expanded_describe(context: Context, request: Request) -> object:
@@ -288,6 +294,7 @@ def _health(context: Context, request: Request) -> object:
 
 RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "prepare": (_service, _prepare),
+    "prepared": (_service, _prepared),
     "study": (_service, _study),
     "register": (_service, _register),
     "sweep": (_service, _sweep),
@@ -299,7 +306,7 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "quarantine_list": (_stewards, _quarantine_list),
     "experiment_reassign": (_service, _reassign),
     "experiment_take_back": (_service, _take_back),
-    "expanded_again": (_service, _expanded_again),
+    "register_again": (_service, _register_again),
     "expanded_describe": (_service, _expanded_describe),
     "verify": (_service, _verify),
     "events": (_service, _events),

@@ -1,4 +1,4 @@
-"""Expanded Data in the archive: what changed while it was being copied, and what a `metadata.yaml` tells of its collection.
+"""Expanded Data in the archive: what a `metadata.yaml` tells of its collection.
 
 A `metadata.yaml` holds names with values: a text, a number, a list of them, or `{value: ..., unit: ...}`. It becomes AVUs of the
 collection that it lies in when the archive has it. iRODS shows the values of AVUs to every user, so each is checked first; what is
@@ -16,7 +16,7 @@ from policy.layout import DataType
 from policy.personal_data import PERSONAL
 from policy.settings import Expanded
 from policy.vocabulary import UNITS
-from policy.zone import AVU, GOOD, Condition, data_object
+from policy.zone import AVU
 
 METADATA = "metadata.yaml"
 READ = "MetadataRead"
@@ -40,30 +40,6 @@ class Metadata:
 
     avus: tuple[AVU, ...]
     faults: tuple[str, ...]
-
-
-def again(context: Context, path: str, checksum: str) -> dict[str, bool]:
-    """A registered file of a tree has changed since, and has this checksum now: is it to be registered `again`, or is it the `same`?
-
-    Once the archive has a good replica, its bytes stay. Until then the object is nothing but the file itself as it was:
-    it goes, and the file is registered anew.
-    """
-    if not any(path.startswith(root(context.settings) + "/") for root in (layout.landing, layout.studies, layout.quarantine)):
-        raise Refused(f"{path} is not where Expanded Data can be")
-    stat = context.zone.stat(path)
-    if stat is None or stat.is_collection:
-        return {"again": True, "same": False}
-    if layout.experiment_of(context.settings, path) and stat.checksum and _is_archived(context, path, stat.checksum):
-        return {"again": False, "same": stat.checksum == checksum}
-    context.zone.erase(path)
-    context.zone.log(f"{path} changed while it was being copied; it is copied again")
-    return {"again": True, "same": False}
-
-
-def _is_archived(context: Context, path: str, checksum: str) -> bool:
-    archived = Condition("DATA_RESC_NAME", "=", context.settings.archive.resource)
-    rows = context.zone.query(["DATA_REPL_STATUS", "DATA_CHECKSUM"], *data_object(path), archived)
-    return (GOOD, checksum) in rows
 
 
 def is_metadata(context: Context, path: str) -> bool:

@@ -125,6 +125,7 @@ pep_api_ticket_admin_pre = pep_api_exec_my_rule_pre
 # --- callable rules -------------------------------------------------------------------------------------------------
 
 mrdata_prepare = _rule("prepare")
+mrdata_prepared = _rule("prepared")
 mrdata_study = _rule("study")
 mrdata_register = _rule("register")
 mrdata_sweep = _rule("sweep")
@@ -136,7 +137,7 @@ mrdata_describe = _rule("describe")
 mrdata_quarantine_list = _rule("quarantine_list")
 mrdata_experiment_reassign = _rule("experiment_reassign")
 mrdata_experiment_take_back = _rule("experiment_take_back")
-mrdata_expanded_again = _rule("expanded_again")
+mrdata_register_again = _rule("register_again")
 mrdata_expanded_describe = _rule("expanded_describe")
 mrdata_verify = _rule("verify")
 mrdata_events = _rule("events")

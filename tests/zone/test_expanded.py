@@ -280,10 +280,10 @@ def test_only_the_service_account_asks_for_another_copy(tree):
     tree.put("a")
     tree.scan()
     path = f"{tree.site.settings.home}/{tree.base}/a"
-    refused = tree.site.ask("expanded_again", {"path": f"{tree.site.settings.home}/{tree.base}/../../experiment.yaml/x", "checksum": ""})
+    refused = tree.site.ask("register_again", {"path": f"{tree.site.settings.home}/{tree.base}/../../experiment.yaml/x", "checksum": ""})
     assert refused == {"again": True, "same": False}  # nothing there
-    elsewhere = tree.site.ask("expanded_again", {"path": f"/{tree.site.settings.zone}/home/{ALICE}/mine", "checksum": ""})
-    assert "not where Expanded Data can be" in elsewhere["error"]
+    elsewhere = tree.site.ask("register_again", {"path": f"/{tree.site.settings.zone}/home/{ALICE}/mine", "checksum": ""})
+    assert "not where files of the landing zone can be" in elsewhere["error"]
     assert tree.site.connect().stat(path) is not None
 
 

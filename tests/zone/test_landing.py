@@ -141,6 +141,37 @@ def test_what_is_archived_is_not_registered_again(site, landing):
     assert registrations(site) == {}
 
 
+def test_another_image_of_the_same_size_under_the_name_of_an_archived_one(site, landing):
+    """A console that uses its files' names again, once the landing zone was cleared."""
+    one, two = site.register(), site.register()
+    first, second = (files.dicom(experiment, sop=f"1.2.3.{number}") for number, experiment in enumerate((one, two)))
+    assert len(first) == len(second)
+    for content, registered in ((first, 1), (second, 1), (second, 0)):
+        put(landing, f"{T94}/dicom/a/1.dcm", content)
+        summary = scan(site)
+        assert (summary.registered, summary.ok) == (registered, True)
+        site.rule("archive")
+        time.sleep(2.1)  # the catalog's times are whole seconds
+    archive = [path for experiment in (one, two) for path in site.paths(f"studies/{PAIN}/experiments/{experiment}") if "/DICOM/" in path]
+    assert [site.connect("mrdata").read(f"{site.settings.home}/{path}", 0, 1 << 20) for path in archive] == [first, second]
+    assert site.verify()["sound"]
+
+
+def test_an_image_that_was_registered_half_written_is_registered_anew(site, landing):
+    experiment = site.register()
+    content = files.dicom(experiment)
+    put(landing, f"{T94}/dicom/a/1.dcm", content[: len(content) // 2])
+    scan(site)
+    site.sweep()
+    assert site.paths(f"studies/{PAIN}/experiments/{experiment}/DICOM") == []
+    put(landing, f"{T94}/dicom/a/1.dcm", content)
+    assert scan(site).alarms == 1
+    (path,) = site.paths(f"studies/{PAIN}/experiments/{experiment}/DICOM")
+    site.rule("archive")
+    assert site.connect("mrdata").read(f"{site.settings.home}/{path}", 0, 1 << 20) == content
+    assert site.verify()["sound"]
+
+
 def test_what_was_not_described_when_the_scanner_was_killed(site, landing):
     """Between the registration at its place and its description."""
     experiment = site.register()
