@@ -198,8 +198,8 @@ class EmbeddedZone:
         routes.ichmod(self.agent, level, name, path, recursive=recursive)
 
     @_translated
-    def inherit(self, path: str) -> None:
-        routes.ichmod(self.agent, "inherit", "", path)
+    def inherit(self, path: str, *, on: bool = True) -> None:
+        routes.ichmod(self.agent, "inherit" if on else "noinherit", "", path)
 
     @_translated
     def group(self, name: str, members: Iterable[str]) -> None:

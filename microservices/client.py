@@ -168,10 +168,10 @@ class IrodsZone(Catalog):
         with _errors(f"give {name} {access} on", path):
             self.session.acls.set(iRODSAccess(access.value, path, name), recursive=recursive, admin=self.whoami().is_admin)
 
-    def inherit(self, path: str) -> None:
+    def inherit(self, path: str, *, on: bool = True) -> None:
         """For everything created below from now on."""
         with _errors("set inheritance on", path):
-            self.session.acls.set(iRODSAccess("inherit", path), admin=self.whoami().is_admin)
+            self.session.acls.set(iRODSAccess("inherit" if on else "noinherit", path), admin=self.whoami().is_admin)
 
     def group(self, name: str, members: Iterable[str]) -> None:
         """Administrators only."""

@@ -202,9 +202,10 @@ class ServerZone(Catalog):
         with _errors(f"give {name} {access} on", path):
             self._call("msiSetACL", "recursive" if recursive else "default", level, name, path)
 
-    def inherit(self, path: str) -> None:
+    def inherit(self, path: str, *, on: bool = True) -> None:
         """For everything created below from now on."""
-        level = "admin:inherit" if self.whoami().is_admin else "inherit"
+        wanted = "inherit" if on else "noinherit"
+        level = f"admin:{wanted}" if self.whoami().is_admin else wanted
         with _errors("set inheritance on", path):
             self._call("msiSetACL", "default", level, "", path)
 

@@ -182,8 +182,8 @@ class Zone(Protocol):
     def permit(self, path: str, name: str, access: Access, *, recursive: bool = False) -> None:
         """Sets the access of a user or group; NULL withdraws it."""
 
-    def inherit(self, path: str) -> None:
-        """What is created below the collection from now on gets the collection's permissions."""
+    def inherit(self, path: str, *, on: bool = True) -> None:
+        """What is created below the collection from now on gets the collection's permissions; or, with `on=False`, does not."""
 
     def group(self, name: str, members: Iterable[str]) -> None:
         """Makes the group if there is none, and makes `members` its members, exactly."""

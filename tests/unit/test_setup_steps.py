@@ -15,7 +15,7 @@ import pytest
 from irods_config import install, server
 from irods_config.icommands import PYTHON_ENGINE, ICommands, SetupError
 from irods_config.site import Site
-from irods_config.steps import accounts, delay_rules, delay_server, rulebase
+from irods_config.steps import accounts, collections, delay_rules, delay_server, rulebase
 from policy.schedule import periods
 
 HOST = "localhost"
@@ -229,6 +229,24 @@ def test_an_account_that_could_not_be_made_is_not_taken_for_ones_own(site):
     with pytest.raises(SetupError, match="its password stays as it is"):
         accounts.make(site)
     assert passwords(site) == {}
+
+
+# --- the collections ------------------------------------------------------------------------------------------------
+
+
+def test_access_that_differs_makes_set_up_prepare_the_zone(site):
+    """The rulebase looks, and puts right what it finds: tests/zone/test_permissions.py."""
+    fault = "/site/home/mrdata/quarantine: public has read, not no access"
+    (site.etc / "fault").write_text(json.dumps([fault]))
+    text = f"""for last; do :; done
+case $(cat $last) in
+*mrdata_prepared*) printf 'MRDATA{{"differences": %s}}\\n' "$(cat {site.etc}/fault)";;
+*mrdata_prepare*) echo '[]' > {site.etc}/fault; echo 'MRDATA{{"prepared": "/site/home/mrdata"}}';;
+esac"""
+    command(site, "irule", text)
+    assert collections.differences(site) == [fault]
+    collections.make(site)
+    assert collections.differences(site) == []
 
 
 # --- the delay rules ------------------------------------------------------------------------------------------------

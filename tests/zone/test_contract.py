@@ -348,6 +348,9 @@ def test_inherit(zone, home):
     zone.write(f"{home}/c/d/a", b"")
     for path in ("c/d", "c/d/a"):
         assert zone.permissions(f"{home}/{path}") == {"mrdata": Access.OWN, BOB: Access.READ}
+    zone.inherit(f"{home}/c", on=False)
+    zone.make_collection(f"{home}/c/e")
+    assert zone.permissions(f"{home}/c/e") == {"mrdata": Access.OWN}
 
 
 def test_group(zone, site):

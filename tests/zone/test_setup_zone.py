@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -9,6 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+from policy.zone import Access
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = Path("/opt/mrdata-tools/bin/python")
@@ -50,6 +53,25 @@ def test_nothing_differs_but_the_delay_rules_that_the_tests_have_parked(server):
     assert errors == ""
     assert [line for line in lines if not line.startswith("delay rules: ") and line != "nothing differs"] == []
     assert status == (lines != ["nothing differs"])
+
+
+def test_quarantine_that_was_opened_is_told_and_closed(server):
+    with server.service.connect() as zone:
+        quarantine = f"/{zone.name}/home/mrdata/quarantine"
+        zone.permit(quarantine, "public", Access.READ)
+        zone.inherit(quarantine, on=False)
+        try:
+            status, lines, _ = as_service_account("irods_config.setup_zone", "--check")
+            told = [line for line in lines if not line.startswith("delay rules: ")]
+            assert told == [
+                f"collections and permissions: {quarantine}: public has read, not no access",
+                f"collections and permissions: {quarantine}: what is made in it does not get its permissions",
+            ]
+            assert status == 1
+        finally:
+            zone.rule("mrdata_prepare", "{}")
+        assert "public" not in zone.permissions(quarantine)
+        assert json.loads(zone.rule("mrdata_prepared", "{}")) == {"differences": []}
 
 
 def test_a_release_that_breaks_inside_the_server_only_is_refused(server):
