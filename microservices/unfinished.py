@@ -30,7 +30,7 @@ def give_up(query: Query, path: str, modify: Modify, *, certain: bool) -> bool:
     if not replicas:
         raise NotFound(f"{path} is not there")
     written = [row for row in replicas if row[1] == INTERMEDIATE]
-    if not certain and any(_may_be_written(query, resource, file) for *_, file, resource in written):
+    if any(_is_being_written(query, resource, file, unknown=not certain) for *_, file, resource in written):
         return False
     free = 1 + max((int(row[0]) for row in replicas), default=0)
     for number, *_ in written:
@@ -52,15 +52,15 @@ def _original(data_status: str) -> str:
     return STALE
 
 
-def _may_be_written(query: Query, resource: str, file: str) -> bool:
-    """True unless the resource is this host's, and no process of the file's owner has it open."""
+def _is_being_written(query: Query, resource: str, file: str, *, unknown: bool) -> bool:
+    """Whether a process of the file's owner has it open; `unknown` where another host's resource, or its processes, cannot be seen."""
     hosts = {host for (host,) in query(["RESC_LOC"], Condition("RESC_NAME", "=", resource))}
     if not all(map(is_here, hosts)):
-        return True
+        return unknown
     try:
         return is_open(file)
     except OSError:
-        return True
+        return unknown
 
 
 def is_open(file: str) -> bool:

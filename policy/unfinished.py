@@ -9,9 +9,11 @@ from policy.context import Context
 from policy.zone import GOOD, Condition, ZoneError
 
 LONGEST = 600.0
-"""Seconds that a process may take, beside ..."""
+"""Seconds that a process may take which cannot be seen, beside ..."""
 SLOWEST = 1_000_000.0
 """... one second for so many bytes. Whoever takes longer must have died, wherever he was."""
+UNKNOWN = 86400.0
+"""The catalog learns the size of an upload at its end: seconds that one may take which cannot be seen."""
 
 
 def give_up(context: Context) -> int:
@@ -35,8 +37,10 @@ def _unfinished(context: Context) -> Iterator[tuple[str, bool]]:
     sizes: dict[str, int] = defaultdict(int)
     for collection, name, modified, size in context.zone.query(columns, below, Condition("DATA_REPL_STATUS", ">", GOOD)):
         path = f"{collection}/{name}"
+        if not path.startswith(context.settings.home + "/"):  # `_` in the account's name stands for any character in the pattern
+            continue
         since[path], sizes[path] = max(since[path], int(modified)), max(sizes[path], int(size))
     for path, started in since.items():
         age = context.now() - started
         if age >= context.settings.archive.give_up_seconds:
-            yield path, age > LONGEST + sizes[path] / SLOWEST
+            yield path, age > (LONGEST + sizes[path] / SLOWEST if sizes[path] else UNKNOWN)

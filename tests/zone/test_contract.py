@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from policy.zone import AVU, Access, Among, Condition, Damaged, Exists, NotFound, NotPermitted, User, ZoneError
+from policy.zone import AVU, Access, Among, Condition, Damaged, Either, Exists, NotFound, NotPermitted, User, ZoneError
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T94
 
 NAMES = [
@@ -444,6 +444,7 @@ def test_give_up(zone, site, home):
         subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[held.fileno()], user=os.stat(copy).st_uid) as cat,
     ):
         assert zone.give_up(path) is False
+        assert zone.give_up(path, certain=True) is False
         cat.communicate()
     assert zone.give_up(path) is True
     assert {row[:2] for row in zone.query(["DATA_RESC_NAME", "DATA_REPL_STATUS"], *named(home, "killed"))} == {
@@ -616,6 +617,12 @@ def test_select_counts_orders_and_limits(zone, site, home):
     found = zone.select(asked, *both, order="META_COLL_ATTR_VALUE", descending=True)
     assert found == [(f"{home}/b'c", "b'c"), (f"{home}/a", "a")]
     assert zone.select(asked, *both, order="META_COLL_ATTR_VALUE", limit=1) == [(f"{home}/a", "a")]
+    either = Either((Condition("COLL_NAME", "=", f"{home}/a"), Condition("COLL_NAME", "like", f"{home}/b'%")))
+    assert zone.select(["COLL_NAME"], either, order="COLL_NAME") == [(f"{home}/a",), (f"{home}/b'c",)]
+    one = Condition("META_COLL_ATTR_VALUE", "=", "a")
+    assert zone.select(["COLL_NAME"], either, one) == zone.select(["COLL_NAME"], one, either) == [(f"{home}/a",)]
+    with pytest.raises(ValueError, match="no conditions"):
+        zone.select(["COLL_NAME"], Either(()))
     with pytest.raises(ValueError, match="no GenQuery column"):
         zone.select(["COLL_NAME where"], below)
 
