@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, TypeVar
@@ -23,6 +25,7 @@ from embedded.session import Changed
 
 CONTINUE, SKIP = CODES["RULE_ENGINE_CONTINUE"], CODES["RULE_ENGINE_SKIP_OPERATION"]
 _PREFIX = "[iRods__Error__Code:"
+_IMPORTING = threading.Lock()
 Result = TypeVar("Result")
 
 
@@ -56,18 +59,12 @@ class Agent:
     def core(self) -> ModuleType:
         """core.py, imported by this agent; RULE_ENGINE_ERROR each time while it cannot be imported."""
         if self._core is None:
-            before = os.environ.get("MRDATA_SETTINGS")
-            os.environ["MRDATA_SETTINGS"] = str(self.folder.settings)
             try:
-                self._core = _import(self.folder.core)
+                with _settings(str(self.folder.settings)):
+                    self._core = _import(self.folder.core)
             except (Exception, SystemExit) as error:  # whatever core.py raises, the server logs and goes on
                 self.session.log(f"rule engine: {self.folder.core}: {_formatted(error)}")
                 raise IrodsError("RULE_ENGINE_ERROR", str(error)) from error
-            finally:
-                if before is None:
-                    del os.environ["MRDATA_SETTINGS"]
-                else:
-                    os.environ["MRDATA_SETTINGS"] = before
         sys.modules["core"] = self._core
         return self._core
 
@@ -143,6 +140,21 @@ class Agent:
         code = self.fire("pep_resource_modified_post", [changed.resource, context, ""])
         if code < 0:
             raise IrodsError(code, "pep_resource_modified_post")
+
+
+@contextmanager
+def _settings(file: str) -> Iterator[None]:
+    """Within the block core.py finds its settings as a server's does, by the environment: one agent of this process at a time."""
+    with _IMPORTING:
+        before = os.environ.get("MRDATA_SETTINGS")
+        os.environ["MRDATA_SETTINGS"] = file
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["MRDATA_SETTINGS"]
+            else:
+                os.environ["MRDATA_SETTINGS"] = before
 
 
 def _import(path: Path) -> ModuleType:

@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from embedded import delay, routes
 from embedded.agent import Agent
+from embedded.folder import ZoneFolder
 from tests.zone.test_embedded_helpers import HOME, agent_fixture, genquery1, make_zone, zone_fixture  # noqa: F401
 
 WORKER = """
@@ -308,3 +310,22 @@ def test_iadmin(zone):
         assert iadmin(zone, *refused)[0] != 0, refused
     with Agent(zone, "carol") as carol:
         routes.iput(carol, "/tempZone/home/carol/x", b"x")
+
+
+def test_agents_that_begin_at_once_find_the_settings_of_their_zone(tmp_path, monkeypatch):
+    """core.py finds them in the environment, which the threads of a process share."""
+    monkeypatch.delenv("MRDATA_SETTINGS", raising=False)
+    core = "import os, time\nfirst = os.environ['MRDATA_SETTINGS']\ntime.sleep(0.001)\nsecond = os.environ['MRDATA_SETTINGS']\n"
+    zones = []
+    for name in "ab":
+        file = tmp_path / f"{name}.py"
+        file.write_text(core)
+        zones.append(ZoneFolder.create(tmp_path / name, core=file))
+
+    def begin(zone):
+        with Agent(zone, "rods") as agent:
+            return {agent.core().first, agent.core().second} == {str(zone.settings)}
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(begin, zones * 50))
+    assert "MRDATA_SETTINGS" not in os.environ
