@@ -318,7 +318,8 @@ def test_the_same_name_in_a_folder_below_is_another_file(site):
 # When
 
 
-def test_a_growing_file_waits_and_the_others_go_on(site):
+def test_a_growing_file_waits_and_the_others_go_on(tmp_path):
+    site = Site(tmp_path, quiet_seconds=1.0)
     site.put("prisma/expdata/still")
     growing = site.put("prisma/expdata/grows")
     stop = threading.Event()
@@ -346,8 +347,8 @@ def test_nothing_is_registered_before_it_was_quiet(tmp_path):
     file = site.put("prisma/expdata/a")
     with Watch(site.scanner()):
         time.sleep(0.3)
-        file.write_bytes(b"longer")
         written = time.monotonic()
+        file.write_bytes(b"longer")
         until(lambda: site.zone.registrations)
         assert time.monotonic() - written >= 1.0
 

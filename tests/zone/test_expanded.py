@@ -86,11 +86,11 @@ def test_a_tree_waits_until_nothing_in_it_has_changed_for_long(tree):
 
 def test_one_change_anywhere_holds_up_the_whole_tree(tree):
     tree.put("a/1")
-    time.sleep(1.1)
+    time.sleep(2.6)
     tree.put("deep/down/2")
-    assert tree.scan(quiet=1.0).registered == 0
-    time.sleep(1.1)
-    assert tree.scan(quiet=1.0).registered == 2
+    assert tree.scan(quiet=2.5).registered == 0
+    time.sleep(2.6)
+    assert tree.scan(quiet=2.5).registered == 2
 
 
 def test_old_dates_of_copied_files_deceive_nobody(tree):

@@ -21,7 +21,7 @@ with EmbeddedZone(sys.argv[1], "mrdata") as zone:
     while True:
         zone.rule("mrdata_sweep", "{}")
 """
-OBJECTS = 80
+OBJECTS = 160
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("MRDATA_KILL_SEEDS", "1"))))
@@ -39,7 +39,9 @@ def test_a_sweep_that_is_killed_again_and_again(make_site, seed):
         site.reconnect()
         sweeper = subprocess.Popen([sys.executable, "-c", SWEEPS, str(site.folder)], stdout=subprocess.PIPE)
         assert sweeper.stdout.readline() == b"ready\n"
-        time.sleep(chance.uniform(0.05, 0.2))
+        left = len(site.paths("landing")) - chance.randint(1, OBJECTS // 8)
+        while len(site.paths("landing")) > max(0, left):
+            time.sleep(chance.uniform(0, 0.02))
         sweeper.send_signal(signal.SIGKILL)
         sweeper.wait()
         sweeper.stdout.close()
