@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from policy import below
+from policy import below, layout
 from policy.context import Context
 from policy.experiment import Experiment
 from policy.layout import DataType
@@ -20,14 +20,14 @@ def lock(context: Context, experiment: Experiment) -> None:
     zone, account = context.zone, context.settings.account
     for path in _held(context, experiment):
         for name in sorted(_writers(context, path) - {account}):
-            zone.permit(path, name, Access.READ, recursive=True)
-        zone.permit(path, account, Access.ANNOTATE, recursive=True)
+            zone.permit(path, name, Access.READ, recursive=_is_collection(path))
+        zone.permit(path, account, Access.ANNOTATE, recursive=_is_collection(path))
 
 
 def unlock(context: Context, experiment: Experiment) -> None:
     """The service account can write again."""
     for path in _held(context, experiment):
-        context.zone.permit(path, context.settings.account, Access.OWN, recursive=True)
+        context.zone.permit(path, context.settings.account, Access.OWN, recursive=_is_collection(path))
 
 
 @contextmanager
@@ -45,11 +45,17 @@ def unlocked(context: Context, path: str) -> Iterator[None]:
 
 
 def _held(context: Context, experiment: Experiment) -> list[str]:
-    paths = (f"{experiment.path}/{data_type}" for data_type in DataType)
+    """The collections of its data types, and the record of its registration, which its manifests list as well."""
+    paths = [f"{experiment.path}/{one}" for one in (*DataType, layout.RECORD)]
     return [path for path in paths if context.zone.stat(path) is not None]
+
+
+def _is_collection(path: str) -> bool:
+    return not path.endswith(f"/{layout.RECORD}")
 
 
 def _writers(context: Context, path: str) -> set[str]:
     """Users and groups who can do more than read with an object or a collection at or below `path`."""
     writing = {Access.ANNOTATE, Access.WRITE, Access.OWN}
-    return {name for one in below.access(context, path).values() for name, access in one.items() if access in writing}
+    found = below.access(context, path) if _is_collection(path) else {path: context.zone.permissions(path)}
+    return {name for one in found.values() for name, access in one.items() if access in writing}

@@ -89,8 +89,9 @@ def test_a_finalized_experiment_is_read_only(site):
     site.rule("experiment_finalize", {"experiment": new})
     base = f"{layout.study(site.settings, PAIN)}/experiments/{new}"
     zone = site.connect()
-    objects = [p for p in site.paths(f"studies/{PAIN}/experiments/{new}") if "/DICOM/" in p or "/EXP_DATA/" in p]
-    assert len(objects) == 4
+    kept = ("/DICOM/", "/EXP_DATA/", "/experiment.yaml")  # all that the manifest lists
+    objects = [p for p in site.paths(f"studies/{PAIN}/experiments/{new}") if any(one in p for one in kept)]
+    assert len(objects) == 5
     for path in (f"{site.settings.home}/{one}" for one in objects):
         for attempt in (
             lambda path=path: zone.write(path, b"x"),
