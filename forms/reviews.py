@@ -41,8 +41,21 @@ CHOICES = {
         "hide": Choice(
             "Do not erase",
             "not to be erased",
-            "Nobody finds it, and it is not erased while what is said above holds. Where nothing but a time to be kept speaks against it, it "
-            "is erased when that has passed. The experiment can be restored.",
+            "Nobody finds it, and it is not erased while what is said above holds. Where nothing but a time to be kept speaks against it, "
+            "it is erased when that has passed. The experiment can be restored.",
+        ),
+    },
+    erasure.SESSION: {
+        "erase": Choice(
+            "Erase the session",
+            erasure.ERASE,
+            "It is the withdrawn experiment's: it is erased together with it, and nobody can bring it back after that.",
+            is_final=True,
+        ),
+        "keep": Choice(
+            "Keep the session",
+            "keep",
+            "It is not the withdrawn experiment's, or nobody knows: it stays in quarantine when the experiment is erased.",
         ),
     },
     vanished.KIND: {

@@ -6,12 +6,16 @@ which it lies, and could give himself access again.
 
 from __future__ import annotations
 
-from policy import audit, below, derived, erasure, event, landing_files, layout, quarantine, state, withdrawn
+from policy import below, derived, erasure, event, landing_files, layout, mentions, state, withdrawn
 from policy.context import Context
 from policy.experiment import State
+from policy.fixity_state import FAULT, VERIFIED
 from policy.withdrawn import Record
 from policy.writable import writable
-from policy.zone import AVU, Access, Condition
+from policy.zone import AVU, Access
+
+FIXITY = (VERIFIED, FAULT)
+"""AVUs that tell nothing of it, and by which its bytes go on being verified."""
 
 
 def hide(context: Context, record: Record) -> bool:
@@ -19,7 +23,8 @@ def hide(context: Context, record: Record) -> bool:
     zone, account = context.zone, context.settings.account
     copies = {} if record.is_subject else derived.find(context, record.key, record.path, record.kept.values())
     access, avus = below.access(context, record.path), _telling(context, record)
-    _note(context, record, copies, access, avus)
+    named = {} if record.is_subject else _named(context, record)
+    _note(context, record, copies, access, avus | named)
     if record.is_subject:
         if AVU("State", State.WITHDRAWN) not in zone.metadata(record.path):
             state.put(context, record.path, State.WITHDRAWN)
@@ -36,24 +41,37 @@ def hide(context: Context, record: Record) -> bool:
         for one, found in everything(context, kept)[1].items():
             zone.annotate(one, remove=found)
     if not record.is_subject:
-        _elsewhere(context, record)
+        _elsewhere(context, record, named)
         erasure.ask(context, record)
     if not record.pruned:
         zone.prune()
         record.pruned = True
         withdrawn.save(context, record)
-    return bool(names or avus or copies)
+    return bool(names or avus or copies or named)
 
 
 def _telling(context: Context, record: Record) -> dict[str, list[AVU]]:
-    """Path -> the AVUs that tell of it. Its state stays, and landing paths while their file is there, which would be landed anew."""
+    """Path -> the AVUs that tell of it. Its state stays, the days on which it was verified, and landing paths while their file is
+    there, which would be landed anew."""
     stay = {} if record.is_subject else landing_files.leave(context, record.path, archived_only=True)
     keep = {(one, AVU(landing_files.LANDING_PATH, value)) for one, values in stay.items() for value in values}
+    own = (*FIXITY, *state.ATTRIBUTES)
     found = {
-        one: [avu for avu in avus if (one, avu) not in keep and (one != record.path or avu.attribute not in state.ATTRIBUTES)]
+        one: [avu for avu in avus if (one, avu) not in keep and avu.attribute not in (own if one == record.path else FIXITY)]
         for one, avus in below.avus(context, record.path).items()
     }
     return {one: avus for one, avus in found.items() if avus}
+
+
+def _named(context: Context, record: Record) -> dict[str, list[AVU]]:
+    """Path -> AVUs elsewhere that name it, but for landing paths while their file may be there."""
+    found: dict[str, list[AVU]] = {}
+    for path, avus in mentions.avus(context, record.key, record.path).items():
+        landed = [avu for avu in avus if avu.attribute == landing_files.LANDING_PATH]
+        stay = landing_files.leave_archived(context, path, landed) if landed else []
+        if told := [avu for avu in avus if avu not in stay]:
+            found[path] = told
+    return found
 
 
 def everything(context: Context, path: str) -> tuple[dict[str, dict[str, Access]], dict[str, list[AVU]]]:
@@ -79,7 +97,7 @@ def _note(
         changed += [record.note_avus(one, those) for one, those in found.items()]
         changed.append(record.note_copy(path, f"{withdrawn.base(context, record.key)}/copies", others, context.zone.stat))
     if not record.is_subject:
-        new = [one for one in quarantine.saying(context, record.key) if one not in record.sessions]
+        new = [one for one in mentions.sessions(context, record.key) if one not in record.sessions]
         record.sessions += new
         changed.append(bool(new))
     if any(changed):
@@ -100,17 +118,13 @@ def _take(context: Context, record: Record, path: str) -> None:
         zone.move(path, target)
 
 
-def _elsewhere(context: Context, record: Record) -> None:
-    """The landing collection of its uploads, its events, and the AVUs of quarantine sessions that name it."""
+def _elsewhere(context: Context, record: Record, named: dict[str, list[AVU]]) -> None:
+    """The landing collection of its uploads, its events, and the AVUs that name it."""
     zone, group = context.zone, layout.study_group(record.study)
     uploads = layout.uploads(context.settings, record.experiment.scanner, record.key)
     for path in (uploads, event.collection(context.settings, record.study, record.key)):
         if zone.stat(path) is not None and group in zone.permissions(path):
             zone.permit(path, group, Access.NULL, recursive=True)
-    for session in quarantine.saying(context, record.key):
-        zone.annotate(session, add=[AVU(quarantine.SAYS_WITHDRAWN, audit.about(record.key))])
-    for attribute in (quarantine.CANDIDATE, quarantine.HEADER_SAYS):
-        named = [Condition("META_COLL_ATTR_NAME", "=", attribute), Condition("META_COLL_ATTR_VALUE", "=", record.key)]
-        for path, unit in zone.query(["COLL_NAME", "META_COLL_ATTR_UNITS"], *named):
-            if path.startswith(layout.quarantine(context.settings) + "/"):
-                zone.annotate(path, remove=[AVU(attribute, record.key, unit)])
+    for path, avus in named.items():
+        instead = [mentions.masked(record.key, avu) for avu in avus]
+        zone.annotate(path, add=[avu for avu in instead if avu], remove=avus)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 
-from policy import audit, below, erased, event, follow, landing_files, layout, retention, review, withdrawn
+from policy import audit, below, erased, event, follow, landing_files, layout, mentions, retention, review, withdrawn
 from policy.context import Context
 from policy.withdrawn import Phase, Record
 from policy.zone import AVU, Access, Condition, ZoneError
 
 REVIEW = "withdrawal"
+SESSION = "withdrawn quarantine"
+"""Kinds of reviews: of a withdrawal, and of a quarantine session that may be of what is withdrawn."""
 ERASE = "erase"
 """A verdict that begins with this lets it be erased."""
 TOLD = "EventsToErase"
@@ -26,8 +28,23 @@ def conflicts(context: Context, retention_end: str, shared: list[str]) -> list[s
     return found + ([f"{len(shared)} of its derived copies derive from other experiments as well"] if shared else [])
 
 
+def doubts(context: Context, experiment: str, sessions: list[str]) -> list[str]:
+    """Of the sessions in quarantine that came under its ID those that may be another experiment's: each waits for a word of its own."""
+    doubtful = [one for one in sessions if mentions.is_doubtful(context, experiment, one)]
+    return [f"{len(doubtful)} of its sessions in quarantine may be another experiment's"] if doubtful else []
+
+
 def ask(context: Context, record: Record) -> None:
-    """Asks for that word, once for a withdrawal."""
+    """Asks for these words, once for a withdrawal and once for each such session."""
+    for session in record.sessions:
+        if mentions.is_doubtful(context, record.key, session):
+            where = _within(context, session)
+            text = (
+                f"Experiment {record.key} of study {record.study} is withdrawn, and the quarantine session {where} came under its ID. "
+                "It may be another experiment's: look at the session, and re-file what belongs elsewhere. With a verdict that begins with "
+                f"`{ERASE}` the session is erased with the experiment; with any other it stays in quarantine. Nothing is erased before."
+            )
+            review.open_review(context, SESSION, f"{_key(record)} {where}", text)
     found = conflicts(context, record.retention_end, record.shared)
     if found:
         text = (
@@ -44,6 +61,8 @@ def is_due(context: Context, record: Record) -> bool:
         return False
     if record.is_subject:
         return all(has_receipt(context, one) for one in record.experiments)
+    if not all(word for _, word in _words(context, record)):
+        return False
     if not conflicts(context, record.retention_end, record.shared):
         return True
     return review.verdict(context, REVIEW, _key(record)).lower().startswith(ERASE)
@@ -52,6 +71,7 @@ def is_due(context: Context, record: Record) -> bool:
 def erase(context: Context, record: Record) -> str:
     """`erased`, or `waiting` where its files in the landing zone cannot be removed."""
     if record.phase != Phase.ERASING:
+        record.sessions = _erasable(context, record)  # once erasing has begun, what is left of a session tells nothing
         record.counts = _counts(context, record)
         told = {name: str(count) for name, count in record.counts.items()}
         audit.record(context, "erasing", experiment=_about(record), study=record.study, record=record.key, **told)
@@ -111,6 +131,22 @@ def _doomed(context: Context, record: Record) -> list[str]:
     if record.is_subject:
         return [record.path]
     return [*record.kept, *record.sessions, layout.uploads(context.settings, record.experiment.scanner, record.key), record.path]
+
+
+def _words(context: Context, record: Record) -> list[tuple[str, str]]:
+    """The sessions that may be another experiment's, each with the verdict; empty while it waits."""
+    doubtful = [one for one in record.sessions if mentions.is_doubtful(context, record.key, one)]
+    return [(one, review.verdict(context, SESSION, f"{_key(record)} {_within(context, one)}").lower()) for one in doubtful]
+
+
+def _erasable(context: Context, record: Record) -> list[str]:
+    kept = {one for one, word in _words(context, record) if not word.startswith(ERASE)}
+    return [one for one in record.sessions if one not in kept]
+
+
+def _within(context: Context, session: str) -> str:
+    """`<scanner>/<session>`."""
+    return session.removeprefix(layout.quarantine(context.settings) + "/")
 
 
 def _erase(context: Context, path: str) -> None:

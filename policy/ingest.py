@@ -43,10 +43,14 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """Nobody but a data steward can tell where it belongs. `detail` says what is wrong, without personal data."""
+    """Nobody but a data steward can tell where it belongs. `detail` says what is wrong, without personal data.
+
+    `meant` is the ExperimentID by which it was looked up; empty where there is none, or where two contradict each other equally.
+    """
 
     reason: Reason
     detail: str
+    meant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def decide(header: Header, landed: Landed, experiments: Experiments, settings: S
 def admit(header: Header, landed: Landed, experiment: Experiment, settings: Settings) -> Placement | Quarantine:
     """The file's place in an experiment that is known, unless it tells who the person is."""
     if names := guard.refused(header, experiment, settings.guard):
-        return Quarantine(Reason.PERSONAL_DATA, "tells who the person is: " + ", ".join(names))
+        return Quarantine(Reason.PERSONAL_DATA, "tells who the person is: " + ", ".join(names), experiment.id)
     return place_of(header, landed, experiment)
 
 
@@ -106,16 +110,28 @@ def recognise(header: Header, landed: Landed, experiments: Experiments) -> Exper
     if landed.branch is Branch.EXPDATA:
         found = _by_text(landed.folders[0] if landed.folders else "", landed, experiments, "the folder below expdata")
         named = None if header.masked else experiment_id.parse(header.patient_name)
-        if isinstance(found, Experiment) and named and named != found.id and experiments.experiment(named):
-            return Quarantine(Reason.CONFLICT, f"the folder below expdata says {found.id}, Patient Name says {named}")
+        other = experiments.experiment(named) if named else None
+        if isinstance(found, Experiment) and other and other.id != found.id:
+            return Quarantine(Reason.CONFLICT, f"the folder below expdata says {found.id}, Patient Name says {_told(other)}", found.id)
         return found
     if header.kind is Kind.TWIX and (header.masked or not header.patient_name):
         return _masked(header, landed, experiments)
     found = _by_text(header.patient_name, landed, experiments, "Patient Name")
     meant = _by_folder(landed, experiments)
     if isinstance(found, Experiment) and meant and meant.id != found.id:
-        return Quarantine(Reason.CONFLICT, f"Patient Name says {found.id}, the folder in the landing zone says {meant.id}")
+        detail = f"Patient Name says {found.id}, the folder in the landing zone says {_told(meant)}"
+        return Quarantine(Reason.CONFLICT, detail, found.id)
     return found
+
+
+def folder_id(landed: Landed) -> str:
+    """The ExperimentID by which a landing folder is named, the innermost one; empty where there is none."""
+    return next((parsed for folder in reversed(landed.folders) if (parsed := experiment_id.parse(folder))), "")
+
+
+def _told(experiment: Experiment) -> str:
+    """How a detail names it: everybody can read that, and the ID of what is withdrawn is not told to everybody."""
+    return "a withdrawn experiment" if experiment.state == State.WITHDRAWN else experiment.id
 
 
 def _by_text(typed: str, landed: Landed, experiments: Experiments, where: str) -> Experiment | Quarantine:
@@ -125,18 +141,18 @@ def _by_text(typed: str, landed: Landed, experiments: Experiments, where: str) -
             return Quarantine(Reason.MISTYPED, f"{where} is no ExperimentID: its check character does not fit")
         return Quarantine(Reason.NO_ID, f"{where} is {'empty' if not typed else 'no ExperimentID'}")
     experiment = experiments.experiment(parsed)
-    return _usable(experiment, parsed, landed) if experiment else Quarantine(Reason.UNREGISTERED, f"{parsed} was never registered")
+    if experiment is None:
+        return Quarantine(Reason.UNREGISTERED, f"{where} is an ExperimentID that was never registered", parsed)
+    return _usable(experiment, landed)
 
 
-def _usable(experiment: Experiment, parsed: str, landed: Landed) -> Experiment | Quarantine:
-    if experiment.state == State.WITHDRAWN:
-        return Quarantine(Reason.CLOSED, "its experiment is withdrawn")  # its ID is not told to everybody
+def _usable(experiment: Experiment, landed: Landed) -> Experiment | Quarantine:
+    """The details name no ID: everybody can read them, also when it is withdrawn later; the session in quarantine tells it."""
     if not experiment.is_open:
-        return Quarantine(Reason.CLOSED, f"{parsed} is {experiment.state}")
+        return Quarantine(Reason.CLOSED, f"its experiment is {experiment.state}", experiment.id)
     if experiment.scanner != landed.scanner:
-        return Quarantine(
-            Reason.WRONG_SCANNER, f"{parsed} was registered for scanner {experiment.scanner}, this came from {landed.scanner}"
-        )
+        detail = f"its experiment was registered for scanner {experiment.scanner}, this came from {landed.scanner}"
+        return Quarantine(Reason.WRONG_SCANNER, detail, experiment.id)
     return experiment
 
 
@@ -150,8 +166,8 @@ def _masked(header: Header, landed: Landed, experiments: Experiments) -> Experim
     uid = header.frame_of_reference_uid
     sharing = experiments.sharing_frame_of_reference(uid) if uid else []
     if len(sharing) > 1:
-        return Quarantine(Reason.CONFLICT, "its frame of reference is shared by images of " + ", ".join(e.id for e in sharing))
+        return Quarantine(Reason.CONFLICT, "its frame of reference is shared by images of " + ", ".join(map(_told, sharing)))
     experiment = sharing[0] if sharing else _by_folder(landed, experiments)
     if experiment:
-        return _usable(experiment, experiment.id, landed)
+        return _usable(experiment, landed)
     return Hold(Reason.NO_ID, "the name is masked, and no archived image shares its frame of reference yet")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from policy import below, layout
 from policy.context import Context
 from policy.manifest import sha256
-from policy.zone import Condition, data_object
+from policy.zone import AVU, GOOD, Condition, data_object
 
 LANDING_PATH = "LandingPath"
 
@@ -32,6 +32,14 @@ def leave(context: Context, path: str, *, archived_only: bool) -> dict[str, list
         if not _gone(context, landing_path, size, checksum or context.zone.checksum(one), archived_only):
             stay.setdefault(one, []).append(landing_path)
     return stay
+
+
+def leave_archived(context: Context, path: str, landed: Iterable[AVU]) -> list[AVU]:
+    """As `leave`, of some landing paths (AVUs) of one object, which is another experiment's: nothing is removed before it is archived."""
+    archived = Condition("DATA_RESC_NAME", "=", context.settings.archive.resource), Condition("DATA_REPL_STATUS", "=", GOOD)
+    rows = context.zone.query(["DATA_SIZE", "DATA_CHECKSUM"], *data_object(path), *archived)
+    size, checksum = rows[0] if rows else ("0", "")
+    return [avu for avu in landed if not checksum or not _gone(context, avu.value, int(size), checksum, True)]
 
 
 def remove_replicas(context: Context, path: str) -> bool:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from policy import audit, experiment_id, layout
 from policy.context import Context
-from policy.experiment import State
+from policy.experiment import Experiment, State
 from policy.header import Header
-from policy.ingest import Quarantine
+from policy.ingest import Quarantine, folder_id
 from policy.layout import Landed
 from policy.objects import read_object
 from policy.place import hand_over
@@ -44,10 +44,11 @@ class Session:
     candidates: list[Candidate] = field(default_factory=list)
 
 
-def carry_out(context: Context, verdict: Quarantine, landed: Landed, path: str, header: Header | None) -> str:
-    """Moves an object into the quarantine; where it is then."""
+def carry_out(context: Context, verdict: Quarantine, landed: Landed, path: str, header: Header | None, *, session: str = "") -> str:
+    """Moves an object into the quarantine; where it is then. `session`: where it was before, if it is still there."""
     zone = context.zone
-    session = _session(context, landed, header)
+    if not session or zone.stat(session) is None:
+        session = _session(context, landed, header, verdict.meant)
     old = [avu for avu in zone.metadata(path) if avu.attribute in ON_HOLD]
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
     says = [AVU(REASON, verdict.reason), AVU(DETAIL, verdict.detail[:2000]), AVU(SINCE, since)]
@@ -81,16 +82,6 @@ def sessions(context: Context) -> list[Session]:
     return sorted(found, key=lambda s: s.since)
 
 
-def saying(context: Context, experiment_id: str) -> list[str]:
-    """The sessions in which this ExperimentID was typed."""
-    root = layout.quarantine(context.settings) + "/"
-    found: set[str] = set()
-    for attribute, value in ((HEADER_SAYS, experiment_id), (SAYS_WITHDRAWN, audit.about(experiment_id))):
-        typed = [Condition("META_COLL_ATTR_NAME", "=", attribute), Condition("META_COLL_ATTR_VALUE", "=", value)]
-        found |= {path for (path,) in context.zone.query(["COLL_NAME"], *typed) if path.startswith(root)}
-    return sorted(found)
-
-
 def _describe(context: Context, path: str, values: dict[str, list[str]], example: str) -> Session:
     scanner = path.split("/")[-2]
     says = next((avu.value for avu in context.zone.metadata(path) if avu.attribute == HEADER_SAYS), "") or _typed(
@@ -112,9 +103,13 @@ def _typed(header: Header | None) -> str:
     return header.patient_name if header and not header.masked else ""
 
 
-def _session(context: Context, landed: Landed, header: Header | None) -> str:
-    """The collection of the exam: what was typed on that day at that scanner, else the frame of reference, else the landing folder."""
-    typed = _typed(header)
+def _session(context: Context, landed: Landed, header: Header | None, meant: str) -> str:
+    """The collection of the exam: what was typed on that day at that scanner, else the frame of reference, else the landing folder.
+
+    What is typed may be masked, or be no header's at all: then it is the ExperimentID that was found another way (`meant`), or that of the
+    landing folder.
+    """
+    typed = meant or _typed(header) or folder_id(landed)
     date = header.date if header else ""
     frame_of_reference = header.frame_of_reference_uid if header else ""
     key = f"typed {experiment_id.normalise(typed)}" if typed else f"frame {frame_of_reference}" if frame_of_reference else ""
@@ -122,29 +117,30 @@ def _session(context: Context, landed: Landed, header: Header | None) -> str:
     digest = hashlib.sha256(f"{landed.scanner} {date} {key}".encode()).hexdigest()[:8]
     path = f"{layout.quarantine(context.settings)}/{landed.scanner}/{layout.safe(date) or 'undated'}_{digest}"
     if path not in context.memory.sessions:
+        parsed = experiment_id.parse(typed)
+        found = Registry(context).experiment(parsed) if parsed else None
         if context.zone.stat(path) is None:
-            _note(context, path, typed)
+            _note(context, path, found)
         context.zone.make_collection(path)
         nearest = Registry(context).nearest(typed, landed.scanner) if typed else []
-        says = _says(context, typed)
-        says += [AVU(CANDIDATE, c.experiment.id, f"distance {c.distance}") for c in nearest]
+        near = {c.experiment.id: c.distance for c in nearest}
+        if found and found.state != State.WITHDRAWN:  # which may be closed, and then is none of the nearest
+            near[found.id] = 0
+        says = _says(typed, found) + [AVU(CANDIDATE, one, f"distance {distance}") for one, distance in near.items()]
         context.zone.annotate(path, add=says)
         context.memory.sessions.add(path)
     return path
 
 
-def _says(context: Context, typed: str) -> list[AVU]:
-    """What was typed, if it can be an ExperimentID and no name; one that is withdrawn is not told to everybody."""
-    parsed = experiment_id.parse(typed)
-    found = Registry(context).experiment(parsed) if parsed else None
+def _says(typed: str, found: Experiment | None) -> list[AVU]:
+    """The ExperimentID as it is written, or what was typed if one seems to be meant; one that is withdrawn is not told to everybody."""
     if found and found.state == State.WITHDRAWN:
         return [AVU(SAYS_WITHDRAWN, audit.about(found.id))]
-    return [AVU(HEADER_SAYS, typed)] if parsed or experiment_id.looks_meant(typed) else []
+    parsed = experiment_id.parse(typed)
+    return [AVU(HEADER_SAYS, parsed or typed)] if parsed or experiment_id.looks_meant(typed) else []
 
 
-def _note(context: Context, session: str, typed: str) -> None:
-    """A new session in the audit log; with the ExperimentID that was typed only if there is such an experiment: names may look like IDs."""
-    typed_id = experiment_id.parse(typed)
-    meant = Registry(context).experiment(typed_id) if typed_id else None
+def _note(context: Context, session: str, meant: Experiment | None) -> None:
+    """A new session in the audit log; with the ExperimentID only if there is such an experiment: names may look like IDs."""
     where = session.removeprefix(layout.quarantine(context.settings) + "/")
     audit.record(context, "session quarantined", experiment=meant.id if meant else "", study=meant.study if meant else "", session=where)

@@ -17,7 +17,7 @@ from policy.vocabulary import UNITS
 from policy.zone import AVU, Condition, ZoneError
 
 REASSIGNED = "Reassigned"
-"""AVU of an object that was re-filed: when, by whom, from where."""
+"""AVU of an object that was re-filed: when, by whom, from where. From which experiment tells the audit log: everybody can read AVUs."""
 _MADE_HERE = {*UNITS, "SOPInstanceUID", "FrameOfReferenceUID", *quarantine.OF_OBJECT, *quarantine.ON_HOLD}
 """AVUs of an object that follow from its header or its stay in quarantine; all others travel with it."""
 
@@ -74,18 +74,19 @@ def take_back(context: Context, to: str, session: str, *, by: str = "") -> list[
     if not paths:
         raise Refused(f"{experiment.id} holds nothing that was re-filed from {session}")
     audit.record(context, "taken back", experiment=experiment.id, study=experiment.study, by=by, to=session, objects=str(len(paths)))
-    moves = [_back(context, path, reason, experiment, by) for path, reason in paths.items()]
+    into = f"{layout.quarantine(context.settings)}/{session}"
+    moves = [_back(context, path, reason, into, by) for path, reason in paths.items()]
     context.zone.log(f"{by} took {len(moves)} objects of {experiment.id} back to quarantine {session}")
     return moves
 
 
-def _back(context: Context, path: str, reason: str, experiment: Experiment, by: str) -> Move:
+def _back(context: Context, path: str, reason: str, session: str, by: str) -> Move:
     """What tells that it was archived goes last: whoever is killed in between leaves it to be described anew or found in quarantine."""
     avus = context.zone.metadata(path)
     landed, header = _landed(context, path, avus), read_object(context, path)
     known = Reason(reason) if reason in set(Reason) else Reason.FAILED
-    verdict = Quarantine(known, f"taken back from {experiment.id} by {by}")
-    target = quarantine.carry_out(context, verdict, landed, path, header)
+    verdict = Quarantine(known, f"taken back by {by}")  # the audit log tells from where; a detail can be read by everybody
+    target = quarantine.carry_out(context, verdict, landed, path, header, session=session)
     context.zone.annotate(target, remove=[avu for avu in avus if avu.attribute in _MADE_HERE or avu.attribute == "LandingPath"])
     _tidy(context, layout.parent(path))
     return Move(path, target)
@@ -158,7 +159,8 @@ def _refile(context: Context, path: str, experiment: Experiment, dry_run: bool, 
     if dry_run:
         return Move(path, place.foreseen(placement), note)
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
-    origin = layout.experiment_of(context.settings, path) or _place_in_quarantine(context, path, avus)
+    is_archived = layout.experiment_of(context.settings, path) is not None
+    origin = "another experiment" if is_archived else _place_in_quarantine(context, path, avus)
     history = AVU(REASSIGNED, f"{when} by {by} from {origin}")
     outdated = [avu for avu in avus if avu.attribute in _MADE_HERE]
     placed = place.carry_out(context, placement, landed, path, history=[history], outdated=outdated)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from policy import audit, event, follow, layout, quarantine, state, withdrawn
+from policy import audit, below, event, follow, layout, mentions, quarantine, state, withdrawn
 from policy.context import Context
 from policy.experiment import State
 from policy.withdrawn import Phase, Record
 from policy.writable import writable
-from policy.zone import AVU, Access, Exists, NotFound
+from policy.zone import AVU, Access, Condition, Exists, NotFound
 
 
 def restore(context: Context, record: Record, by: str) -> list[str]:
@@ -66,9 +66,25 @@ def _elsewhere(context: Context, record: Record) -> None:
     for path, access in ((uploads, Access.WRITE), (outbox, Access.READ)):
         if zone.stat(path) is not None:
             zone.permit(path, group, access, recursive=True)
-    for session in quarantine.saying(context, record.key):
-        says = AVU(quarantine.SAYS_WITHDRAWN, audit.about(record.key))
+    inside = (record.path, *record.kept.values())
+    for path in sorted(p for p in record.avus if not any(f"{p}/".startswith(one + "/") for one in inside)):
+        try:
+            _name_again(context, record, path)
+        except NotFound as error:
+            context.zone.log(f"AVUs that named it could not be restored: {error}")
+    says = AVU(quarantine.SAYS_WITHDRAWN, audit.about(record.key))
+    came_since = Condition("META_COLL_ATTR_NAME", "=", says.attribute), Condition("META_COLL_ATTR_VALUE", "=", says.value)
+    for (session,) in below.rows(context, layout.quarantine(context.settings), [], *came_since):
         zone.annotate(session, add=[AVU(quarantine.HEADER_SAYS, record.key)], remove=[says])
+
+
+def _name_again(context: Context, record: Record, path: str) -> None:
+    """What stands elsewhere as it was masked, and has not changed since, names the experiment again."""
+    there = set(context.zone.metadata(path))
+    for avu in (AVU(*parts) for parts in record.avus[path]):
+        masked = mentions.masked(record.key, avu)
+        if masked is None or masked in there:
+            context.zone.annotate(path, add=[avu], remove=[masked] if masked else [])
 
 
 def _give_back(context: Context, record: Record, kept: str, path: str) -> str:

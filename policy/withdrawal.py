@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from policy import audit, below, concealment, derived, erasure, layout, quarantine, restoration, retention, state, withdrawn, words
+from policy import audit, below, concealment, derived, erasure, layout, mentions, restoration, retention, state, withdrawn, words
 from policy.context import Context, Refused
 from policy.experiment import Experiment, State
 from policy.withdrawn import Phase, Record
@@ -46,6 +46,8 @@ def plan(context: Context, experiment: Experiment) -> Plan:
     rows = below.rows(context, experiment.path, ["DATA_NAME", "DATA_SIZE"])
     sizes = {(collection, name): int(size) for collection, name, size in rows}
     found = derived.find(context, experiment.id, experiment.path)
+    sessions = mentions.sessions(context, experiment.id)
+    shared = [path for path, others in found.items() if others]
     return Plan(
         experiment.id,
         experiment.study,
@@ -53,8 +55,8 @@ def plan(context: Context, experiment: Experiment) -> Plan:
         len(sizes),
         sum(sizes.values()),
         list(found),
-        quarantine.saying(context, experiment.id),
-        erasure.conflicts(context, retention.end(context, experiment), [path for path, others in found.items() if others]),
+        sessions,
+        erasure.conflicts(context, retention.end(context, experiment), shared) + erasure.doubts(context, experiment.id, sessions),
     )
 
 
@@ -146,7 +148,8 @@ def _begin(context: Context, experiment: Experiment, by: str) -> None:
                 f"{experiment.id} is withdrawn, and its record is missing: restore {withdrawn.base(context, experiment.id)} from a backup"
             )
         record = Record(experiment.id, experiment.path, experiment.study, by, withdrawn.now(context), before, retention_end=end)
-        record.note_avus(experiment.path, [avu for avu in context.zone.metadata(experiment.path) if avu.attribute not in state.ATTRIBUTES])
+        stay = (*concealment.FIXITY, *state.ATTRIBUTES)
+        record.note_avus(experiment.path, [avu for avu in context.zone.metadata(experiment.path) if avu.attribute not in stay])
         withdrawn.save(context, record)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.files import dicom, twix
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T3, T94
+from tests.zone.test_ingest import _frame
 
 
 def mistyped(right: str) -> str:
@@ -98,7 +99,9 @@ def test_a_wrong_but_registered_id_is_put_right(site):
     site.land(f"{T94}/twix/m.dat", twix(wrong))
     site.rule("experiment_reassign", {"source": wrong, "to": right})
     placed = f"studies/{SLEEP}/experiments/{right}/DICOM/1_gre/1_1.2.8.dcm"
-    assert site.avus(placed)["Reassigned"].endswith(f"from {wrong}")
+    assert site.avus(placed)["Reassigned"].endswith("by mrdata from another experiment")
+    (entry,) = (e for e in site.rule("audit_history", {"experiment": right})["entries"] if e["act"] == "re-filed")
+    assert entry["details"]["source"] == wrong
     assert site.connect(BOB).stat(f"{site.settings.home}/{placed}") is not None
     assert site.connect(ALICE).stat(f"{site.settings.home}/{placed}") is None
     assert site.paths(f"studies/{PAIN}/experiments/{wrong}/DICOM") == []
@@ -162,3 +165,48 @@ def test_only_what_came_from_that_session_is_taken_back(site, session):
     assert "holds nothing" in site.ask("experiment_take_back", {"to": new, "session": other})["error"]
     site.rule("experiment_take_back", {"to": new, "session": "/".join(listed["path"].split("/")[-2:])})
     assert [path.rpartition("/")[2] for path in site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")] == ["9_1.2.9.dcm"]
+
+
+def test_late_expanded_data_are_one_session_that_says_whose_it_is(make_site):
+    """However the folder was typed; and the experiment's page shows it."""
+    site = make_site(lifecycle={"settle_seconds": 0.0})
+    new = site.register()
+    site.land(f"{T94}/dicom/a", dicom(new))
+    site.rule("archive")
+    assert site.rule("experiment_finalize", {"experiment": new})["state"] == "finalized"
+    site.reconnect()
+    site.land(f"{T94}/expdata/{new.replace('-', '').lower()}/a.txt", b"1")
+    site.land(f"{T94}/expdata/{new}/deep/b.txt", b"2")
+    assert site.sweep() == {"quarantined": 2}
+    (listed,) = site.quarantine_sessions()
+    assert (listed["header_says"], listed["objects"], listed["details"]) == (new, 2, ["its experiment is finalized"])
+    avus = site.avus(listed["path"])
+    assert (avus["HeaderSays"], avus["Candidate"]) == (new, new)
+    from microservices.headers import read_header
+    from policy.context import Context
+    from policy.overview import suspects
+
+    (suspect,) = suspects(Context(site.connect(), site.settings, read_header), new)
+    assert (suspect.path, suspect.distance) == (listed["path"], 0)
+
+
+@pytest.mark.parametrize("folder", ["{id}/", ""])
+def test_masked_raw_data_say_whose_they_are(site, folder):
+    """By the folder in which they landed, or by the images of their exam."""
+    new = site.register()
+    frame = _frame(new)
+    site.land(f"{T94}/dicom/a", dicom(new, FrameOfReferenceUID=frame))
+    site.land(f"{T3}/twix/{folder.format(id=new)}m.dat", twix(new, masked=True, frame="" if folder else frame))
+    site.sweep()
+    (listed,) = site.quarantine_sessions()
+    assert listed["reasons"] == {"wrong-scanner": 1}
+    assert new not in str(listed["details"])
+    assert site.avus(listed["path"])["HeaderSays"] == new
+
+
+def test_an_id_is_said_as_it_is_written(site):
+    new = site.register()
+    site.land(f"{T94}/dicom/a", dicom(new.replace("-", "").lower(), PatientBirthDate="19700101"))
+    assert site.sweep() == {"quarantined": 1}
+    (listed,) = site.quarantine_sessions()
+    assert site.avus(listed["path"])["HeaderSays"] == new

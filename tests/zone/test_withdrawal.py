@@ -2,13 +2,16 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from policy import layout
+from microservices.headers import read_header
+from policy import fixity, fixity_state, layout
+from policy.context import Context
 from policy.zone import AVU, Access, Condition, NotFound, ZoneError
-from tests.files import dicom
+from tests.files import dicom, twix
 from tests.zone.names import ALICE, BOB, PAIN, STEWARD, SUFFIX, T3, T94
 
 SUBJECT = f"XP77{SUFFIX}"
@@ -101,6 +104,16 @@ def events(site, experiment: str) -> list[tuple[str, dict]]:
     names = sorted(name for (name,) in zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", base)))
     told = [json.loads(zone.read(f"{base}/{name}", 0, 10000)) for name in names]
     return [(one["kind"], one) for one in told]
+
+
+def questions(site, experiment: str) -> dict[str, str]:
+    """Session in quarantine (`<scanner>/<session>`) -> the key of the review that asks whose it is."""
+    keys = [one["key"] for one in site.rule("reviews")["reviews"] if one["kind"] == "withdrawn quarantine"]
+    return {parts[2]: key for key in keys if (parts := key.split(" "))[0] == experiment}
+
+
+def is_erased(site, experiment: str) -> bool:
+    return site.connect().stat(f"{layout.receipts(site.settings)}/{experiment}.json") is not None
 
 
 def test_nobody_finds_a_withdrawn_subject(site):
@@ -225,12 +238,17 @@ def test_erased_is_gone_everywhere_and_the_receipt_names_nobody(erasing):
     assert len(replicas) >= 5
     site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT})
     assert site.rule("lifecycle").get("failed", 0) == 0
+    ((session, key),) = questions(site, new).items()
+    assert session.startswith(f"{T3}/")
+    site.rule("review_close", {"key": key, "verdict": "erase"})
+    assert site.rule("lifecycle").get("failed", 0) == 0
     assert site.rule("lifecycle").get("failed", 0) == 0
     ((kind, told),) = events(site, new)
     assert (kind, told["details"]) == ("erased", {})
     assert [kind for kind, _ in events(site, other)] == ["registered"]
     names = [new, SUBJECT, *derived]
-    left = [p for p in found(site, "mrdata", *names) if f"/receipts/{new}.json" not in p and f"/outbox/{PAIN}/{new}" not in p]
+    stays = (f"/receipts/{new}.json", f"/outbox/{PAIN}/{new}", f"/reviews/withdrawn_quarantine_{new}_")
+    left = [p for p in found(site, "mrdata", *names) if not any(one in p for one in stays)]
     assert left == []
     assert not any(Path(file).exists() for (file,) in replicas)
     assert not (Path(site.settings.landing.folder) / T94 / "dicom" / new).exists()
@@ -250,6 +268,150 @@ def test_erased_is_gone_everywhere_and_the_receipt_names_nobody(erasing):
     assert site.verify()["sound"]
 
 
+def test_what_lies_in_quarantine_is_erased_however_the_id_was_typed(erasing):
+    """Typed without hyphen and in small letters; only the folder tells, of Expanded Data and of masked raw data."""
+    site = erasing
+    new, other = scanned(site), scanned(site, pseudonym="P2")
+    typed = new.replace("-", "").lower()
+    files = {
+        f"{T94}/dicom/s/1": dicom(typed, instance=91, PatientBirthDate="19700101"),
+        f"{T94}/expdata/{typed}/deep/face.dcm": dicom("", instance=92, PatientBirthDate="19700101"),
+        f"{T94}/twix/{new}/m.dat": twix(new, masked=True)[:-3000],
+        f"{T94}/dicom/o/1": dicom(other, instance=93, PatientBirthDate="19700101"),
+    }
+    for relative, content in files.items():
+        site.land(relative, content)
+    while site.sweep()["held"]:
+        pass
+    sessions = {s["path"]: s for s in site.quarantine_sessions()}
+    assert sum(s["objects"] for s in sessions.values()) == 4
+    (others,) = [path for path, s in sessions.items() if s["header_says"] == other]
+    planned = site.rule("withdraw", {"experiment": new, "dry_run": True})["experiments"][0]
+    assert (sorted(planned["quarantine"]), planned["conflicts"]) == (sorted(set(sessions) - {others}), [])
+    site.rule("withdraw", {"experiment": new})
+    assert found(site, ALICE, new, typed) == []
+    site.rule("lifecycle")
+    assert is_erased(site, new)
+    assert [s["path"] for s in site.quarantine_sessions()] == [others]
+    landing = Path(site.settings.landing.folder)
+    assert [relative for relative in files if (landing / relative).exists()] == [f"{T94}/dicom/o/1"]
+    assert site.verify()["sound"]
+
+
+def sessions_of_before(site, new: str) -> str:
+    """Two sessions as earlier releases left them: the text as it was typed, and nothing where only a folder told."""
+    typed = new.replace("-", "").lower()
+    later = {"StudyDate": "20260103", "AcquisitionDate": "20260103"}
+    site.land(f"{T94}/dicom/s/1", dicom(typed, instance=91, PatientBirthDate="19700101"))
+    site.land(f"{T94}/expdata/{typed}/face.dcm", dicom("", instance=92, PatientBirthDate="19700101", **later))
+    assert site.sweep() == {"quarantined": 2}
+    for path in site.paths("quarantine"):
+        session = "/".join(path.split("/")[:3])
+        old = [AVU("HeaderSays", typed)] if "/dicom/" in path else []
+        site.inside().annotate(f"{site.settings.home}/{session}", add=old, remove=[AVU("HeaderSays", new)])
+    return typed
+
+
+def test_sessions_of_before_are_hidden_and_come_back_as_they_were(site):
+    new = scanned(site)
+    typed = sessions_of_before(site, new)
+    assert found(site, BOB, typed) != []
+    site.rule("withdraw", {"experiment": new})
+    assert found(site, ALICE, new, typed) == []
+    site.rule("restore", {"experiment": new})
+    assert sorted(site.avus(s["path"]).get("HeaderSays", "") for s in site.quarantine_sessions()) == ["", typed]
+
+
+def test_sessions_of_before_are_erased(erasing):
+    new = scanned(erasing)
+    sessions_of_before(erasing, new)
+    assert len(erasing.rule("withdraw", {"experiment": new, "dry_run": True})["experiments"][0]["quarantine"]) == 2
+    erasing.rule("withdraw", {"experiment": new})
+    erasing.rule("lifecycle")
+    assert is_erased(erasing, new)
+    assert erasing.quarantine_sessions() == []
+
+
+def test_a_session_that_may_be_anothers_waits_for_a_stewards_word(erasing):
+    """The ID was typed at another scanner, in another's folder, or not at all: each session has its own word; re-filed, it needs none."""
+    site = erasing
+    new, other = scanned(site), scanned(site, pseudonym="P2")
+    site.land(f"{T3}/dicom/x/1", dicom(new, instance=91))
+    site.land(f"{T94}/dicom/{other}/c", dicom(new, instance=92))
+    site.land(f"{T94}/dicom/{new}/n", dicom("SIMPSON^HOMER", instance=93))
+    assert site.sweep() == {"quarantined": 3}
+    whose = {s["scanner"] + str(sorted(s["reasons"])): s["path"] for s in site.quarantine_sessions()}
+    assert len(whose) == 3
+    wrong, conflict, unnamed = (whose[key] for key in (f"{T3}['wrong-scanner']", f"{T94}['conflict']", f"{T94}['no-id']"))
+    planned = site.rule("withdraw", {"experiment": new, "dry_run": True})["experiments"][0]
+    assert planned["conflicts"] == ["3 of its sessions in quarantine may be another experiment's"]
+    site.rule("withdraw", {"experiment": new})
+    site.rule("lifecycle")
+    asked = {f"{layout.quarantine(site.settings)}/{session}": key for session, key in questions(site, new).items()}
+    assert sorted(asked) == sorted([wrong, conflict, unnamed])
+    site.rule("review_close", {"key": asked[wrong], "verdict": "keep: not the subject's"})
+    site.rule("review_close", {"key": asked[unnamed], "verdict": "erase"})
+    site.rule("lifecycle")
+    assert not is_erased(site, new)
+    assert len(site.quarantine_sessions()) == 3
+    site.rule("experiment_reassign", {"source": conflict, "to": other, "accept_personal_data": True})
+    site.rule("lifecycle")
+    assert is_erased(site, new)
+    assert [s["path"] for s in site.quarantine_sessions()] == [wrong]
+    assert len(site.paths(f"studies/{PAIN}/experiments/{other}/DICOM")) == 4
+    assert found(site, ALICE, new) == []
+    assert json.loads(site.connect().read(f"{layout.receipts(site.settings)}/{new}.json", 0, 10000))["counts"]["quarantined"] == 1
+
+
+def test_other_users_find_nothing_in_reasons_and_in_what_was_refiled(site):
+    """New texts and those of earlier releases; what was re-filed from it is another experiment's; all of it comes back."""
+    new, other = scanned(site), scanned(site, pseudonym="P2")
+    home, landing = site.settings.home, Path(site.settings.landing.folder)
+    site.land(f"{T3}/dicom/x/1", dicom(new, instance=91))
+    site.land(f"{T94}/dicom/{other}/c", dicom(new, instance=92))
+    site.land(f"{T94}/dicom/{new}/d", dicom(other, instance=93))
+    site.land(f"{T94}/dicom/{new}/e", dicom(new, instance=94))
+    first = next(p for p in site.paths(f"studies/{PAIN}/experiments/{new}/DICOM"))
+    same = site.avus(first)["SOPInstanceUID"]
+    site.land(f"{T94}/dicom/y", dicom(new, instance=1, sop=same, pixels=b"x" * 32, SeriesDescription=SECRET, ProtocolName=SECRET))
+    assert site.sweep()["quarantined"] == 4
+    site.rule("archive")
+    ((refiled),) = site.rule("experiment_reassign", {"source": f"{home}/{first}", "to": other})["moves"]
+    refiled = refiled["target"]
+    site.inside().annotate(refiled, add=[AVU("Reassigned", f"2026-01-02T03:04:05Z by mrdata from {new}")])
+    old = next(f"{home}/{p}" for p in site.paths("quarantine") if p.endswith("/x/1"))
+    site.inside().annotate(old, add=[AVU("Detail", f"{new} was registered for scanner {T94}, this came from {T3}")])
+    sessions = [s["path"] for s in site.quarantine_sessions()]
+    others = f"{layout.study(site.settings, PAIN)}/experiments/{other}"
+    before = [held(site, top) for top in (*sessions, others)]
+    file = landing / T94 / "dicom" / new / "1"
+    assert file.exists()
+    assert all(
+        word in str(found(site, BOB, new)) for word in ("Patient Name says", "was registered", "mrdata from", f"{T94}/dicom/{new}/1")
+    )
+
+    site.rule("withdraw", {"experiment": new})
+    assert [found(site, user, new) for user in (ALICE, BOB)] == [[], []]
+    assert not file.exists()
+    (different,) = (p for p in site.paths("quarantine") if p.endswith("/y"))
+    assert site.avus(different)["Detail"] == "other bytes than what is archived as a withdrawn experiment"
+    details = site.avus(old)["Detail"].split("|")
+    assert f"a withdrawn experiment was registered for scanner {T94}, this came from {T3}" in details
+    assert site.connect(ALICE).stat(refiled) is not None
+    site.reconnect()
+    site.land(f"{T94}/dicom/{new}/f", dicom(other, instance=95))
+    site.sweep()
+    assert found(site, BOB, new) == []
+    site.rule("lifecycle")
+    assert site.verify()["sound"]
+
+    site.rule("restore", {"experiment": new})
+    late = [p for p in site.paths("quarantine") if p.endswith("/f")]
+    assert len(late) == 1
+    site.connect().erase(f"{home}/{late[0]}")
+    assert [held(site, top) for top in (*sessions, others)] == before
+
+
 def test_what_has_to_be_kept_waits_for_a_stewards_word(erasing):
     site = erasing
     kept, freed = scanned(site), scanned(site)
@@ -266,6 +428,27 @@ def test_what_has_to_be_kept_waits_for_a_stewards_word(erasing):
     assert site.connect().stat(f"{base}/{freed}") is None
     assert site.connect().stat(f"{base}/{kept}") is not None
     assert found(site, ALICE, kept, freed) == []
+
+
+def test_what_is_withdrawn_and_kept_goes_on_being_verified(make_site):
+    """Its dates of verification stay; what is damaged meanwhile is found, and told as any damage is."""
+    site = make_site(lifecycle={"settle_seconds": 0.0}, fixity={"rest_days": 0, "drill_days": 100000, "run_seconds": 60.0})
+    site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE, BOB], "subjects": ["P1", "P2", SUBJECT]})
+    new = scanned(site)
+    base = f"{layout.study(site.settings, PAIN)}/experiments/{new}"
+    site.rule("fixity")
+    dated = [Condition("COLL_NAME", "like", f"{base}%"), Condition("META_COLL_ATTR_NAME", "=", "ChecksumVerified")]
+    columns = ["COLL_NAME", "META_COLL_ATTR_VALUE"]
+    before = site.connect().query(columns, *dated)
+    assert any("/DICOM/" in collection for collection, _ in before)
+    site.rule("experiment_finalize", {"experiment": new})
+    site.rule("withdraw", {"experiment": new})
+    site.rule("lifecycle")
+    assert site.connect().query(columns, *dated) == before
+    done = fixity.run(Context(site.connect(), site.settings, read_header, now=lambda: time.time() + 400 * fixity_state.DAY))
+    assert done["sound"] >= 4
+    site.rule("restore", {"experiment": new})
+    assert len(site.connect().query(columns, *dated)) == len(before)
 
 
 def test_a_copy_of_several_experiments_waits_for_a_stewards_word(erasing):
