@@ -96,7 +96,7 @@ def carry_out(
         else:
             return place.path
     assert there is not None
-    return _same_again(context, path, there, landed)
+    return _same_again(context, path, there, landed, placement.experiment.id)
 
 
 def hand_over(context: Context, path: str, reader: str) -> None:
@@ -112,11 +112,11 @@ def hand_over(context: Context, path: str, reader: str) -> None:
         zone.permit(path, reader, Access.READ)
 
 
-def _same_again(context: Context, path: str, there: str, landed: Landed) -> str | Quarantine:
+def _same_again(context: Context, path: str, there: str, landed: Landed, meant: str) -> str | Quarantine:
     zone = context.zone
     if zone.checksum(path, verify=True) != zone.checksum(there, verify=True):
         where = there.removeprefix(layout.studies(context.settings) + "/")
-        return Quarantine(Reason.DUPLICATE_DIFFERENT, f"other bytes than what is archived as {where}")
+        return Quarantine(Reason.DUPLICATE_DIFFERENT, f"other bytes than what is archived as {where}", meant)
     zone.annotate(there, add=[AVU("LandingPath", landed.landing_path)])
     zone.remove(path)
     return there
