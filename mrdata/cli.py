@@ -134,6 +134,21 @@ def scan(landing_zone: Path | None, once: bool, user: str, as_json: bool) -> Non
 
 
 @cli.command()
+@click.option("--days", type=click.FloatRange(min=0), help="Instead of landing.keep_days.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@USER
+@JSON
+def tidy(days: float | None, dry_run: bool, user: str, as_json: bool) -> None:
+    """Removes the files of the landing zone that the archive has had for long, with their checksum, on all its resources."""
+    from landing.tidy import tidy as run
+
+    site = settings()
+    with opened(user) as zone:
+        done = run(zone, site, site.landing.keep_days if days is None else days, dry_run=dry_run)
+    show(done.as_dict(), as_json, str(done))
+
+
+@cli.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.argument("collection")
 @USER

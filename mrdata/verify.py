@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from landing.disk import Signature
+from landing.known import known
 from landing.names import is_temporary, unfit
+from landing.register import unchanged_checksum
 from landing.tree import second_name, tree_of
 from microservices.headers import read_header
 from mrdata.progress import bar
@@ -21,7 +26,28 @@ def report(zone: Zone, settings: Settings, *, checksums: bool = True) -> dict[st
     files = landing_files(Path(settings.landing.folder))
     with bar("Verifying") as progress:
         found = verify(Context(zone, settings, read_header), files, checksums=checksums, progress=progress)
+    found.waiting = sorted({*found.waiting, *others(zone, settings, files)})
     return as_dict(found)
+
+
+def others(zone: Zone, settings: Settings, files: Iterable[str]) -> Iterator[str]:
+    """Those that are younger than what the archive has under their name, and not that: read are only these.
+
+    This host's clock is taken for the file server's.
+    """
+    by_folder: dict[str, list[str]] = defaultdict(list)
+    for relative in files:
+        by_folder[relative.rpartition("/")[0]].append(relative.rpartition("/")[2])
+    root = os.path.abspath(settings.landing.folder)
+    for folder, names in by_folder.items():
+        for name, there in known(zone, root, folder, names)[0].items():
+            if name not in names or there.in_place or not there.checksums:
+                continue
+            status = os.lstat(f"{root}/{folder}/{name}")
+            if there.may_be_another(status.st_size, status.st_ctime):
+                checksum = unchanged_checksum(f"{root}/{folder}/{name}", Signature.of(status))
+                if checksum is not None and checksum not in there.checksums:
+                    yield f"{folder}/{name}"
 
 
 def landing_files(folder: Path) -> dict[str, int]:

@@ -28,6 +28,8 @@ class Landing:
     """A file that stands still but has no end (TWIX) is registered all the same after so long, and then judged by the policies."""
     look_seconds: float = 0.25
     """Pause between two looks at the landing zone."""
+    keep_days: float = 30.0
+    """`mrdata tidy` removes a file that has not changed for so long, once the archive has it everywhere."""
 
 
 @dataclass(frozen=True, slots=True)

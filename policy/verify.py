@@ -88,20 +88,22 @@ def verify(
     report = Report()
     objects = _objects(context)
     landed = _landing_paths(context, (found.path for found in objects.values()))
-    known: dict[str, int | None] = {}  # None: without a good replica, which is told already
+    known: dict[str, set[int]] = {}  # empty: without a good replica, which is told already
     withdrawn, patience = _withdrawn(context), _Patience(PATIENCE_SECONDS)
     for count, (number, found) in enumerate(sorted(objects.items(), key=lambda item: item[1].path), 1):
         _count(context, report, found.path, landed.get(found.path, []), withdrawn)
         sizes = _look(context, report, number, found, checksums, patience)
-        known.update({name: max(sizes.values(), default=None) for name in landed.get(found.path, [])})
+        for name in landed.get(found.path, []):  # several objects may have come under a name
+            known.setdefault(name, set()).update(sizes.values())
         progress(count, len(objects))
     report.undescribed = [path for path in report.undescribed if _is_undescribed(context, path)]
     report.quarantined = dict(Counter(_reasons(context)))
     for name, size in sorted((files or {}).items()):
         if name not in known:
             report.waiting.append(name)
-        elif known[name] not in (None, size):
-            report.lost.append(f"{name}: the file in the landing zone has {size} bytes, the archive has {known[name]}")
+        elif known[name] and size not in known[name]:
+            has = " or ".join(map(str, sorted(known[name])))
+            report.lost.append(f"{name}: the file in the landing zone has {size} bytes, the archive has {has}")
     return report
 
 
