@@ -17,7 +17,7 @@ from embedded.folder import ZoneFolder
 from embedded.genquery2 import compile_query
 from embedded.types import DataObjInp
 from microservices import codes, genquery2, query, rename, unfinished
-from policy.zone import AVU, Access, Among, Condition, NotFound, Stat, User, ZoneError
+from policy.zone import AVU, Access, Among, Condition, Either, NotFound, Stat, User, ZoneError
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -90,7 +90,12 @@ class EmbeddedZone:
 
     @_translated
     def select(
-        self, columns: Sequence[str], *conditions: Condition | Among, order: str = "", descending: bool = False, limit: int = 10_000
+        self,
+        columns: Sequence[str],
+        *conditions: Condition | Among | Either,
+        order: str = "",
+        descending: bool = False,
+        limit: int = 10_000,
     ) -> list[tuple[str, ...]]:
         """See `microservices.genquery2`."""
         session = self.agent.session

@@ -21,7 +21,7 @@ from irods.session import iRODSSession
 from microservices import client_query, client_rule, codes, genquery2, query, unfinished
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
-from policy.zone import AVU, Access, Among, Condition, Damaged, Exists, NotFound, NotPermitted, User, ZoneError
+from policy.zone import AVU, Access, Among, Condition, Damaged, Either, Exists, NotFound, NotPermitted, User, ZoneError
 
 _RENAME_OBJECT, _RENAME_COLLECTION = 11, 12
 """objInp.h: oprType of a rename."""
@@ -62,7 +62,12 @@ class IrodsZone(Catalog):
             return query.distinct(lambda asked, where: client_query.rows(self.session, asked, where), columns, conditions)
 
     def select(
-        self, columns: Sequence[str], *conditions: Condition | Among, order: str = "", descending: bool = False, limit: int = 10_000
+        self,
+        columns: Sequence[str],
+        *conditions: Condition | Among | Either,
+        order: str = "",
+        descending: bool = False,
+        limit: int = 10_000,
     ) -> list[tuple[str, ...]]:
         """GenQuery2: see `microservices.genquery2`."""
         text = genquery2.text(columns, conditions, order, descending, limit)

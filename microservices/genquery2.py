@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from policy.zone import Among, Condition
+from policy.zone import Among, Condition, Either
 
 _COLUMN = re.compile(r"[A-Z][A-Z0-9_]*")
 _AGGREGATE = re.compile(r"(count|min|max|sum)\(([A-Z][A-Z0-9_]*)\)")
 
 
-def text(columns: Sequence[str], conditions: Sequence[Condition | Among], order: str, descending: bool, limit: int) -> str:
+def text(columns: Sequence[str], conditions: Sequence[Condition | Among | Either], order: str, descending: bool, limit: int) -> str:
     """The query; ValueError for what is no column, and for a pattern with a backslash, which would escape in it.
 
     >>> text(["COLL_NAME", "count(DATA_ID)"], [Condition("COLL_NAME", "like", "/z/o'y/%")], "", False, 10)
@@ -43,7 +43,11 @@ def _name(column: str) -> str:
     return column
 
 
-def _condition(condition: Condition | Among) -> str:
+def _condition(condition: Condition | Among | Either) -> str:
+    if isinstance(condition, Either):
+        if not condition.conditions:
+            raise ValueError("none of no conditions holds")
+        return f"({' or '.join(_condition(one) for one in condition.conditions)})"
     if isinstance(condition, Among):
         return f"{_name(condition.column)} in ({', '.join(_quoted(value) for value in condition.values)})"
     if condition.operator == "like" and "\\" in condition.value:

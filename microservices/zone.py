@@ -17,7 +17,7 @@ from microservices import codes, genquery2, query, unfinished, vault
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
 from policy.settings import Settings
-from policy.zone import AVU, Access, Among, Condition, Exists, NotFound, Stat, User, ZoneError
+from policy.zone import AVU, Access, Among, Condition, Either, Exists, NotFound, Stat, User, ZoneError
 
 _CODE = re.compile(r"\[iRods__Error__Code:(-?\d+)\]")
 _REMOTE_ADMIN = 4
@@ -53,7 +53,12 @@ class ServerZone(Catalog):
             return query.run(self._callback, columns, conditions)
 
     def select(
-        self, columns: Sequence[str], *conditions: Condition | Among, order: str = "", descending: bool = False, limit: int = 10_000
+        self,
+        columns: Sequence[str],
+        *conditions: Condition | Among | Either,
+        order: str = "",
+        descending: bool = False,
+        limit: int = 10_000,
     ) -> list[tuple[str, ...]]:
         """GenQuery2: see `microservices.genquery2`."""
         text = genquery2.text(columns, conditions, order, descending, limit)

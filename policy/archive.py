@@ -46,7 +46,8 @@ def outside(context: Context) -> Iterator[str]:
         Condition("DATA_MODIFY_TIME", "<=", quiet_since),
     )
     for row in rows:
-        yield "/".join(row)
+        if row[0].startswith(layout.studies(context.settings) + "/"):
+            yield "/".join(row)
 
 
 def archive_object(context: Context, path: str) -> str:

@@ -37,7 +37,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Scanner:
-    """`last`: when it sent something last (seconds since 1970, 0: not known); `recent`: objects in the last minutes."""
+    """`last`: when its experiment got something last (seconds since 1970, 0: not known); `recent`: objects of that in the last minutes."""
 
     name: str
     experiment: str = ""

@@ -137,7 +137,7 @@ def search(context: Context, wanted: Search, *, page: int = 0) -> Found:
     only = _fitting(context, wanted)
     if only is not None and not only:
         return Found([], 0)
-    conditions = [Condition("META_COLL_ATTR_NAME", "=", "Registered"), Condition("COLL_PARENT_NAME", "like", _parent(context, wanted))]
+    conditions = [Condition("META_COLL_ATTR_NAME", "=", "Registered"), _parent(context, wanted)]
     if wanted.since:
         conditions.append(Condition("META_COLL_ATTR_VALUE", ">=", wanted.since))
     if wanted.until:
@@ -149,8 +149,11 @@ def search(context: Context, wanted: Search, *, page: int = 0) -> Found:
     return Found(load(context, paths[page * PAGE : (page + 1) * PAGE]), len(paths))
 
 
-def _parent(context: Context, wanted: Search) -> str:
-    return f"{layout.study(context.settings, wanted.study or '%')}/experiments"
+def _parent(context: Context, wanted: Search) -> Condition:
+    """That of experiments. A study's name is compared: in a pattern, `pain_1` would also be `pain-1`."""
+    if wanted.study:
+        return Condition("COLL_PARENT_NAME", "=", f"{layout.study(context.settings, wanted.study)}/experiments")
+    return Condition("COLL_PARENT_NAME", "like", f"{layout.studies(context.settings)}/%/experiments")
 
 
 def _is_experiment(context: Context, path: str) -> bool:
@@ -177,7 +180,7 @@ def _fitting(context: Context, wanted: Search) -> set[str] | None:
     exact = {"Pseudonym": wanted.pseudonym, **wanted.exact}
     sets = [_of_experiment(context, name, value, wanted) for name, value in exact.items() if value]
     if wanted.protocol or wanted.ranges:
-        sets.append({path for carrier in _carriers(context, wanted) if (path := _experiment_path(context, carrier))})
+        sets.append({path for carrier in _carriers(context, wanted) if (path := layout.experiment_path(context.settings, carrier))})
     return set.intersection(*sets) if sets else None
 
 
@@ -186,7 +189,7 @@ def _of_experiment(context: Context, name: str, value: str, wanted: Search) -> s
         ["COLL_NAME"],
         Condition("META_COLL_ATTR_NAME", "=", name),
         Condition("META_COLL_ATTR_VALUE", "=", value),
-        Condition("COLL_PARENT_NAME", "like", _parent(context, wanted)),
+        _parent(context, wanted),
         limit=_MANY,
     )
     return {path for (path,) in rows}
@@ -219,8 +222,8 @@ def _having(context: Context, wanted: Search, kind: str, values: dict[str, list[
     if among is not None and len(among) <= _FEW:
         rows = context.zone.select(["COLL_NAME"], Among("COLL_NAME", tuple(sorted(among))), *told)
     else:
-        rows = context.zone.query(["COLL_NAME"], *told, Condition("COLL_NAME", "like", f"{_parent(context, wanted)}/%"))
-    return set(chain.from_iterable(rows))
+        rows = context.zone.query(["COLL_NAME"], *told, Condition("COLL_NAME", "like", f"{_parent(context, wanted).value}/%"))
+    return set(chain.from_iterable(rows))  # perhaps also another study's, for a study with a `_`: `search` compares
 
 
 def _fitting_values(wanted: Search, name: str, occurring: Sequence[str]) -> list[str]:
@@ -247,8 +250,3 @@ def _occurring(context: Context, name: str) -> list[str]:
         raise ValueError(f"{name!r} is not in the vocabulary")
     rows = context.zone.query(["META_COLL_ATTR_VALUE"], Condition("META_COLL_ATTR_NAME", "=", name))
     return sorted(value for (value,) in rows if "'" not in value and "\\" not in value)
-
-
-def _experiment_path(context: Context, carrier: str) -> str:
-    experiment_id = layout.experiment_of(context.settings, carrier)
-    return f"{carrier.split('/experiments/')[0]}/experiments/{experiment_id}" if experiment_id else ""

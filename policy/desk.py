@@ -110,7 +110,7 @@ def objects(context: Context, session: str) -> list[Object]:
     """The first `SHOWN` objects of a session."""
     below = Condition("COLL_NAME", "like", f"{session}/%")
     rows = context.zone.select(["DATA_ID", "COLL_NAME", "DATA_SIZE"], below, order="DATA_ID", limit=SHOWN)
-    held = {number: (collection, size) for number, collection, size in rows}
+    held = {number: (collection, size) for number, collection, size in rows if collection.startswith(session + "/")}
     if not held:
         return []
     told: dict[str, dict[str, str]] = {}

@@ -46,6 +46,7 @@ def sample(zone: Zone, root: str, count: int, largest: int | None = None) -> lis
     columns = ["DATA_ID", "COLL_NAME", "DATA_NAME", "DATA_SIZE", "DATA_CHECKSUM"]
     few = zone.select(columns, *wanted, order="DATA_ID", limit=count * _NEXT + 1)
     if len(few) <= count * _NEXT:
+        few = [row for row in few if row[1].startswith(root + "/")]
         return [_picked(row) for row in random.sample(few, min(count, len(few)))]
     ((low, high),) = zone.select(["min(DATA_ID)", "max(DATA_ID)"], *wanted)
     picked: dict[str, tuple[str, int, str]] = {}
@@ -54,7 +55,8 @@ def sample(zone: Zone, root: str, count: int, largest: int | None = None) -> lis
         # One of several: numbers have gaps, and the object behind a large gap would come too often.
         if rows := zone.select(columns, *wanted, start, order="DATA_ID", limit=_NEXT):
             row = random.choice(rows)
-            picked[row[0]] = _picked(row)
+            if row[1].startswith(root + "/"):
+                picked[row[0]] = _picked(row)
         if len(picked) == count:
             break
     return list(picked.values())

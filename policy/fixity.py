@@ -146,7 +146,8 @@ def _due(context: Context) -> Iterator[str]:
         limit=LOOKS,
     )
     for _, collection in rows:
-        yield collection
+        if collection.startswith(context.settings.home + "/"):
+            yield collection
 
 
 def _discover(context: Context, state: State, ends: float) -> None:

@@ -150,6 +150,12 @@ def experiment_of(settings: Settings, path: str) -> str | None:
     return parts[2] if path.startswith(studies(settings) + "/") and len(parts) > 2 and parts[1] == "experiments" else None
 
 
+def experiment_path(settings: Settings, path: str) -> str:
+    """The collection of the experiment to which a path in the archive belongs; empty for any other path."""
+    found = experiment_of(settings, path)
+    return f"{path.split('/experiments/')[0]}/experiments/{found}" if found else ""
+
+
 def is_record(settings: Settings, path: str) -> bool:
     """Whether the path is what MrData itself writes into an experiment's collection: the YAML record of its registration, a manifest."""
     below = path.removeprefix(studies(settings) + "/").split("/")

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import calendar
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import date, timedelta
 
-from policy import bulletin, delivery, fixity_state, layout, quarantine, schedule, volume
+from policy import browse, bulletin, delivery, fixity_state, layout, quarantine, schedule, volume
 from policy.board import HOUR, MINUTE, Board, Disk, Scanner, problems
 from policy.context import Context
 from policy.experiment import Experiment, State
 from policy.layout import DataType
-from policy.registry import Registry
-from policy.zone import Condition
+from policy.zone import Condition, Either
 
 UNDER_WAY = 50
 """So many experiments under way are looked at, the youngest first; a site has few scanners."""
+_MANY = 200_000
 
 
 def look(context: Context) -> Board:
@@ -46,14 +46,14 @@ def _sessions(context: Context, scanners: dict[str, Scanner]) -> None:
     since = [Condition("META_COLL_ATTR_NAME", "=", "State"), Condition("META_COLL_ATTR_VALUE", "=", State.ACQUIRING)]
     mine = Condition("COLL_NAME", "like", layout.studies(context.settings) + "/%")
     rows = context.zone.select(["COLL_CREATE_TIME", "COLL_NAME"], *since, mine, order="COLL_CREATE_TIME", descending=True, limit=UNDER_WAY)
-    for _, path in rows:
-        experiment = _experiment(context, path)
-        if experiment is None or experiment.scanner not in scanners:
-            continue
-        scanner, last = scanners[experiment.scanner], _last(context, path, now - settings.session_hours * HOUR)
-        if last and last >= scanner.last:
-            scanner.last, scanner.experiment = last, experiment.id
-            scanner.recent += _count_since(context, path, now - settings.recent_minutes * MINUTE)
+    paths = [path for _, path in rows if path == layout.experiment_path(context.settings, path)]
+    experiments = [one for one in browse.load(context, paths) if one.scanner in scanners]
+    last = _grouped(context, experiments, "max(DATA_CREATE_TIME)", now - settings.session_hours * HOUR)
+    recent = _grouped(context, experiments, "count(DATA_ID)", now - settings.recent_minutes * MINUTE)
+    for experiment in experiments:
+        scanner, latest = scanners[experiment.scanner], max(last[experiment.id], default=0)
+        if latest and latest >= scanner.last:
+            scanner.last, scanner.experiment, scanner.recent = latest, experiment.id, sum(recent[experiment.id])
     for scanner in scanners.values():
         quiet = now - scanner.last
         if scanner.recent:
@@ -62,26 +62,20 @@ def _sessions(context: Context, scanners: dict[str, Scanner]) -> None:
             scanner.state = "silent" if quiet > settings.silent_minutes * MINUTE else "waiting"
 
 
-def _experiment(context: Context, path: str) -> Experiment | None:
-    return Registry(context).experiment(path.rpartition("/")[2])
-
-
-def _since(path: str, since: float) -> tuple[Condition, Condition]:
-    return Condition("COLL_NAME", "like", f"{path}/%"), Condition("DATA_CREATE_TIME", ">=", f"{int(since):011d}")
-
-
-def _last(context: Context, path: str, since: float) -> float:
-    """When the experiment's last image or file came; 0 if none came since.
+def _grouped(context: Context, experiments: list[Experiment], what: str, since: float) -> dict[str, list[int]]:
+    """ExperimentID -> a figure of each of its collections, of the objects that came since; one query for all experiments.
 
     Archiving makes a replica anew, and iRODS dates it anew: an object seems as young as its archiving, a minute or two later.
     """
-    rows = context.zone.select(["max(DATA_CREATE_TIME)"], *_since(path, since))
-    return float(rows[0][0] or 0) if rows else 0.0
-
-
-def _count_since(context: Context, path: str, since: float) -> int:
-    rows = context.zone.select(["count(DATA_ID)"], *_since(path, since))
-    return int(rows[0][0] or 0) if rows else 0
+    found: dict[str, list[int]] = defaultdict(list)
+    if experiments:
+        came = Condition("DATA_CREATE_TIME", ">=", f"{int(since):011d}")
+        below = Either(tuple(Condition("COLL_NAME", "like", f"{one.path}/%") for one in experiments))
+        paths = {one.path: one.id for one in experiments}
+        for collection, figure in context.zone.select(["COLL_NAME", what], below, came, limit=_MANY):
+            if (path := layout.experiment_path(context.settings, collection)) in paths:
+                found[paths[path]].append(int(figure or 0))
+    return found
 
 
 def _landing(context: Context, board: Board, scanners: dict[str, Scanner]) -> None:
@@ -94,11 +88,11 @@ def _landing(context: Context, board: Board, scanners: dict[str, Scanner]) -> No
     rows = context.zone.query(columns, below, Condition("META_DATA_ATTR_NAME", "=", quarantine.ON_HOLD[2]))
     # What follows the colon may name a file; the reason before it is one of `policy.ingest.Reason`.
     board.held = dict(Counter(value.split(":")[0] for _, _, value in rows))
+    counted = context.zone.select(["COLL_NAME", "count(DATA_ID)"], below, limit=_MANY)
     for name, scanner in scanners.items():
         scanner.files = int(told.get("files", {}).get(name, 0))
         scanner.held = sum(1 for collection, _, _ in rows if f"{collection}/".startswith(f"{root}/{name}/"))
-        counted = context.zone.select(["count(DATA_ID)"], Condition("COLL_NAME", "like", f"{root}/{name}/%"))
-        scanner.resting = int(counted[0][0] or 0) if counted else 0
+        scanner.resting = sum(int(count) for collection, count in counted if f"{collection}/".startswith(f"{root}/{name}/"))
 
 
 def _raw(context: Context, scanners: dict[str, Scanner]) -> None:
@@ -109,21 +103,17 @@ def _raw(context: Context, scanners: dict[str, Scanner]) -> None:
     yesterday = date(here.tm_year, here.tm_mon, here.tm_mday) - timedelta(days=1)
     # The scanner's own date, which stands on each series.
     scanned = Condition("META_COLL_ATTR_NAME", "=", "AcquisitionDate"), Condition("META_COLL_ATTR_VALUE", "=", f"{yesterday:%Y%m%d}")
-    root = layout.studies(context.settings) + "/"
-    series = {path for (path,) in context.zone.query(["COLL_NAME"], *scanned) if path.startswith(root)}
-    for found in sorted({found for path in series if (found := layout.experiment_of(context.settings, path))}):
-        experiment = Registry(context).experiment(found)
-        if experiment is None or experiment.scanner not in scanners or experiment.state == State.WITHDRAWN:
-            continue
-        if not _has(context, experiment.path, DataType.TWIX):
+    series = {path for (path,) in context.zone.query(["COLL_NAME"], *scanned)}
+    paths = sorted({path for one in series if (path := layout.experiment_path(context.settings, one))})
+    experiments = [one for one in browse.load(context, paths) if one.scanner in scanners and one.state != State.WITHDRAWN]
+    if not experiments:
+        return
+    raw = [f"{one.path}/{DataType.TWIX}" for one in experiments]
+    below = Either(tuple(Condition("COLL_NAME", *where) for path in raw for where in (("=", path), ("like", f"{path}/%"))))
+    held = [collection for collection, _ in context.zone.select(["COLL_NAME", "count(DATA_ID)"], below, limit=_MANY)]
+    for experiment, path in zip(experiments, raw, strict=True):
+        if not any(f"{collection}/".startswith(path + "/") for collection in held):
             scanners[experiment.scanner].without_raw.append(experiment.id)
-
-
-def _has(context: Context, path: str, data_type: DataType) -> bool:
-    for where in (Condition("COLL_NAME", "=", f"{path}/{data_type}"), Condition("COLL_NAME", "like", f"{path}/{data_type}/%")):
-        if context.zone.select(["DATA_ID"], where, limit=1):
-            return True
-    return False
 
 
 def _server(context: Context, board: Board) -> None:
@@ -168,11 +158,11 @@ def _fixity(context: Context, board: Board) -> None:
 
 def _rules(context: Context) -> dict[str, float]:
     """Delay rule -> when it ran last (0: not yet); one that is not scheduled is not there."""
+    rows = context.zone.query(["RULE_EXEC_NAME", "RULE_EXEC_LAST_EXE_TIME"], Condition("RULE_EXEC_NAME", "like", "%mrdata_%"))
     found: dict[str, float] = {}
     for rule in schedule.periods(context.settings):
-        rows = context.zone.query(["RULE_EXEC_LAST_EXE_TIME"], Condition("RULE_EXEC_NAME", "like", f"%{rule}(%"))
-        if rows:
-            found[rule] = max(float(last) if last.isdigit() else 0.0 for (last,) in rows)
+        if times := [last for name, last in rows if f"{rule}(" in name]:
+            found[rule] = max(float(last) if last.isdigit() else 0.0 for last in times)
     return found
 
 

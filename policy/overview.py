@@ -5,6 +5,7 @@ A constant number of queries; their rows are series and raw data files, never im
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -102,6 +103,7 @@ def overview(context: Context, experiment: Experiment) -> Overview:
         for path, count, first in zone.select(
             ["COLL_NAME", "count(DATA_ID)", "min(DATA_NAME)"], Condition("COLL_NAME", "like", f"{experiment.path}/%")
         )
+        if path.startswith(experiment.path + "/")
     }
     told = _avus(
         zone.select(
@@ -155,12 +157,15 @@ def suspects(service: Context, experiment_id: str) -> list[Suspect]:
 def contents(service: Context, session: str) -> tuple[int, list[str]]:
     """How many objects a session in quarantine holds, and the reasons, the most frequent first."""
     rows = service.zone.select(
-        ["META_DATA_ATTR_VALUE", "count(DATA_ID)"],
+        ["COLL_NAME", "META_DATA_ATTR_VALUE", "count(DATA_ID)"],
         Condition("META_DATA_ATTR_NAME", "=", REASON),
         Condition("COLL_NAME", "like", f"{session}/%"),
     )
-    counts = sorted(((int(count), reason) for reason, count in rows), reverse=True)
-    return sum(count for count, _ in counts), [reason for _, reason in counts]
+    counts = Counter[str]()
+    for collection, reason, count in rows:
+        if collection.startswith(session + "/"):
+            counts[reason] += int(count)
+    return counts.total(), sorted(counts, key=lambda reason: (counts[reason], reason), reverse=True)
 
 
 def image_of(context: Context, series: str) -> str | None:

@@ -94,7 +94,8 @@ Operator = Literal["=", "!=", "like", "<", "<=", ">", ">="]
 class Condition:
     """`column operator value` of a query. The value is plain text: each Zone escapes it for its query language.
 
-    With `like`, `%` stands for any text and `_` for any character, as in SQL.
+    With `like`, `%` stands for any text and `_` for any character, as in SQL: what is below `/z/a_b` is also what is below `/z/a-b`,
+    so that who asks with a path or a name compares what comes with it.
     """
 
     column: str
@@ -120,6 +121,13 @@ class Among:
     values: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Either:
+    """At least one of these conditions holds: for `select`."""
+
+    conditions: tuple[Condition, ...]
+
+
 class Zone(Protocol):
     """The verbs. Each raises NotFound, Exists, NotPermitted, or ZoneError with the code of iRODS."""
 
@@ -136,7 +144,12 @@ class Zone(Protocol):
         """
 
     def select(
-        self, columns: Sequence[str], *conditions: Condition | Among, order: str = "", descending: bool = False, limit: int = 10_000
+        self,
+        columns: Sequence[str],
+        *conditions: Condition | Among | Either,
+        order: str = "",
+        descending: bool = False,
+        limit: int = 10_000,
     ) -> list[tuple[str, ...]]:
         """At most `limit` distinct rows in an order, and counts: dearer than `query` (it opens a catalog connection), for people's pages.
 
@@ -202,7 +215,8 @@ class Zone(Protocol):
     def give_up(self, path: str, *, certain: bool = False) -> bool:
         """Ends what a process that died was writing there: it becomes stale, and the object's other replicas what they were.
 
-        False, and nothing is done, where a process may still be writing; `certain`: none can. For administrators.
+        False, and nothing is done, where a process is still writing, or may be; `certain`: none is where that cannot be seen.
+        For administrators.
         """
 
     def register(self, file: str, path: str, resource: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from microservices.headers import read_header
-from policy import browse
+from policy import browse, layout
 from policy.browse import Range, Search
 from policy.context import Context
 from policy.zone import AVU
-from tests.zone.names import ALICE
+from tests.zone.names import ALICE, PAIN
 
 EVERY = {"ProtocolName": "gre", "RepetitionTime": "1.5", "EchoTime": "0.004", "FlipAngle": "30"}
 
@@ -30,6 +30,24 @@ def archived(site):
         return new
 
     return archive
+
+
+def test_a_study_is_itself_and_none_whose_name_its_own_would_match(site):
+    """`_` in a pattern of the catalog is any character: `pain_1` is not `pain-1`, whose subject of the same pseudonym is another person."""
+    zone, pairs = site.connect(), {f"{PAIN}_1": "4B2D-81WV", f"{PAIN}-1": "R2R1-49KH"}
+    for study, new in pairs.items():
+        path = f"{layout.study(site.settings, study)}/experiments/{new}"
+        zone.make_collection(f"{path}/DICOM/1_gre")
+        record = {"ExperimentID": new, "StudyID": study, "Pseudonym": "P1", "Registered": "2026-01-02T10:00:00Z", "State": "acquiring"}
+        zone.annotate(path, add=[AVU(*avu) for avu in record.items()])
+        zone.annotate(f"{path}/DICOM/1_gre", add=[AVU("ProtocolName", f"gre{PAIN}")])
+    context = Context(zone, site.settings, read_header)
+    for study, new in pairs.items():
+        for wanted in (Search(study=study), Search(study=study, pseudonym="P1"), Search(study=study, protocol=f"gre{PAIN}")):
+            found = browse.search(context, wanted)
+            assert ([one.id for one in found.experiments], found.total) == ([new], 1), wanted
+    for name in ("%", f"{PAIN}%", f"{PAIN}\\1"):
+        assert browse.search(context, Search(study=name)).total == 0
 
 
 def test_conditions_meet_in_one_series(site, archived):
