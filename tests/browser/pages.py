@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,10 @@ class Pages:
     def goes_on(self, seconds: float) -> None:
         """Lets the page's own clock run so far, at once; `page.clock.install()` comes before."""
         self.page.clock.run_for(seconds * 1000)
+
+    def stands_still(self) -> None:
+        """From now on the page's own clock, and that of pages to come, goes on by `goes_on` alone; `page.clock.install()` comes before."""
+        self.page.clock.pause_at(time.time() + 60)
 
     def looked_at(self, name: str) -> None:
         """Takes a screenshot if wanted, and asserts that axe-core has nothing serious to say."""

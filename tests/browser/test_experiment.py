@@ -67,6 +67,7 @@ def test_a_new_image_is_shown_within_two_seconds(pages, site):
     new = site.register()
     pages.page.clock.install()
     pages.log_in(ALICE)
+    pages.stands_still()
     pages.go(f"/experiments/{new}")
     for number in (1, 2, 3):
         site.land(f"{T94}/dicom/{new}/{number}", dicom(new, instance=number))
@@ -135,7 +136,7 @@ def test_a_logged_out_page_goes_to_the_log_in_page(pages, site):
     pages.log_in(ALICE)
     pages.go(f"/experiments/{new}")
     pages.page.context.clear_cookies()
-    pages.page.wait_for_url("**/login?next=**", timeout=10_000)
+    pages.page.wait_for_url("**/login?next=**")
 
 
 def test_stewards_see_a_link_into_the_quarantine_if_they_are_members(pages, site):

@@ -21,6 +21,7 @@ def register(pages):
 
 
 def test_an_experiment_is_registered_and_its_id_shown(pages, site):
+    pages.page.clock.install()
     pages.log_in(ALICE)
     pages.page.click("text=Register an experiment")
     fill(pages, url="https://wiki.example.org/1", description="0.8 mm pilot")
@@ -30,9 +31,12 @@ def test_an_experiment_is_registered_and_its_id_shown(pages, site):
     assert experiment_id.parse(new) == new
     pages.looked_at("card")
     assert pages.page.locator(".qr-box svg path").count() > 0
+    pages.stands_still()
     pages.page.click("text=Copy the ExperimentID")
     pages.shows("Copied")
     assert pages.page.evaluate("navigator.clipboard.readText()") == new
+    pages.goes_on(2)
+    assert pages.page.get_by_role("button", name="Copy the ExperimentID").is_visible()
     record = yaml.safe_load(pages.page.inner_text("#record"))
     assert (record["ExperimentID"], record["StudyID"], record["Pseudonym"], record["Owner"]) == (new, PAIN, "P1", ALICE)
     downloaded = pages.page.request.get(f"{pages.address}/experiments/{new}/experiment.yaml")
