@@ -126,6 +126,18 @@ class GitHistory:
             return str(new.id.decode())
 
     def when(self, commit: str) -> str:
+    def as_of(self, path: str, moment: float) -> str:
+        """Looks at each commit that is newer: for what is asked seldom."""
+        head: Any = self.head().encode()
+        if not head:
+            return ""
+        with _errors(f"{self._path}"):
+            changing = {"include": [head], "paths": [path.encode()]}
+            found = next(iter(self._repo.get_walker(until=int(moment), max_entries=1, **changing)), None)
+            for entry in self._repo.get_walker(**changing) if found is None else ():
+                found = entry
+            return found.commit.id.decode() if found else ""
+
         """When a commit was made."""
         with _errors(f"{self._path}"):
             return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._repo[commit.encode()].commit_time))

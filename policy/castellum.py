@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from policy import comparison, follow, mixed_use, review
+from policy import as_scanned, comparison, follow, mixed_use, review
 from policy.comparison import EVERYTHING, Comparison
 from policy.context import Context, Refused
 from policy.history import History, HistoryError
@@ -72,6 +72,7 @@ def poll(
     _catch_up(context, history, report, everything=False)
     _take_over(context, source, history, report, accept_smaller)
     _catch_up(context, history, report, everything=check)
+    report.avus += as_scanned.look_up(context, history)
     try:
         report.pushed = history.push()
     except HistoryError as error:

@@ -60,23 +60,24 @@ class _Comparing:
         keys: dict[str, str] | None = None
         in_a_row, why = 0, ""
         for seen in listing.studies:
-            study = self._study(seen)
-            if self.history.identity(study.content()) != self.tree.get(mixed_use.study_path(seen.id)):
-                keys = keys if keys is not None else self._keys()
-                if fault := self._not_the_same(seen, keys):
-                    self.result.faults[seen.id] = fault
-                    continue
-            if seen.active:
-                if in_a_row >= GIVE_UP_AFTER:
-                    self.result.faults[seen.id] = f"not asked for: {why}"
-                    continue
-                try:
-                    self._subjects(seen, self.source.subjects(seen))
+            if seen.active and in_a_row >= GIVE_UP_AFTER:
+                self.result.faults[seen.id] = f"not asked for: {why}"
+                continue
+            try:
+                given = self.source.subjects(seen) if seen.active else {}
+                study = self._study(seen, given)
+                if self.history.identity(study.content()) != self.tree.get(mixed_use.study_path(seen.id)):
+                    keys = keys if keys is not None else self._keys()
+                    if fault := self._not_the_same(seen, keys):
+                        self.result.faults[seen.id] = fault
+                        continue
+                if seen.active:
+                    self._subjects(seen, given)
                     in_a_row = 0
-                except SourceError as error:
-                    self.result.faults[seen.id] = why = str(error)
-                    in_a_row = GIVE_UP_AFTER if error.general else in_a_row + 1
-                    continue
+            except SourceError as error:
+                self.result.faults[seen.id] = why = str(error)
+                in_a_row = GIVE_UP_AFTER if error.general else in_a_row + 1
+                continue
             self._put_study(study)
         return self.result
 
@@ -97,10 +98,10 @@ class _Comparing:
         for file in gone:
             self._put_study(replace(file, active=False))
 
-    def _study(self, seen: SeenStudy) -> StudyFile:
+    def _study(self, seen: SeenStudy, given: Mapping[str, Attributes]) -> StudyFile:
         """The file as it should be; what the source does not tell stays as it was."""
         old = None
-        if seen.title is None or not seen.members or (seen.active and not seen.pseudonym_list) or not seen.active:
+        if seen.title is None or not seen.members or (seen.active and not seen.pseudonym_list) or not given:
             old = self._old_study(seen.id)
         old = old or StudyFile(seen.id)
         return StudyFile(
@@ -110,6 +111,7 @@ class _Comparing:
             members=seen.members or old.members,  # a study without members is not believed either
             active=seen.active,
             pseudonym_list=seen.pseudonym_list or old.pseudonym_list,
+            exported=mixed_use.exported(given.values(), self.settings.attributes) if given else old.exported,
         )
 
     def _old_study(self, study: str) -> StudyFile:

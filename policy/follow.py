@@ -6,7 +6,7 @@ leaves the rest to the next poll; each step finds out what is done already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from policy import as_scanned, erased, layout, mixed_use, review, study, vanished
@@ -53,7 +53,7 @@ def catch_up(context: Context, history: History, *, everything: bool = False) ->
     start = shown if history.has(shown) and not everything else ""
     for study_id, pseudonyms in _by_study(history.changed(start, head)).items():
         try:
-            follower = _Follower(context, history, head, study_id)
+            follower = _Follower(context, history, start, head, study_id)
             done.avus += follower.follow(pseudonyms, keep_commit=not start)
             done.still_exported += follower.still_exported
         except ZoneError as error:
@@ -117,8 +117,8 @@ def _by_study(paths: Iterable[str]) -> dict[str, list[str]]:
 class _Follower:
     """Brings one study up to date."""
 
-    def __init__(self, context: Context, history: History, head: str, study_id: str) -> None:
-        self._context, self._history, self._head, self._study = context, history, head, study_id
+    def __init__(self, context: Context, history: History, start: str, head: str, study_id: str) -> None:
+        self._context, self._history, self._start, self._head, self._study = context, history, start, head, study_id
         self._path = layout.study(context.settings, study_id)
         self._subjects = f"{self._path}/subjects"
         self.still_exported: list[str] = []
@@ -127,13 +127,15 @@ class _Follower:
         """The number of AVUs that were written or removed."""
         zone = self._context.zone
         there = zone.stat(self._path) is not None
+        study_file = self._study_file(self._head)
         if "" in pseudonyms or not there:
-            content = self._history.read(self._head, mixed_use.study_path(self._study))
-            put_study(self._context, mixed_use.study_from(content) if content else StudyFile(self._study, active=True))
+            put_study(self._context, study_file)
+        # What is exported no more may have had no value: then no subject's file tells it
+        of_all = "" in pseudonyms and there and study_file.exported != self._study_file(self._start).exported
         names = [name for name in pseudonyms if name]
-        if not names:
+        if not names and not of_all:
             return 0
-        held = self._held(names) if there else {}
+        held = self._held(names) if there and names else {}
         gone = erased.find(self._context, self._study, names)  # after what is held: it is noted before it goes
         away = {name for name, avus in held.items() if AVU("State", State.WITHDRAWN) in avus} | set(gone)
         files = {name: self._file(name) for name in names}
@@ -144,7 +146,23 @@ class _Follower:
             written += self._subject(file, held.get(name), keep_commit=keep_commit)
             if file.vanished:
                 vanished.ask(self._context, self._study, file.pseudonym, file.vanished)
-        return written + (as_scanned.follow(self._context, self._history, self._study, files) if files else 0)
+        if files or of_all:
+            further = self._further(away) if of_all else None
+            written += as_scanned.follow(self._context, self._history, study_file, files, further)
+        return written
+
+    def _further(self, away: set[str]) -> Callable[[str], SubjectFile | None]:
+        """The files of subjects that have not changed; none of who is away, or was never in Castellum."""
+
+        def file(name: str) -> SubjectFile | None:
+            content = None if name in away else self._history.read(self._head, mixed_use.subject_path(self._study, name))
+            return mixed_use.subject_from(content) if content else None
+
+        return file
+
+    def _study_file(self, commit: str) -> StudyFile:
+        content = self._history.read(commit, mixed_use.study_path(self._study))
+        return mixed_use.study_from(content) if content else StudyFile(self._study, active=True)
 
     def _file(self, pseudonym: str) -> SubjectFile:
         content = self._history.read(self._head, mixed_use.subject_path(self._study, pseudonym))

@@ -34,6 +34,12 @@ class History(Protocol):
     def commit(self, parent: str, changes: Mapping[str, bytes], message: str) -> str:
         """Writes files on top of `parent`, which must be the head. The commit is there as a whole, or not at all."""
 
+    def as_of(self, path: str, moment: float) -> str:
+        """The commit that gave a file what it held at a moment (seconds since 1970).
+
+        The first that has the file, where that is later; empty where none has.
+        """
+
     def when(self, commit: str) -> str:
         """When a commit was made; UTC, ISO 8601."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -43,7 +43,10 @@ _NAMED = re.compile(r"[A-ZÄÖÜ][a-zäöüßéèáà'-]+(,? [A-ZÄÖÜ][a-zäö
 
 @dataclass(frozen=True, slots=True)
 class StudyFile:
-    """What `study.yaml` holds. `key` is the source's own name for the study; `members` are account names."""
+    """What `study.yaml` holds. `key` is the source's own name for the study; `members` are account names.
+
+    `exported` names the attributes that may come in and are exported for anybody of the study, whatever their values; None: never told.
+    """
 
     study: str
     key: str = ""
@@ -51,10 +54,12 @@ class StudyFile:
     members: tuple[str, ...] = ()
     active: bool = True
     pseudonym_list: str = ""
+    exported: tuple[str, ...] | None = None
 
     def content(self) -> bytes:
         """The file's bytes."""
         fields: dict[str, object] = {"active": self.active, "key": self.key, "members": sorted(set(self.members))}
+        fields["exported"] = None if self.exported is None else sorted(set(self.exported))
         return _written({**fields, "pseudonym_list": self.pseudonym_list, "study": self.study, "title": self.title})
 
 
@@ -123,7 +128,9 @@ def study_from(content: bytes) -> StudyFile:
     held = _read(content)
     members = tuple(str(m) for m in held.get("members") or ())
     texts = {name: str(held.get(name) or "") for name in ("study", "key", "title", "pseudonym_list")}
-    return StudyFile(**texts, members=members, active=held.get("active") is True)
+    names = held.get("exported")
+    exported = None if names is None else tuple(str(name) for name in names)
+    return StudyFile(**texts, members=members, active=held.get("active") is True, exported=exported)
 
 
 def subject_from(content: bytes) -> SubjectFile:
@@ -162,6 +169,11 @@ def taken(
         elif texts:
             attributes[name] = tuple(texts)
     return attributes, refusals
+
+
+def exported(given: Iterable[Attributes], allowed: Iterable[str]) -> tuple[str, ...]:
+    """The attributes that may come in and stand in anybody's answer, with a value or without one."""
+    return tuple(sorted({name for attributes in given for name in attributes} & set(allowed)))
 
 
 def _text(value: object) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policy import audit, describe, layout, state
+from policy import audit, describe, layout, scan_day, state
 from policy.context import Context, Memory, Series
 from policy.experiment import State
 from policy.header import Header
@@ -37,6 +37,8 @@ def prepare(context: Context, placement: Placement, landed: Landed) -> Place:
         series = _series(context, placement, base)
         avus = describe.data_object(placement.header, landed, placement.data_type, series.avus)
         return Place(f"{series.path}/{placement.name}", avus)
+    if placement.data_type is DataType.TWIX:
+        scan_day.note(context, placement.experiment, placement.header.date)
     path = f"{base}/{placement.name}"
     if layout.parent(path) != base:
         context.zone.make_collection(layout.parent(path))
@@ -138,6 +140,7 @@ def _series(context: Context, placement: Placement, base: str) -> Series:
         has = set(context.zone.metadata(path))
         if not any(avu.attribute == "SeriesInstanceUID" for avu in has):
             experiment = placement.experiment
+            scan_day.note(context, experiment, header.date)
             series = path.removeprefix(experiment.path + "/")
             audit.record(context, "series begun", experiment=experiment.id, study=experiment.study, series=series)
             context.zone.annotate(path, add=[avu for avu in wanted if avu not in has])

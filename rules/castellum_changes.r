@@ -12,7 +12,7 @@ def main(rule_args, callback, rei):
     if 'error' in reply:
         callback.writeLine('stdout', 'Error: ' + reply['error'])
         return
-    lines = ['%s: %s then, %s now' % (n, ', '.join(then), ', '.join(now)) for n, (then, now) in sorted(reply['changed'].items())]
+    lines = ['%s: %s then, %s now' % (n, ', '.join(then), ', '.join(now) or 'no value') for n, (then, now) in sorted(reply['changed'].items())]
     lines += ['%s: %s (new)' % (n, ', '.join(now)) for n, now in sorted(reply['added'].items())]
     lines += ['%s: no longer exported' % n for n in reply['no_longer_exported']]
     callback.writeLine('stdout', 'What was known at the scan of %s became known at %s.' % (reply['experiment'], reply['known']))

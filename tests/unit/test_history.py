@@ -153,3 +153,18 @@ def test_what_is_no_repository(tmp_path, history):
     (tmp_path / "here/mixed-use.git").mkdir(parents=True)
     with pytest.raises(HistoryError, match="is no git repository"):
         history()
+
+
+def test_what_a_file_held_at_a_moment(history, tmp_path, monkeypatch):
+    one, other = "studies/pain/subjects/P1.yaml", "studies/pain/subjects/P2.yaml"
+    new, commits = history(), [""]
+    assert new.as_of(one, 100) == ""
+    for when, changes in ((100, {one: b"a"}), (200, {other: b"a"}), (300, {one: b"b"}), (400, {other: b"b"}), (500, {one: b"a"})):
+        monkeypatch.setattr(time, "time", lambda when=when: when)
+        commits.append(new.commit(commits[-1], changes, "x\n"))
+    asked = {50: 1, 100: 1, 299: 1, 300: 3, 450: 3, 499.9: 3, 500: 5, 1000: 5}
+    assert {moment: commits.index(new.as_of(one, moment)) for moment in asked} == asked
+    assert commits.index(new.as_of(other, 150)) == 2  # the first that has it
+    assert new.as_of("studies/pain/subjects/P9.yaml", 1000) == ""
+    for commit in (1, 3, 5):
+        assert git("-C", tmp_path / "here/mixed-use.git", "log", "-1", "--format=%H", commits[commit], "--", one).strip() == commits[commit]

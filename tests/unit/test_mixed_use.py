@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.mixed_use import StudyFile, SubjectFile, parts, study_from, study_path, subject_from, subject_path, taken, wrong_names
+from policy.mixed_use import StudyFile, SubjectFile, exported, parts, study_from, study_path, subject_from, subject_path, taken, wrong_names
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Co", "Cn", "Cf"]), min_size=1, max_size=30)
 
@@ -19,11 +19,17 @@ def test_a_subject_comes_back_as_it_was_written(attributes):
     assert yaml.safe_load(file.content())["pseudonym"] == "P1"
 
 
-@given(TEXTS, st.lists(TEXTS), st.booleans())
-def test_a_study_comes_back_as_it_was_written(title, members, active):
-    file = StudyFile("pain", "17", title, tuple(sorted(set(members))), active, "d1")
+@given(TEXTS, st.lists(TEXTS), st.booleans(), st.none() | st.lists(TEXTS))
+def test_a_study_comes_back_as_it_was_written(title, members, active, exported):
+    names = None if exported is None else tuple(sorted(set(exported)))
+    file = StudyFile("pain", "17", title, tuple(sorted(set(members))), active, "d1", names)
     assert study_from(file.content()) == file
-    assert StudyFile("pain", "17", title, tuple(reversed(members)), active, "d1").content() == file.content()
+    assert StudyFile("pain", "17", title, tuple(reversed(members)), active, "d1", names).content() == file.content()
+
+
+def test_what_is_exported_is_what_may_come_in_with_a_value_or_without():
+    assert exported([{"b": None, "secret": 1}, {"a": "Anna Mueller"}, {}], {"a": [], "b": [], "c": []}) == ("a", "b")
+    assert exported([], {"a": []}) == ()
 
 
 def test_the_bytes_are_these():
