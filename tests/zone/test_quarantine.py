@@ -210,3 +210,17 @@ def test_an_id_is_said_as_it_is_written(site):
     assert site.sweep() == {"quarantined": 1}
     (listed,) = site.quarantine_sessions()
     assert site.avus(listed["path"])["HeaderSays"] == new
+
+
+def test_other_bytes_under_an_archived_name_say_whose_they_are(site):
+    """Masked raw data that the images of their exam tell: nothing else in the session would."""
+    new = site.register()
+    site.land(f"{T94}/dicom/a", dicom(new, FrameOfReferenceUID=_frame(new)))
+    raw = twix(new, masked=True, frame=_frame(new))
+    site.land(f"{T94}/twix/m.dat", raw)
+    site.rule("archive")
+    site.upload(f"{T94}/twix/sub/m.dat", raw + bytes(512), user="mrdata")
+    site.sweep()
+    (listed,) = site.quarantine_sessions()
+    assert listed["reasons"] == {"duplicate-different": 1}
+    assert site.avus(listed["path"])["HeaderSays"] == new
