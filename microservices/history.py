@@ -125,7 +125,6 @@ class GitHistory:
                 raise HistoryError(f"{self._path}: somebody else has committed meanwhile")
             return str(new.id.decode())
 
-    def when(self, commit: str) -> str:
     def as_of(self, path: str, moment: float) -> str:
         """Looks at each commit that is newer: for what is asked seldom."""
         head: Any = self.head().encode()
@@ -138,6 +137,7 @@ class GitHistory:
                 found = entry
             return found.commit.id.decode() if found else ""
 
+    def when(self, commit: str) -> str:
         """When a commit was made."""
         with _errors(f"{self._path}"):
             return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._repo[commit.encode()].commit_time))
