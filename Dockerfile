@@ -38,7 +38,7 @@ RUN groupadd --gid 10001 irods \
     && useradd --uid 10001 --gid irods --home-dir /var/lib/irods --no-create-home --shell /bin/bash --comment 'iRODS Administrator' irods
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates curl gnupg openssl postgresql-client python3 python3-pip python3-venv tini \
+    && apt-get install -y --no-install-recommends ca-certificates curl gnupg openssh-client openssl postgresql-client python3 python3-pip python3-venv tini \
     && curl --fail --silent --show-error --location https://packages.irods.org/irods-signing-key.asc \
         | gpg --dearmor --output /usr/share/keyrings/irods.gpg \
     && echo 'deb [arch=amd64 signed-by=/usr/share/keyrings/irods.gpg] https://packages.irods.org/apt/ bookworm main' \
@@ -55,13 +55,13 @@ RUN python3 -m venv /opt/mrdata-venv \
     && /opt/mrdata-venv/bin/pip install --no-cache-dir --no-index --find-links /opt/mrdata-wheels mrdata \
     && install -d -o irods -g irods -m 755 /opt/mrdata /run/irods /srv/mrdata /srv/mrdata/landing \
     && install -d -o irods -g irods -m 750 /srv/mrdata/vault \
-    && install -d -o irods -g irods -m 700 /etc/irods/mrdata-accounts \
+    && install -d -o irods -g irods -m 700 /etc/irods/mrdata-accounts /var/lib/irods/mrdata /var/lib/irods/.ssh \
     && chown -R irods:irods /etc/irods /var/lib/irods
 COPY docker/irods /opt/mrdata-docker
 USER 10001:10001
 WORKDIR /var/lib/irods
 EXPOSE 1247
-VOLUME ["/etc/irods", "/srv/mrdata/vault", "/srv/mrdata/landing"]
+VOLUME ["/etc/irods", "/srv/mrdata/vault", "/srv/mrdata/landing", "/var/lib/irods/mrdata", "/var/lib/irods/.ssh"]
 # The first start sets up a catalog.
 HEALTHCHECK --interval=15s --timeout=10s --start-period=180s --retries=4 \
     CMD ["/opt/mrdata-venv/bin/python", "/opt/mrdata-docker/heartbeat.py", "/run/irods/ready"]

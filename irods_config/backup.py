@@ -1,7 +1,8 @@
-"""`mrdata-backup`: the catalog and the server's configuration, in a folder that is complete or not there.
+"""`mrdata-backup`: catalog, configuration and the history of mixed-use metadata, in a folder that is complete or not there.
 
     <folder>/20260102T030000Z/catalog.dump      pg_dump, custom format: one moment of the catalog, while the server goes on
     <folder>/20260102T030000Z/etc.tar           /etc/irods: configuration, settings, certificates, passwords
+    <folder>/20260102T030000Z/mixed-use.tar     the git repository of the mixed-use metadata, where there is one
     <folder>/20260102T030000Z/manifest.json     SHA-256 of the files, rows of each table
 
 The objects themselves are in the vaults: copy them after the catalog, so that whatever the catalog names is in the copy.
@@ -21,12 +22,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from irods_config import files
+from irods_config import files, history
 from irods_config.catalog import Catalog, Contents, contents_of_dump
 from irods_config.icommands import SetupError
+from policy.settings import SettingsError
 
-DUMP, ETC, MANIFEST = "catalog.dump", "etc.tar", "manifest.json"
-FORMAT = 1
+DUMP, ETC, HISTORY, MANIFEST = "catalog.dump", "etc.tar", "mixed-use.tar", "manifest.json"
+FORMAT = 2
+_READABLE = (1, 2)
+"""Format 1 had no history."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Manifest:
     postgres: str
     files: dict[str, str]
     tables: Contents
+    history: str = ""
+    """The newest commit of the mixed-use metadata; empty where there was none."""
 
     @classmethod
     def read(cls, backup: Path) -> Manifest:
@@ -49,7 +55,7 @@ class Manifest:
             found = json.loads((backup / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
             raise SetupError(f"{backup}: is no backup: {error}") from error
-        if found.get("format") != FORMAT:
+        if found.get("format") not in _READABLE:
             raise SetupError(f"{backup}: was made by another version of MrData")
         manifest = cls(**{**found, "tables": {table: (rows, digest) for table, (rows, digest) in found["tables"].items()}})
         for name, digest in manifest.files.items():
@@ -66,7 +72,7 @@ class Manifest:
         ]
 
 
-def backup(catalog: Catalog, folder: Path, etc: Path, current: Path) -> Path:
+def backup(catalog: Catalog, folder: Path, etc: Path, current: Path, repository: Path | None = None) -> Path:
     """A new backup in `folder`; its path. SetupError, and nothing new in `folder`, where it does not succeed whole."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
@@ -76,17 +82,20 @@ def backup(catalog: Catalog, folder: Path, etc: Path, current: Path) -> Path:
         catalog.run("pg_dump", "--format=custom", "--no-password", f"--file={new / DUMP}")
         with tarfile.open(new / ETC, "w") as tar:
             tar.add(etc, arcname="etc", filter=_kept)
-        for path in (new / DUMP, new / ETC):
-            path.chmod(0o600)
-            _sync(path)
+        commit = history.save(repository, new / HISTORY, new / "trial")
+        saved = [name for name in (DUMP, ETC, HISTORY) if (new / name).exists()]
+        for name in saved:
+            (new / name).chmod(0o600)
+            _sync(new / name)
         manifest = Manifest(
             FORMAT,
             made,
             catalog.database,
             os.path.basename(os.path.realpath(current)) if current.is_symlink() else "",
             catalog.run("pg_dump", "--version").strip(),
-            {name: sha256(new / name) for name in (DUMP, ETC)},
+            {name: sha256(new / name) for name in saved},
             contents_of_dump(new / DUMP),
+            commit,
         )
         files.write(new / MANIFEST, json.dumps(asdict(manifest), indent=1) + "\n", 0o600)
         os.rename(new, final)
@@ -124,7 +133,7 @@ def _sync(path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Status 0 only where a whole backup was made."""
-    parser = argparse.ArgumentParser(prog="mrdata-backup", description="Backs up the catalog and the server's configuration.")
+    parser = argparse.ArgumentParser(prog="mrdata-backup", description="Backs up the catalog, the server's configuration and the history.")
     parser.add_argument("folder", type=Path, help="holds the backups; best on another machine's disk")
     parser.add_argument("--keep", type=int, metavar="N", help="remove all but the newest N backups afterwards")
     parser.add_argument("--etc", type=Path, default=Path("/etc/irods"))
@@ -133,9 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.keep is not None and given.keep < 1:
         parser.error("--keep must be 1 or more")
     try:
-        made = backup(Catalog.of(given.etc / "server_config.json"), given.folder, given.etc, given.current)
+        catalog = Catalog.of(given.etc / "server_config.json")
+        made = backup(catalog, given.folder, given.etc, given.current, history.repository_of(given.etc))
         removed = forget(given.folder, given.keep) if given.keep else []
-    except (SetupError, OSError, tarfile.TarError) as error:
+    except (SetupError, SettingsError, OSError, tarfile.TarError) as error:
         print(f"mrdata-backup: {error}", file=sys.stderr)
         return 1
     rows = sum(rows for rows, _ in Manifest.read(made).tables.values())

@@ -1,28 +1,38 @@
-"""`mrdata-restore`: tries a backup in a scratch database, or puts the catalog back as it was."""
+"""`mrdata-restore`: tries a backup in a scratch database, or puts the catalog back as it was, and the history of mixed-use metadata."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from irods_config import backup, server
+from irods_config import backup, history, server
 from irods_config.catalog import Catalog
 from irods_config.icommands import SetupError
+from policy.settings import SettingsError
 
 
 def try_out(made: Path, scratch: Catalog) -> int:
-    """Restores into an empty database and compares every table; the number of rows. SetupError where anything differs."""
+    """Restores into an empty database and compares every table, and reads all of the history; the number of rows.
+
+    SetupError where anything differs.
+    """
     manifest = backup.Manifest.read(made)
     if scratch.contents():
         raise SetupError(
             f"{scratch.database}: is not empty; as PostgreSQL's administrator: dropdb and createdb -O {scratch.user} {scratch.database}"
         )
     _restore(made, scratch, [])
-    return _compare(manifest, scratch)
+    rows = _compare(manifest, scratch)
+    if manifest.history:
+        with tempfile.TemporaryDirectory(prefix="mrdata-restore-") as folder:
+            if (found := history.unpack(made / backup.HISTORY, Path(folder) / "trial")) != manifest.history:
+                raise SetupError(f"{made / backup.HISTORY}: its newest commit is {found or 'none'}, not {manifest.history}")
+    return rows
 
 
 def restore(made: Path, catalog: Catalog) -> int:
@@ -42,6 +52,16 @@ def restore(made: Path, catalog: Catalog) -> int:
     unlock = "UPDATE r_rule_exec SET lock_host = '', lock_host_pid = '', lock_ts = ''"
     catalog.query(unlock)
     return rows
+
+
+def restore_history(made: Path, etc: Path) -> str:
+    """Puts the history of mixed-use metadata back where it is lost; what was done. The server may run. SetupError, SettingsError."""
+    manifest, repository = backup.Manifest.read(made), history.repository_of(etc)
+    if not manifest.history:
+        return f"{made}: holds no history of mixed-use metadata"
+    if repository is None:
+        raise SetupError(f"{etc / 'mrdata.yaml'}: is not there, and it names the repository (castellum.repository)")
+    return history.put_back(made / backup.HISTORY, manifest.history, repository)
 
 
 def _connected(catalog: Catalog, patience: float = 5.0) -> int:
@@ -69,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="mrdata-restore", description=__doc__)
     parser.add_argument("backup", type=Path, help="one backup: <folder>/<time>")
     parser.add_argument("--try", dest="scratch", metavar="DATABASE", help="only try it, in this empty database of the same PostgreSQL")
+    parser.add_argument("--history-only", action="store_true", help="put back the history of mixed-use metadata, and nothing else")
     parser.add_argument("--keep-nothing", action="store_true", help="where the catalog is so broken that it cannot be backed up first")
     parser.add_argument("--etc", type=Path, default=Path("/etc/irods"))
     parser.add_argument("--port", type=int, default=1247, help="of the server, which must not run")
@@ -79,17 +100,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.scratch:
             print(f"{given.scratch}: {try_out(given.backup, catalog.named(given.scratch))} rows, all as in the backup")
             return 0
+        if given.history_only:
+            print(restore_history(given.backup, given.etc))
+            return 0
         if server.answers("127.0.0.1", given.port):
             raise SetupError("stop the iRODS server first: what it writes now would be lost, or would mix with what is restored")
         backup.Manifest.read(given.backup)
         if not given.keep_nothing:
-            kept = backup.backup(catalog, given.backup.parent / "before-restore", given.etc, given.current)
+            before = given.backup.parent / "before-restore"
+            kept = backup.backup(catalog, before, given.etc, given.current, history.repository_of(given.etc))
             print(f"what was there before is in {kept}", flush=True)
         rows = restore(given.backup, catalog)
-    except (SetupError, OSError, tarfile.TarError) as error:
+        print(f"{catalog.database}: {rows} rows, all as in the backup", flush=True)
+        print(restore_history(given.backup, given.etc))
+    except (SetupError, SettingsError, OSError, tarfile.TarError) as error:
         print(f"mrdata-restore: {error}", file=sys.stderr)
         return 1
-    print(f"{catalog.database}: {rows} rows, all as in the backup")
     print("start the server, then run: mrdata-setup-zone --check, and the rule mrdata_verify")
     return 0
 

@@ -35,7 +35,7 @@ def poll(context: Context, request: Request) -> dict[str, object]:
     settings = _settings(context)
     if (since := _paused(context)) and not request.get("even_if_paused"):
         return {"paused": since}
-    with _only_one(settings) as mine:
+    with only_one(settings) as mine:
         if not mine:
             return {"running": "another poll is at work; this one did nothing"}
         started = time.monotonic()
@@ -84,7 +84,7 @@ def status(context: Context, request: Request) -> dict[str, object]:
     """What an administrator wants to see: scheduled, paused, running, the last polls, what git and the zone have."""
     settings = _settings(context)
     waiting = context.zone.query(["RULE_EXEC_ID", "RULE_EXEC_FREQUENCY"], Condition("RULE_EXEC_NAME", "like", f"%{RULE}(%"))
-    with _only_one(settings) as free:
+    with only_one(settings) as free:
         running = not free
     kept = _kept(settings)
     shown = follow.followed(context)
@@ -140,8 +140,8 @@ def _pause(context: Context, since: str) -> None:
 
 
 @contextmanager
-def _only_one(settings: Castellum) -> Iterator[bool]:
-    """Whether nobody else polls; a lock of the kernel's, which a dead process cannot hold."""
+def only_one(settings: Castellum) -> Iterator[bool]:
+    """Whether nobody else polls; a lock of the kernel's, which a dead process cannot hold. Refused where there can be none."""
     file = Path(f"{settings.repository}.lock")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

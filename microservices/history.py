@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -142,6 +143,29 @@ class GitHistory:
         with _errors(f"{self._path}"):
             return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._repo[commit.encode()].commit_time))
 
+    def prove(self) -> int:
+        """Reads every object of the history and compares it with its name, as `git fsck` does; their number."""
+        import hashlib
+
+        with _errors(f"{self._path}"):
+            head = self.head().encode()
+            waiting, seen = [head] if head else [], set()
+            while waiting:
+                name = waiting.pop()
+                if name in seen:
+                    continue
+                seen.add(name)
+                found = self._repo[name]
+                content = found.as_raw_string()
+                of = hashlib.sha1(b"%s %d\0" % (found.type_name, len(content)) + content, usedforsecurity=False)
+                if of.hexdigest().encode() != name:
+                    raise HistoryError(f"{self._path}: the object {name.decode()} is damaged")
+                if found.type_name == b"commit":
+                    waiting += [found.tree, *found.parents]
+                elif found.type_name == b"tree":
+                    waiting += [sha for _, _, sha in found.iteritems()]
+            return len(seen)
+
     def push(self) -> bool:
         """Asks nobody where the remote is known to be up to date."""
         head = self.head()
@@ -270,7 +294,7 @@ def _errors(subject: str) -> Iterator[None]:
         raise HistoryError(f"{subject}: is no git repository; make it with `git init --bare`") from error
     except FileLocked as error:
         raise HistoryError(f"{subject}: is locked by another process of git: {error}") from error
-    except (OSError, KeyError, ValueError, AssertionError, HTTPError) as error:
+    except (OSError, KeyError, ValueError, AssertionError, HTTPError, zlib.error) as error:
         raise HistoryError(f"{subject}: {type(error).__name__}: {error}") from error
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "dulwich":

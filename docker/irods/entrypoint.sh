@@ -3,7 +3,8 @@
 #
 # The first start sets up the catalog, as the packaged set-up script does anywhere; each start brings the zone to what this
 # image ships, with the same mrdata-setup-zone as on a server without containers. What has to outlive the container is in the
-# volumes /etc/irods, /srv/mrdata/vault and /srv/mrdata/landing.
+# volumes /etc/irods, /srv/mrdata/vault, /srv/mrdata/landing, /var/lib/irods/mrdata (the history of mixed-use metadata) and
+# /var/lib/irods/.ssh (the key for its remote).
 set -euo pipefail
 umask 022
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from microservices.settings import load_settings
+from policy.castellum_settings import Castellum
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = ["Dockerfile", "docker/davrods/Dockerfile"]
@@ -180,6 +181,18 @@ def test_the_client_image_has_what_its_services_need(compose):
 def test_only_who_needs_the_landing_zone_has_it(compose):
     having = {name for name, s in compose["services"].items() if any(v.startswith("landing:") for v in s.get("volumes", []))}
     assert having == {"irods", "scanner", "ingest-workers", "ingest-scan"}
+
+
+def test_what_the_server_keeps_outlives_its_container(compose):
+    """The history of mixed-use metadata, and the key for its remote: no other copy of either may be."""
+    kept = {volume.split(":")[1] for volume in compose["services"]["irods"]["volumes"]}
+    text = (ROOT / "Dockerfile").read_text()
+    (declared,) = re.findall(r"^VOLUME (\[.+\])$", text, re.MULTILINE)
+    assert set(json.loads(declared)) == kept - {"/etc/irods/mrdata-accounts"}
+    needed = {str(Path(Castellum().repository).parent), "/var/lib/irods/.ssh"}
+    assert needed <= kept
+    for folder in kept - {"/etc/irods"}:  # a new volume takes its owner from the image
+        assert re.search(rf"install -d -o irods -g irods [^&]*{re.escape(folder)}(?![\w/])", text), folder
 
 
 @pytest.mark.parametrize("file", DOCKERFILES)

@@ -66,6 +66,14 @@ def test_a_backup_that_is_whole_is_read(made):
     assert len(manifest.differences({})) == 3
 
 
+def test_a_backup_from_before_there_was_a_history_is_read_too(made):
+    assert backup.Manifest.read(made).history == ""
+    held = json.loads((made / backup.MANIFEST).read_text())
+    (made / backup.MANIFEST).write_text(json.dumps({**held, "format": backup.FORMAT + 1}))
+    with pytest.raises(SetupError, match="another version"):
+        backup.Manifest.read(made)
+
+
 def test_damage_is_noticed_before_anything_is_restored(made):
     (made / backup.DUMP).write_bytes(DUMP[:-1])
     catalog = Catalog("127.0.0.1", 1, "ICAT", "irods", "x")

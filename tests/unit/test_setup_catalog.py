@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,8 @@ from irods_config.catalog import Catalog
 from irods_config.icommands import ICommands, SetupError
 from irods_config.site import Site
 from irods_config.steps import catalog_indexes
+from microservices.history import GitHistory
+from policy.castellum_settings import Castellum
 from tests.unit import postgres
 
 BELOW = "explain select coll_id from r_coll_main where coll_name like '/zone/home/mrdata/landing/%'"
@@ -85,6 +90,37 @@ def test_a_backup_is_tried_and_restored(socket, tmp_path):
     assert restore.restore(made, catalog) == 20001
     locks = postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-Atc", "select lock_host from r_rule_exec"])
     assert locks.strip() == "", "what a delay server had begun would never run again"
+
+
+def test_the_history_of_mixed_use_metadata_is_backed_up_tried_and_put_back(socket, tmp_path, capsys):
+    _, catalog = site(socket, tmp_path, "C")
+    repository = tmp_path / "mixed-use.git"
+    (tmp_path / "mrdata.yaml").write_text(f"zone: site\nscanners: [94T]\ncastellum:\n  repository: {repository}\n")
+    with closing(GitHistory(Castellum(repository=str(repository)), alone=True)) as git:
+        head = git.commit("", {"studies/pain/study.yaml": b"a\n"}, "first\n")
+    etc = ["--etc", str(tmp_path)]
+    assert backup.main([str(tmp_path / "backups"), *etc]) == 0
+    made = Path(capsys.readouterr().out.partition(":")[0])
+    assert backup.Manifest.read(made).history == head
+    scratch = f"{catalog.database}_scratch"
+    (tmp_path / "elsewhere").mkdir()
+    postgres.database(socket, scratch, "C", tmp_path / "elsewhere", text="")
+    assert restore.main([str(made), "--try", scratch, *etc]) == 0
+
+    shutil.rmtree(repository)
+    assert restore.main([str(made), "--history-only", *etc]) == 0
+    assert f"is back, its newest commit is {head}" in capsys.readouterr().out
+    shutil.rmtree(repository)
+    assert restore.main([str(made), "--port", "1", *etc]) == 0
+    assert f"is back, its newest commit is {head}" in capsys.readouterr().out
+    with closing(GitHistory(Castellum(repository=str(repository)))) as git:
+        assert git.read(head, "studies/pain/study.yaml") == b"a\n"
+    assert restore.main([str(made), "--keep-nothing", "--port", "1", *etc]) == 0
+    assert "it stays" in capsys.readouterr().out
+
+    (made / backup.HISTORY).write_bytes(b"x")
+    assert restore.main([str(made), "--history-only", *etc]) == 1
+    assert "damaged or missing" in capsys.readouterr().err
 
 
 def test_nothing_is_restored_while_somebody_is_connected(socket, tmp_path):

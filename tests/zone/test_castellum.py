@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 import yaml
 
+from irods_config import history
 from mrdata.pretend_castellum import FAULTS, STUDIES, PretendCastellum, Study
 from policy.layout import erased, studies
 from policy.zone import AVU, Condition, ZoneError
@@ -480,6 +481,38 @@ def test_a_repository_that_is_lost(polled, castellum):
     assert "new_history" in polled.site.ask("castellum_poll")["error"]
     assert polled.good_poll(new_history=True)["commit"]
     assert polled.picture() == before
+
+
+@pytest.mark.parametrize("polled", [{"remote": ""}], indirect=True)
+def test_a_repository_that_is_lost_comes_back_from_a_backup(polled, castellum, tmp_path):
+    repository = polled.folder / "mixed-use.git"
+    first = polled.good_poll()["commit"]
+    new = polled.site.register()
+    polled.site.land(f"{T94}/dicom/1", dicom(new))
+    assert polled.site.avus(f"studies/{PAIN}/experiments/{new}")["AtScanCommit"] == first
+    assert history.save(repository, tmp_path / "saved.tar", tmp_path / "trial") == first
+    repository.rename(polled.folder / "lost.git")
+    assert f"lacks the commit {first}" in polled.site.ask("castellum_poll")["error"]
+    assert repository.exists(), "the poll that was refused has begun an empty one"
+    history.put_back(tmp_path / "saved.tar", first, repository)
+    subprocess.run(["chmod", "-R", "a+rwX", str(repository)], check=True)
+    assert polled.good_poll()["changes"] == {}
+    assert "handedness" not in polled.site.rule("castellum_changes", {"experiment": new})["changed"]
+    for subject in castellum.studies[PAIN].subjects.values():
+        subject["handedness"] = "both"
+    second = polled.good_poll()
+    assert second["changes"] == {"subjects changed": MANY}
+    assert "handedness" in polled.site.rule("castellum_changes", {"experiment": new})["changed"]
+
+    repository.rename(polled.folder / "lost again.git")  # and the backup is older than what the zone follows
+    before = polled.site.avus(f"studies/{PAIN}/experiments/{new}")
+    history.put_back(tmp_path / "saved.tar", first, repository)
+    subprocess.run(["chmod", "-R", "a+rwX", str(repository)], check=True)
+    assert f"lacks the commit {second['commit']}" in polled.site.ask("castellum_poll")["error"]
+    assert polled.good_poll(new_history=True)["changes"] == {"subjects changed": MANY}
+    assert polled.good_poll()["changes"] == {}
+    assert polled.site.avus(f"studies/{PAIN}/experiments/{new}") == before
+    assert polled.subject(PAIN, "P1")["handedness"] == "both"
 
 
 def test_check_mends_the_zone(polled):

@@ -1,0 +1,143 @@
+"""The git history of the mixed-use metadata in a backup: the files of the bare repository, and their way back.
+
+It is saved after the catalog, so that it holds every commit that the catalog names.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+
+from irods_config import files
+from irods_config.icommands import SetupError
+from microservices.castellum import only_one
+from microservices.history import GitHistory
+from microservices.settings import load_settings
+from policy.castellum_settings import Castellum
+from policy.context import Refused
+from policy.history import HistoryError
+
+_NAME = "mixed-use.git"
+"""Of the folder in the archive."""
+
+
+def repository_of(etc: Path) -> Path | None:
+    """The repository that the settings in `etc` name; None where there are no settings. SettingsError for faulty ones."""
+    settings = etc / "mrdata.yaml"
+    return Path(load_settings(settings).castellum.repository) if settings.exists() else None
+
+
+def save(repository: Path | None, archive: Path, work: Path) -> str:
+    """Writes the repository into a tar file and reads it back from there; the newest commit, empty where there is none to save.
+
+    Polls go on meanwhile. `work` is a folder that is not there, for the time of the trial. SetupError where a byte is not what it was.
+    """
+    if repository is None or not repository.exists():
+        return ""
+    with tarfile.open(archive, "w") as tar:
+        for file in _members(repository):
+            tar.add(file, arcname=f"{_NAME}/{file.relative_to(repository).as_posix()}", recursive=False)
+    try:
+        return unpack(archive, work)
+    except SetupError as error:
+        raise SetupError(
+            f"{repository}: is damaged, so nothing was backed up: {error}. Bring it back (`mrdata-restore BACKUP --history-only`), or "
+            "move it away: the next poll takes it from its remote"
+        ) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def unpack(archive: Path, folder: Path) -> str:
+    """The repository in a new folder, every object of its history compared with its name; the newest commit. SetupError."""
+    folder.mkdir(mode=0o700, parents=True)
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            parts = PurePosixPath(member.name).parts
+            if not member.isreg() or parts[0] != _NAME or ".." in parts:
+                raise SetupError(f"{archive}: holds {member.name}, which is no file of a repository")
+            content, file = tar.extractfile(member), folder.joinpath(*parts[1:])
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(file, "wb") as new:
+                shutil.copyfileobj(content, new)  # type: ignore[arg-type]  # a regular file has content
+                os.fsync(new.fileno())
+    for needed in ("refs/heads", "objects/info", "objects/pack"):
+        (folder / needed).mkdir(parents=True, exist_ok=True)
+    return _proved(folder)
+
+
+def _proved(folder: Path) -> str:
+    """The newest commit, where every object of the history is what its name says. SetupError."""
+    fault = ""
+    try:
+        history = GitHistory(Castellum(repository=str(folder)))
+        try:
+            history.prove()
+            head = history.head()
+        except HistoryError as error:
+            fault = str(error)
+        # After the error is gone: while it is there, it holds a damaged pack open.
+        history.close()
+    except HistoryError as error:
+        raise SetupError(str(error)) from error
+    if fault:
+        raise SetupError(fault)
+    return head
+
+
+def put_back(archive: Path, commit: str, repository: Path) -> str:
+    """The repository as it was backed up, where it is lost; what was done. No poll runs meanwhile.
+
+    One that holds the backup's newest commit is as new or newer, and stays; one without any commit, as a poll begins it, is replaced.
+    SetupError for one with another history, which stays too: it may have been rewritten because a subject was erased.
+    """
+    castellum = Castellum(repository=str(repository))
+    try:
+        with only_one(castellum) as mine:
+            if not mine:
+                raise SetupError(f"{repository}: a poll is at work; try again when it has ended")
+            if repository.exists() and _holds(castellum, commit):
+                return f"{repository}: is there, with all of the backup's history; it stays"
+            new = repository.with_name(f"{repository.name}.new")
+            shutil.rmtree(new, ignore_errors=True)
+            found = unpack(archive, new)
+            if found != commit:
+                raise SetupError(f"{archive}: its newest commit is {found or 'none'}, not {commit}")
+            if repository.exists():
+                shutil.rmtree(repository)  # without a commit
+            os.replace(new, repository)
+            files.sync_folder(repository.parent)
+            return f"{repository}: is back, its newest commit is {commit}"
+    except (HistoryError, Refused) as error:
+        raise SetupError(str(error)) from error
+
+
+def _holds(castellum: Castellum, commit: str) -> bool:
+    """Whether the repository has the commit; False where it has none at all. SetupError for another history."""
+    with closing(GitHistory(castellum, alone=True)) as history:
+        if history.head() and not history.has(commit):
+            raise SetupError(
+                f"{castellum.repository}: is there and has another history than the backup: it was rewritten, or begun anew. It stays. "
+                "To take the backup's, move it away and call mrdata-restore with --history-only"
+            )
+        return history.has(commit)
+
+
+def _members(repository: Path) -> Iterator[Path]:
+    """Refs before objects, because whoever commits writes objects first; nothing that is still being written.
+
+    A pack counts when its index is there, which comes last.
+    """
+    for name in ("HEAD", "config", "packed-refs"):
+        if (repository / name).is_file():
+            yield repository / name
+    yield from (file for file in sorted((repository / "refs").rglob("*")) if file.is_file() and file.suffix != ".lock")
+    objects = repository / "objects"
+    for index in sorted(objects.glob("pack/pack-*.idx")):
+        yield from (index, index.with_suffix(".pack"))
+    # git gitrepository-layout: the first two of an object's 40 digits are its folder's name.
+    yield from sorted(objects.glob(f"{'[0-9a-f]' * 2}/{'[0-9a-f]' * 38}"))
