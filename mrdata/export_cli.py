@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mrdata.connect import settings
 from policy.context import Context
+
+if TYPE_CHECKING:  # products are imported where they are used
+    from products.bids import Report
 
 
 @click.group()
@@ -37,6 +41,8 @@ def bids(study: str, folder: Path, user: str, as_json: bool) -> None:
             report = dataset.export(Context(zone, settings(), read_header), study, folder, progress)
     except (BadRule, FileExistsError) as error:
         raise click.ClickException(str(error)) from error
+    if not report.images:
+        raise click.ClickException(_none(study, report))
     fields = ("subject", "session", "series", "where", "reason")
     reply = {
         "images": report.images,
@@ -53,6 +59,17 @@ def bids(study: str, folder: Path, user: str, as_json: bool) -> None:
     valid = f"BIDS validator: {len(report.errors)} errors, {report.warnings} warnings" if report.errors is not None else _NOT_VALIDATED
     show(reply, as_json, "\n".join([*lines, valid]))
     sys.exit(1 if report.errors else 0)
+
+
+def _none(study: str, report: Report) -> str:
+    """Why there is no dataset."""
+    if not report.left_out:
+        return f"{study}: no image can be exported yet: its experiments hold no series of images. Nothing was written."
+    listed = "".join(f"\n  {' '.join(row[1:3])}: {row[4]}" for row in report.left_out[:20])
+    more = f"\n  and {len(report.left_out) - 20} more" if len(report.left_out) > 20 else ""
+    return (
+        f"{study}: no image can be exported yet. Nothing was written. These were left out (`mrdata products` makes products):{listed}{more}"
+    )
 
 
 _NOT_VALIDATED = "not validated: the BIDS validator is not installed here (pip install 'mrdata[products]')"

@@ -55,8 +55,10 @@ def export(context: Context, study: str, folder: Path, progress: Callable[[int, 
     """Writes the dataset of a study into a new folder, and validates it where the validator is installed.
 
     It holds what the asking user may see, of experiments that are not withdrawn. Until it is whole, its folder ends in `.unfinished`.
+    Where no image has a place in it, it would be none: then nothing is written, and the report says what was left out.
     FileExistsError where the folder holds something; NotFound where there is no such study.
     """
+    folder = folder.resolve()  # `.` has no name
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder}: is not empty; give a folder that does not exist yet")
     home = layout.study(context.settings, study)
@@ -66,16 +68,23 @@ def export(context: Context, study: str, folder: Path, progress: Callable[[int, 
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
     sessions = _sessions(context, home)
-    report = Report(subjects=len({s.subject for s in sessions}), sessions=len(sessions))
+    report = Report()
     series = [(session, path) for session in sessions for path in _series(context, session)]
     taken: Counter[str] = Counter()
     for count, (session, path) in enumerate(series, 1):
         _export_series(context, session, path, making, taken, report)
         progress(count, len(series))
+    if not report.images:
+        shutil.rmtree(making)
+        return report
+    report.subjects, report.sessions = len(list(making.glob("sub-*"))), len(list(making.glob("sub-*/ses-*")))
     _describe(context, home, study, sessions, making, report)
-    if folder.exists():
-        folder.rmdir()
-    making.rename(folder)
+    if folder.exists():  # somebody may stand in it: it is filled, not replaced
+        for one in making.iterdir():
+            one.rename(folder / one.name)
+        making.rmdir()
+    else:
+        making.rename(folder)
     _validate(folder, report)
     return report
 
@@ -190,11 +199,13 @@ def _describe(context: Context, home: str, study: str, sessions: list[_Session],
 
 
 def _participants(context: Context, home: str, sessions: list[_Session], folder: Path) -> None:
-    """With the mixed-use metadata that the site lets into the archive."""
+    """Those with an image here, as BIDS demands, with the mixed-use metadata that the site lets into the archive."""
     attributes = sorted(context.settings.castellum.attributes)
     pseudonyms = {session.subject: _pseudonym(context, session) for session in sessions}
     rows = [["participant_id", "pseudonym", *attributes]]
     for subject, pseudonym in sorted(pseudonyms.items()):
+        if not (folder / f"sub-{subject}").is_dir():
+            continue
         avus = context.zone.metadata(f"{home}/subjects/{pseudonym}")
         values = [", ".join(sorted(avu.value for avu in avus if avu.attribute == name)) or "n/a" for name in attributes]
         rows.append([f"sub-{subject}", pseudonym, *(" ".join(value.split()) for value in values)])

@@ -91,6 +91,38 @@ def test_a_series_that_changed_since_is_left_out(site, tmp_path):
     assert [row[2] for row in report.left_out] == ["3_ep2d_bold_mosaic"]
 
 
+def test_a_study_without_an_image_is_told_in_a_sentence(site, tmp_path):
+    """No dataset that no validator takes, and no traceback for the folder in which one stands."""
+    above = tmp_path / "above"
+    here = above / "here"
+    here.mkdir(parents=True)
+
+    def told() -> tuple[int, str]:
+        command = [sys.executable, "-m", "mrdata.cli", "export", "bids", PAIN, ".", "--user", ALICE]
+        done = subprocess.run(command, env=site.environment(), cwd=here, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    status, text = told()
+    assert (status, text.count("\n")) == (1, 1)
+    assert "no image can be exported yet: its experiments hold no series" in text
+    early = Scanned(site)
+    early.land(early.epi())
+    status, text = told()
+    assert (status, text.count("\n")) == (1, 2)
+    assert "no image can be exported yet. Nothing was written." in text
+    assert "3_ep2d_bold_mosaic: waiting: its products are not made yet" in text
+    assert list(above.iterdir()) == [here]
+    assert list(here.iterdir()) == []
+    early.run()
+    second = Scanned(site, pseudonym="P2")
+    second.land(second.epi())
+    status, text = told()
+    assert status == 0, text
+    assert [line.split("\t")[0] for line in (here / "participants.tsv").read_text().splitlines()] == ["participant_id", "sub-P1"]
+    assert "1 sessions of 1 subjects" in text
+    assert "BIDS validator: 0 errors" in text
+
+
 def test_withdrawn_experiments_are_not_exported(site, two_sessions, tmp_path):
     path = f"{site.settings.home}/{two_sessions[0].base}"
     zone = site.connect()
