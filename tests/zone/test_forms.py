@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import http.client
 import re
 import threading
@@ -107,6 +108,19 @@ def test_who_is_no_steward_any_more_may_not(site, gateway):
     assert client.get("/quarantine").status_code == 200
     site.connect().group(site.settings.stewards, [])
     assert client.get("/quarantine").status_code == 403
+
+
+def test_a_query_s_names_are_no_arguments_of_a_link(site, gateway, monkeypatch):
+    """What stands in the address goes into the links of a long list as it is, whatever it is named."""
+    for _ in range(51):
+        site.register()
+    answer = browser(gateway).get("/?endpoint=x&filename=y&_external=1&_scheme=javascript&page=1")
+    assert answer.status_code == 200
+    links = [html.unescape(link) for link in re.findall(r'rel="next" href="([^"]+)"', answer.text)]
+    assert links == ["?endpoint=x&filename=y&_external=1&_scheme=javascript&page=2"]
+    second = browser(gateway).get("/" + links[0])
+    assert second.status_code == 200
+    assert "Page 2 of 2" in second.text
 
 
 def test_only_stewards_read_and_answer_reviews(site, gateway):
