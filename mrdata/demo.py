@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -145,28 +146,52 @@ def _call(zone: Client, rule: str, request: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
+def _ended_with_us(running: list[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """Ends the programs after the block; on SIGTERM and where the terminal is closed (SIGHUP) at once, and then leaves.
+
+    From within the handler: an exception that it raised could be raised, and lost, where Python ignores exceptions.
+    """
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]  # nohup
+
+    def leave(number: int, _: object) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        _end(running)
+        os._exit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        _end(running)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(running: list[subprocess.Popen[bytes]]) -> None:
+    for program in running:
+        program.terminate()
+    for program in running:
+        try:
+            program.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            program.kill()
+
+
+@contextmanager
 def _programs(folder: Path, pages: int = 0) -> Iterator[None]:
     """`mrdata scan`, `mrdata zone run` and, on a port, `mrdata serve`, with their logs in the zone's folder, until the end of the block."""
     environment = {**os.environ, "MRDATA_ZONE": str(folder)}
     programs = {"scan": ["scan"], "delay": ["zone", "run", str(folder)]}
     if pages:
         programs["pages"] = ["serve", "--port", str(pages)]
-    running = []
-    with ExitStack() as logs:
+    running: list[subprocess.Popen[bytes]] = []
+    with ExitStack() as logs, _ended_with_us(running):
         for name, arguments in programs.items():
             log = logs.enter_context(open(folder / f"{name}.log", "wb"))
             command = [sys.executable, "-m", "mrdata.cli", *arguments]
             running.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
-        try:
-            yield
-        finally:
-            for program in running:
-                program.terminate()
-            for program in running:
-                try:
-                    program.wait(timeout=20)
-                except subprocess.TimeoutExpired:
-                    program.kill()
+        yield
 
 
 def _deliver(settings: Settings, zone: Client, plan: Sequence[Delivery]) -> None:
