@@ -90,10 +90,6 @@ def _prepared(context: Context, request: Request) -> object:
     return {"differences": site.differences(context)}
 
 
-def _prepared(context: Context, request: Request) -> object:
-    return {"differences": site.differences(context)}
-
-
 def _study(context: Context, request: Request) -> object:
     return {"collection": study.put(context, study.study_from(request))}
 
@@ -298,7 +294,6 @@ def _health(context: Context, request: Request) -> object:
 
 RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "prepare": (_service, _prepare),
-    "prepared": (_service, _prepared),
     "prepared": (_service, _prepared),
     "study": (_service, _study),
     "register": (_service, _register),
