@@ -40,9 +40,6 @@ def erasing(make_site):
 def scanned(site, pseudonym: str = SUBJECT, images: int = 3) -> str:
     """An experiment with images, raw names that tell the ID, and Expanded Data; on the archive resource."""
     new = site.register(pseudonym=pseudonym)
-    folder = Path(site.settings.landing.folder) / T94 / "dicom" / new
-    folder.mkdir(parents=True)
-    folder.chmod(0o777)
     for number in range(1, images + 1):
         protocol = SECRET if pseudonym == SUBJECT else "known"
         content = dicom(new, instance=number, SeriesDescription=protocol, ProtocolName=protocol)
@@ -229,8 +226,6 @@ def test_erased_is_gone_everywhere_and_the_receipt_names_nobody(erasing):
     derived = copies(site, new)
     site.land(f"{T94}/dicom/{new}/again", (Path(site.settings.landing.folder) / T94 / "dicom" / new / "1").read_bytes())
     wrong = Path(site.settings.landing.folder) / T3 / "dicom" / new
-    wrong.mkdir()
-    wrong.chmod(0o777)
     site.land(f"{T3}/dicom/{new}/elsewhere", dicom(new, instance=78))
     assert site.sweep()["quarantined"] == 1
     home, zone = site.settings.home, site.connect()
