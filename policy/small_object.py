@@ -13,6 +13,7 @@ from typing import Any
 from policy.zone import NotFound, Zone, ZoneError
 
 _LARGEST = 1 << 24
+_LOOKS = 3
 
 
 def write(zone: Zone, path: str, content: bytes) -> None:
@@ -30,11 +31,11 @@ def write(zone: Zone, path: str, content: bytes) -> None:
 
 def load(zone: Zone, path: str) -> dict[str, Any] | None:
     """The JSON object that it holds; None where there is none. Raises ZoneError."""
-    for candidate in (path, _draft(path)):
+    for candidate in (path, _draft(path)) * _LOOKS:  # it may get its name between two looks
         with suppress(ZoneError):  # the last look tells, if it is one that lasts
             if (found := _read(zone, candidate)) is not None:
                 return found
-    return _read(zone, path)  # it may have got its name between the two looks
+    return _read(zone, path)
 
 
 def _read(zone: Zone, path: str) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import pytest
 
@@ -79,6 +80,7 @@ def test_a_reader_always_finds_the_whole(site, path):
     reader.start()
     for content in range(200):
         small_object.write(zone, path, text(1 + content % 9))
+        time.sleep(0.01)
     over.set()
     reader.join()
     assert len(seen) > 10
