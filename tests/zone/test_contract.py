@@ -439,9 +439,10 @@ def test_give_up(zone, site, home):
     ):
         with pytest.raises(ZoneError):
             attempt()
+    owner = os.stat(copy)
     with (
         open(copy, "rb") as held,
-        subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[held.fileno()], user=os.stat(copy).st_uid) as cat,
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[held.fileno()], user=owner.st_uid, group=owner.st_gid) as cat,
     ):
         assert zone.give_up(path) is False
         assert zone.give_up(path, certain=True) is False

@@ -72,13 +72,13 @@ def test_a_reader_always_finds_the_whole(site, path):
     small_object.write(zone, path, text(1))
 
     def read():
-        other = site.connect()
-        while not over.is_set():
-            seen.append(number(other, path))
+        with site.new_connection() as other:
+            while not over.wait(0.02):
+                seen.append(number(other, path))
 
     reader = threading.Thread(target=read)
     reader.start()
-    for content in range(200):
+    for content in range(100):
         small_object.write(zone, path, text(1 + content % 9))
         time.sleep(0.01)
     over.set()
