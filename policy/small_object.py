@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
-from policy.zone import NotFound, Zone, ZoneError
+from policy.zone import Among, Condition, NotFound, Zone, ZoneError
 
 _LARGEST = 1 << 24
-_LOOKS = 3
+_LOOKS = 5
+_PAUSE_SECONDS = 0.05
 
 
 def write(zone: Zone, path: str, content: bytes) -> None:
@@ -31,11 +33,21 @@ def write(zone: Zone, path: str, content: bytes) -> None:
 
 def load(zone: Zone, path: str) -> dict[str, Any] | None:
     """The JSON object that it holds; None where there is none. Raises ZoneError."""
-    for candidate in (path, _draft(path)) * _LOOKS:  # it may get its name between two looks
-        with suppress(ZoneError):  # the last look tells, if it is one that lasts
-            if (found := _read(zone, candidate)) is not None:
-                return found
+    for _ in range(_LOOKS):
+        for candidate in (path, _draft(path)):
+            with suppress(ZoneError):  # the last look tells, if it is one that lasts
+                if (found := _read(zone, candidate)) is not None:
+                    return found
+        if not _is_there(zone, path):
+            return None
+        time.sleep(_PAUSE_SECONDS)  # it got its name between the two looks
     return _read(zone, path)
+
+
+def _is_there(zone: Zone, path: str) -> bool:
+    """Under either name: one query sees one moment."""
+    collection, _, name = path.rpartition("/")
+    return bool(zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", collection), Among("DATA_NAME", (name, _draft(name)))))
 
 
 def _read(zone: Zone, path: str) -> dict[str, Any] | None:

@@ -78,9 +78,9 @@ def test_a_reader_always_finds_the_whole(site, path):
 
     reader = threading.Thread(target=read)
     reader.start()
-    for content in range(100):
+    for content in range(60):
         small_object.write(zone, path, text(1 + content % 9))
-        time.sleep(0.01)
+        time.sleep(0.05)
     over.set()
     reader.join()
     assert len(seen) > 10
