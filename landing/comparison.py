@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from landing.connections import answers
+from landing.connections import call
 from landing.disk import Signature
 from landing.known import Known
 from landing.register import unchanged_checksum
 from landing.tree import tree_of
 from policy.settings import Settings
-from policy.zone import Zone, ZoneError
+from policy.zone import Zone
 
 
 class Verdict(Enum):
@@ -49,12 +48,7 @@ def compare(zone: Zone, settings: Settings, relative: str, signature: Signature,
     if checksum in there.checksums:
         return Comparison(Verdict.SAME)
     if there.in_place:
-        try:
-            reply = json.loads(zone.rule("mrdata_register_again", json.dumps({"path": there.in_place, "checksum": checksum})))
-        except ZoneError as error:
-            if not answers(zone, settings):
-                raise
-            reply = {"error": str(error)}
+        reply = call(zone, settings, "mrdata_register_again", path=there.in_place, checksum=checksum)
         if "error" in reply:
             return Comparison(Verdict.FAILED, f"{there.in_place} changed: {reply['error']}")
         if reply["again"] or reply["same"]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from policy.settings import Settings
 from policy.zone import Zone, ZoneError
@@ -56,3 +58,14 @@ def answers(zone: Zone, settings: Settings) -> bool:
     except (ZoneError, OSError):
         return False
     return True
+
+
+def call(zone: Zone, settings: Settings, rule: str, **request: str) -> dict[str, Any]:
+    """A rule's answer; what a zone that answers refuses is its `error`. Raises ZoneError where the zone does not answer."""
+    try:
+        reply: dict[str, Any] = json.loads(zone.rule(rule, json.dumps(request)))
+    except ZoneError as error:
+        if not answers(zone, settings):
+            raise
+        return {"error": str(error)}
+    return reply

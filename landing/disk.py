@@ -10,7 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from landing.known import Known
@@ -266,11 +266,18 @@ class Disk:
         if pending is None:
             folder.pending[name] = Pending(signature, time.monotonic(), from_start=self._looks == 0, changed_ns=status.st_ctime_ns)
             return False
-        pending.changed_ns = status.st_ctime_ns
         if pending.signature != signature:
-            changed = Pending(signature, time.monotonic(), pending.from_start, pending.changes + 1, pending.tries)
-            folder.pending[name] = replace(changed, again=pending.again, changed_ns=status.st_ctime_ns)
+            folder.pending[name] = Pending(
+                signature,
+                time.monotonic(),
+                pending.from_start,
+                pending.changes + 1,
+                pending.tries,
+                again=pending.again,
+                changed_ns=status.st_ctime_ns,
+            )
             return False
+        pending.changed_ns = status.st_ctime_ns
         return before - pending.since >= self._quiet and before >= pending.due
 
     def _changed(self, folder: Folder, relative: str, name: str, was: Signature, status: os.stat_result) -> None:

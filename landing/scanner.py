@@ -6,7 +6,6 @@ asked when a file has stood still, so a request that a killed scanner left behin
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -15,11 +14,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
 
 from landing.beat import Beat
 from landing.comparison import Comparison, Verdict, compare
-from landing.connections import LONGEST_PAUSE, Connections, answers
+from landing.connections import LONGEST_PAUSE, Connections, answers, call
 from landing.disk import Disk, Folder, Look, Pending, Signature
 from landing.known import Known, known
 from landing.lock import LandingError, Lock
@@ -271,17 +269,7 @@ class Scanner:
 
     def _describe(self, zone: Zone, path: str) -> str:
         """Has an object described that was placed at birth; the error, if it cannot be."""
-        return str(self._call(zone, "mrdata_describe", path=path).get("error", ""))
-
-    def _call(self, zone: Zone, rule: str, **request: str) -> dict[str, Any]:
-        """A rule's answer; what a zone that answers refuses is its `error`."""
-        try:
-            reply: dict[str, Any] = json.loads(zone.rule(rule, json.dumps(request)))
-        except ZoneError as error:
-            if not answers(zone, self._settings):
-                raise
-            return {"error": str(error)}
-        return reply
+        return str(call(zone, self._settings, "mrdata_describe", path=path).get("error", ""))
 
     def _settle(self, folder: Folder, relative: str, name: str, result: Result) -> None:
         file, pending = f"{relative}/{name}", folder.pending[name]

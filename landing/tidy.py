@@ -65,13 +65,16 @@ def tidy(zone: Zone, settings: Settings, days: float, *, dry_run: bool = False) 
 
 def _files(folder: str, settings: Settings) -> Iterator[str]:
     """Below the scanners' branches; a second name (`landing.tree`) goes with the first."""
-    for scanner in settings.scanners or sorted(os.listdir(folder)):
-        for branch in layout.Branch:
-            for where, folders, names in os.walk(f"{folder}/{scanner}/{branch}"):
-                relative = os.path.relpath(where, folder)
-                if RENAMED in folders and tree_of(f"{relative}/x") == relative:
-                    folders.remove(RENAMED)
-                yield from (f"{relative}/{name}" for name in sorted(names))
+    for top in _branches(folder, settings):
+        for where, folders, names in os.walk(top):
+            relative = os.path.relpath(where, folder)
+            if RENAMED in folders and tree_of(f"{relative}/x") == relative:
+                folders.remove(RENAMED)
+            yield from (f"{relative}/{name}" for name in sorted(names))
+
+
+def _branches(folder: str, settings: Settings) -> list[str]:
+    return [f"{folder}/{scanner}/{branch}" for scanner in settings.scanners or sorted(os.listdir(folder)) for branch in layout.Branch]
 
 
 def _tidy_one(zone: Zone, settings: Settings, folder: str, relative: str, before: float, done: Tidied) -> None:
@@ -115,10 +118,8 @@ def _why_not(zone: Zone, settings: Settings, file: str, relative: str, signature
 
 def _remove_empty(folder: str, settings: Settings, before: float) -> None:
     """Folders below the branches that are empty, and have been for as long."""
-    for scanner in settings.scanners or sorted(os.listdir(folder)):
-        for branch in layout.Branch:
-            top = f"{folder}/{scanner}/{branch}"
-            for where, *_ in os.walk(top, topdown=False):
-                with suppress(OSError):  # it is not empty, or not there any more
-                    if where != top and os.lstat(where).st_mtime <= before:
-                        os.rmdir(where)
+    for top in _branches(folder, settings):
+        for where, *_ in os.walk(top, topdown=False):
+            with suppress(OSError):  # it is not empty, or not there any more
+                if where != top and os.lstat(where).st_mtime <= before:
+                    os.rmdir(where)

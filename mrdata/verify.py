@@ -35,9 +35,10 @@ def others(zone: Zone, settings: Settings, files: Iterable[str]) -> Iterator[str
 
     This host's clock is taken for the file server's.
     """
-    by_folder: dict[str, list[str]] = defaultdict(list)
+    by_folder: dict[str, set[str]] = defaultdict(set)
     for relative in files:
-        by_folder[relative.rpartition("/")[0]].append(relative.rpartition("/")[2])
+        folder, _, name = relative.rpartition("/")
+        by_folder[folder].add(name)
     root = os.path.abspath(settings.landing.folder)
     for folder, names in by_folder.items():
         for name, there in known(zone, root, folder, names)[0].items():
