@@ -20,7 +20,11 @@ from enum import StrEnum
 from policy.settings import Settings
 
 RECORD = "experiment.yaml"
-_OWN_FILES = re.compile(r"experiment\.yaml|manifest\.\d+\.json(\.draft)?")
+_OWN_FILES = re.compile(r"experiment\.yaml|(manifest\.\d+|landed_again\.[\w.-]+)\.json(\.draft|\.new)?")
+INTAKE = ".intake"
+"""The folder of the landing folder into which complete files are taken: `.intake/<batch>/<scanner>/<branch>/<path>`. MrData's alone."""
+LANDED = "landed"
+"""The folder of the archive resource's vault for files that were archived when they were registered: `landed/<batch>/<landing path>`."""
 PRODUCTS = "PRODUCTS"
 """The collection of an experiment's products. No data type: nothing lands in it, and nothing in it is re-filed."""
 

@@ -29,7 +29,9 @@ class Landing:
     look_seconds: float = 0.25
     """Pause between two looks at the landing zone."""
     keep_days: float = 30.0
-    """`mrdata tidy` removes a file that has not changed for so long, once the archive has it everywhere."""
+    """Days for which the intake keeps a file that the archive has."""
+    take_over_seconds: float = 60.0
+    """Seconds without a sign of life after which another process goes on with the batch of a process on another host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,11 @@ class Archive:
     """The delay rule that moves what is placed to the archive resource."""
 
     resource: str = "archiveResc"
+    vault: str = ""
+    """Folder of the archive resource's vault as the landing host sees it; files are archived when they are registered.
+
+    Empty: the vault is on another host, and the delay rule archives.
+    """
     copies: list[str] = field(default_factory=list)
     """Further resources, elsewhere: each has a replica of everything too, from which a damaged one is repaired."""
     every_seconds: int = 60
