@@ -17,7 +17,7 @@ from embedded.folder import ZoneFolder
 from embedded.genquery2 import compile_query
 from embedded.types import DataObjInp
 from microservices import codes, genquery2, query, rename, unfinished
-from policy.zone import AVU, Access, Among, Condition, Either, NotFound, Stat, User, ZoneError
+from policy.zone import AVU, Access, Among, Condition, Either, NotFound, Registration, Stat, User, ZoneError
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -253,6 +253,10 @@ class EmbeddedZone:
     @_translated
     def register(self, file: str, path: str, resource: str) -> str:
         return routes.ireg(self.agent, file, path, resource)
+
+    @_translated
+    def register_all(self, files: Sequence[Registration], resource: str) -> None:
+        routes.ireg_bulk(self.agent, files, resource)
 
     @_translated
     def delay(self, rule: str, argument: str, every: int) -> None:

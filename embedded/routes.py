@@ -21,12 +21,15 @@ from embedded.types import (
     CollInp,
     DataObjCopyInp,
     DataObjInp,
+    GenQueryOut,
     ModAccessControlInp,
     OpenedDataObjInp,
     buffer_of,
     bytes_of,
     pairs_of,
 )
+from microservices import bulk
+from policy.zone import Registration
 
 SINGLE_BUFFER = 32 * 1024 * 1024
 """Up to so many bytes iput and PRC send a file in one piece (MAX_SZ_FOR_SINGLE_BUF)."""
@@ -157,6 +160,21 @@ def ireg(agent: Agent, file: Path | str, path: str, resource: str) -> str:
 
     replica = agent.api("phy_path_reg", [inp], register, None)
     return _path_of(agent, replica) if replica else str(inp.objPath)
+
+
+def ireg_bulk(agent: Agent, files: Sequence[Registration], resource: str) -> None:
+    """BULK_DATA_OBJ_REG: all files or none, as rsBulkDataObjReg.cpp registers them. It never looks at the files."""
+    if len(files) > BULK:
+        raise IrodsError("USER_PACKSTRUCT_INPUT_ERR", f"{len(files)} files")
+    columns = bulk.columns(files, resource, str(agent.session.resource(resource).id))
+    inp = GenQueryOut(len(files), len(columns), 0, len(files), list(columns.values()), list(columns))
+
+    def register() -> None:
+        with agent.session.catalog.writing():
+            for file in files:
+                objects.register(agent.session, file.path, file.file, resource, size=file.size, checksum=file.checksum)
+
+    agent.api("bulk_data_obj_reg", [inp, None], register)
 
 
 def _path_of(agent: Agent, replica: Replica) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from microservices import lifecycle_rules
 from policy import (
     archive,
+    batch,
     birth,
     bulletin,
     delivery,
@@ -31,8 +32,8 @@ from policy import (
     study,
     sweep,
     verify,
+    volume,
     words,
-    written_over,
 )
 from policy.context import Context, Refused
 from policy.zone import Condition, ZoneError
@@ -156,8 +157,19 @@ def _describe(context: Context, request: Request) -> object:
     return {"described": birth.describe(context, request["path"])}
 
 
-def _register_again(context: Context, request: Request) -> object:
-    return written_over.again(context, request["path"], request["checksum"])
+def _batch(context: Context, request: Request) -> object:
+    files = [batch.Owned(str(path), int(size), str(checksum)) for path, size, checksum in request["files"]]
+    folder, resumed = str(request["folder"]), bool(request.get("resumed", False))
+    answers = batch.decide_all(context, str(request["batch"]), folder, files, resumed=resumed)
+    return {"files": [[answer.outcome, answer.path, answer.kind] for answer in answers]}
+
+
+def _volume(context: Context, request: Request) -> object:
+    tally = volume.Tally()
+    for scanner, kind, objects, size in request["counts"]:
+        tally.count(context, str(scanner), str(kind), int(objects), int(size))
+    tally.keep(context)
+    return {"kept": len(request["counts"])}
 
 
 def _expanded_describe(context: Context, request: Request) -> object:
@@ -303,10 +315,11 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "archive_every": (_service, _archive_every),
     "retry": (_service, _retry),
     "describe": (_administrators, _describe),
+    "batch": (_service, _batch),
+    "volume": (_service, _volume),
     "quarantine_list": (_stewards, _quarantine_list),
     "experiment_reassign": (_service, _reassign),
     "experiment_take_back": (_service, _take_back),
-    "register_again": (_service, _register_again),
     "expanded_describe": (_service, _expanded_describe),
     "verify": (_service, _verify),
     "events": (_service, _events),

@@ -16,12 +16,12 @@ import yaml
 from landing.lock import LandingError
 from microservices.rules import RULES
 from mrdata import listing
-from mrdata.connect import Client, NoZone, connect, settings
+from mrdata.connect import NoZone, connect, settings
 from mrdata.export_cli import export
 from mrdata.lifecycle_cli import COMMANDS
 from mrdata.products_cli import member, products
 from policy.settings import SettingsError
-from policy.zone import ZoneError
+from policy.zone import Client, ZoneError
 
 NO_SUCH_RULE = -1102000
 """NO_MICROSERVICE_FOUND_ERR: neither a rule nor a microservice has the name."""

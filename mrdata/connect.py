@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Protocol
 
 from microservices.settings import load_settings
 from policy.settings import Settings
-from policy.zone import Zone, ZoneError
+from policy.zone import Client, ZoneError
 
 SETTINGS = "/etc/irods/mrdata.yaml"
 """The site's settings beside a server; MRDATA_SETTINGS names another file."""
@@ -16,15 +15,6 @@ SETTINGS = "/etc/irods/mrdata.yaml"
 
 class NoZone(Exception):
     """There is no zone to work on; the message says what to do."""
-
-
-class Client(Zone, Protocol):
-    """A zone from outside: a user's connection."""
-
-    def put(self, file: str, path: str) -> None:
-        """Uploads a local file, as iput does."""
-
-    def close(self) -> None: ...
 
 
 def zone_folder() -> Path | None:

@@ -23,7 +23,6 @@ from embedded.client import EmbeddedZone
 from landing.names import is_temporary
 from microservices.settings import load_settings
 from mrdata import demo_castellum, demo_report
-from mrdata.connect import Client
 from mrdata.console import Console, Delivery
 from mrdata.new_zone import create, make_users
 from mrdata.plan import demo_session
@@ -31,7 +30,7 @@ from mrdata.pretend_castellum import PretendCastellum
 from mrdata.progress import bar
 from policy.layout import landing, quarantine
 from policy.settings import Settings
-from policy.zone import Condition, ZoneError
+from policy.zone import Client, Condition, ZoneError
 
 SCANNER = "94T"
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"

@@ -12,14 +12,13 @@ from typing import Any
 
 from microservices.headers import read_header
 from mrdata import verify
-from mrdata.connect import Client
 from mrdata.console import Delivery, Fate
 from mrdata.listing import entries, table
 from policy import layout, quarantine
 from policy.context import Context
 from policy.registry import UNLIKE, Candidate
 from policy.settings import Settings
-from policy.zone import Condition
+from policy.zone import Client, Condition
 
 
 @dataclass(frozen=True, slots=True)

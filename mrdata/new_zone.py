@@ -29,6 +29,7 @@ def create(folder: Path, *, scanners: Sequence[str], name: str = "tempZone", sit
         "scanners": list(scanners),
         "iadmin": [sys.executable, "-m", "embedded.iadmin", str(folder)],
         "landing": {"folder": str(folder / "landing"), "resource": "landingResc"},
+        "archive": {"vault": str(folder / "vault" / "archiveResc")},
         "sweep": {"every_seconds": 5, "quiet_seconds": 5, "follow_seconds": 0},  # its delay server runs one rule at a time
     }
     for key, value in (site or {}).items():

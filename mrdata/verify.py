@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from landing.disk import Signature
-from landing.known import known
-from landing.names import is_temporary, unfit
-from landing.register import unchanged_checksum
-from landing.tree import second_name, tree_of
+from landing.names import is_temporary
 from microservices.headers import read_header
 from mrdata.progress import bar
 from policy.context import Context
@@ -26,42 +20,18 @@ def report(zone: Zone, settings: Settings, *, checksums: bool = True) -> dict[st
     files = landing_files(Path(settings.landing.folder))
     with bar("Verifying") as progress:
         found = verify(Context(zone, settings, read_header), files, checksums=checksums, progress=progress)
-    found.waiting = sorted({*found.waiting, *others(zone, settings, files)})
     return as_dict(found)
-
-
-def others(zone: Zone, settings: Settings, files: Iterable[str]) -> Iterator[str]:
-    """Those that are younger than what the archive has under their name, and not that: read are only these.
-
-    This host's clock is taken for the file server's.
-    """
-    by_folder: dict[str, set[str]] = defaultdict(set)
-    for relative in files:
-        folder, _, name = relative.rpartition("/")
-        by_folder[folder].add(name)
-    root = os.path.abspath(settings.landing.folder)
-    for folder, names in by_folder.items():
-        for name, there in known(zone, root, folder, names)[0].items():
-            if name not in names or there.in_place or not there.checksums:
-                continue
-            status = os.lstat(f"{root}/{folder}/{name}")
-            if there.may_be_another(status.st_size, status.st_ctime):
-                checksum = unchanged_checksum(f"{root}/{folder}/{name}", Signature.of(status))
-                if checksum is not None and checksum not in there.checksums:
-                    yield f"{folder}/{name}"
 
 
 def landing_files(folder: Path) -> dict[str, int]:
     """Path below the landing folder -> size in bytes, of every file that is to be registered under this name."""
     found = {}
-    for where, _, names in os.walk(folder):
+    for where, folders, names in os.walk(folder):
+        folders[:] = [one for one in folders if not one.startswith(".")]
         for name in names:
             file = Path(where) / name
-            relative = file.relative_to(folder).as_posix()
-            in_tree = bool(tree_of(relative))
-            renamed = in_tree and unfit(relative) is not None and (folder / second_name(relative)).exists()
-            if not renamed and (in_tree or not is_temporary(name)):
-                found[relative] = file.lstat().st_size
+            if not is_temporary(name):
+                found[file.relative_to(folder).as_posix()] = file.lstat().st_size
     return found
 
 

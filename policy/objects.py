@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 
 from policy.context import Context
 from policy.header import Header
-from policy.zone import Access, NotFound
+from policy.zone import Access, NotFound, ZoneError
 
 
 def read_object(context: Context, path: str) -> Header:
     """Reads the header of an object in the zone, whoever put it there. NotFound where the object is gone."""
-    stat = context.zone.stat(path)
-    if stat is None or stat.is_collection:
+    found = context.zone.stat(path)
+    if found is None or found.is_collection:
         raise NotFound(f"{path} is no data object")
-    if stat.owner != context.settings.account:
+    if found.owner != context.settings.account:
         context.zone.permit(path, context.settings.account, Access.OWN)
-    return context.read_header(open_object(context, path, stat.size), stat.size)
+    return context.read_header(open_object(context, path, found.size), found.size)
+
+
+def read_file(context: Context, file: str, size: int | None = None) -> Header:
+    """Reads the header of a regular file of this host. Raises ZoneError for any other, and where its size is not `size`."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as opened:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ZoneError("it is not a regular file")
+        if size is not None and status.st_size != size:
+            raise ZoneError(f"it has {status.st_size} bytes, not {size}")
+        return context.read_header(opened, status.st_size)
 
 
 def open_object(context: Context, path: str, size: int) -> io.BufferedReader:

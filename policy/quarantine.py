@@ -53,6 +53,7 @@ def carry_out(context: Context, verdict: Quarantine, landed: Landed, path: str, 
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
     says = [AVU(REASON, verdict.reason), AVU(DETAIL, verdict.detail[:2000]), AVU(SINCE, since)]
     zone.annotate(path, add=says, remove=old)
+    # Its path tells where it landed from now on: an AVU could be read by everybody.
     hand_over(context, path, context.settings.stewards)
     for attempt in range(1, 1000):
         again = f"/again{attempt}" if attempt > 1 else ""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from policy import layout, quarantine
+from policy import layout, origin, quarantine
 from policy.context import Context
 from policy.experiment import State
 from policy.replicas import BUSY
@@ -98,12 +98,7 @@ def verify(
         progress(count, len(objects))
     report.undescribed = [path for path in report.undescribed if _is_undescribed(context, path)]
     report.quarantined = dict(Counter(_reasons(context)))
-    for name, size in sorted((files or {}).items()):
-        if name not in known:
-            report.waiting.append(name)
-        elif known[name] and size not in known[name]:
-            has = " or ".join(map(str, sorted(known[name])))
-            report.lost.append(f"{name}: the file in the landing zone has {size} bytes, the archive has {has}")
+    report.waiting = sorted(files or {})
     return report
 
 
@@ -136,14 +131,10 @@ def _trash(context: Context) -> str:
 
 def _landing_paths(context: Context, paths: Iterable[str]) -> dict[str, list[str]]:
     """Path -> what it was in the landing zone; an archived object may have landed several times with the same bytes."""
-    rows = context.zone.query(
-        ["COLL_NAME", "DATA_NAME", "META_DATA_ATTR_VALUE"],
-        Condition("COLL_NAME", "like", layout.studies(context.settings) + "/%"),
-        Condition("META_DATA_ATTR_NAME", "=", "LandingPath"),
-    )
-    found: dict[str, list[str]] = {}
-    for collection, name, value in rows:
-        found.setdefault(f"{collection}/{name}", []).append(value)
+    found = {
+        one: [one_of.landing_path for one_of in origins]
+        for one, origins in origin.of_all(context, layout.studies(context.settings)).items()
+    }
     for path in paths:
         if landed := layout.quarantined(context.settings, path) or layout.landed(context.settings, path):
             found[path] = [landed.landing_path]
@@ -211,6 +202,6 @@ def _fault(context: Context, found: _Object, checksums: bool) -> str:
 def _is_undescribed(context: Context, path: str) -> bool:
     """Asked again: what is placed at birth is described a moment after it was registered."""
     try:
-        return not any(avu.attribute == "LandingPath" for avu in context.zone.metadata(path))
+        return not origin.of_object(context, path)
     except NotFound:
         return False

@@ -87,6 +87,16 @@ class Stat:
     modified: int
 
 
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A file that is to become the good replica of a new data object. `size` in bytes, `checksum` as iRODS writes it."""
+
+    path: str
+    file: str
+    size: int
+    checksum: str
+
+
 Operator = Literal["=", "!=", "like", "<", "<=", ">", ">="]
 
 
@@ -230,3 +240,23 @@ class Zone(Protocol):
 
     def log(self, message: str) -> None:
         """A line for the server's log. Never personal data, never secrets."""
+
+
+class Client(Zone, Protocol):
+    """A zone from outside: a user's connection."""
+
+    def put(self, file: str, path: str) -> None:
+        """Uploads a local file, as iput does."""
+
+    def register_all(self, files: Sequence[Registration], resource: str) -> None:
+        """Registers files of the resource's host in place, all or none; their collections must be there.
+
+        Raises Exists where a path is taken, NotPermitted where the rulebase has not decided about one (`policy.batch`).
+        At most `BATCH` files. References: irods/server/api/src/rsBulkDataObjReg.cpp
+        """
+
+    def close(self) -> None: ...
+
+
+BATCH = 50
+"""Files that one request registers at most (MAX_NUM_BULK_OPR_FILES, irods/rodsDef.h)."""

@@ -72,6 +72,17 @@ def pep_api_phy_path_reg_post(rule_args, callback, rei):
         _agent().registered(rule_args, callback, rei)
 
 
+def pep_api_bulk_data_obj_reg_pre(rule_args, callback, rei):
+    """The landing host's batches: only what was decided on this connection. Refuses when anything is in doubt."""
+    return _CONTINUE if _agent().registering_all(rule_args, callback, rei) else _NO_PRIVILEGE
+
+
+@_enforcement_point
+def pep_api_bulk_data_obj_reg_post(rule_args, callback, rei):
+    """What was placed is described."""
+    _agent().registered_all(rule_args, callback, rei)
+
+
 @_enforcement_point
 def pep_api_data_obj_put_post(rule_args, callback, rei):
     """iput."""
@@ -134,10 +145,11 @@ mrdata_archive = _rule("archive")
 mrdata_archive_every = _rule("archive_every")
 mrdata_retry = _rule("retry")
 mrdata_describe = _rule("describe")
+mrdata_batch = _rule("batch")
+mrdata_volume = _rule("volume")
 mrdata_quarantine_list = _rule("quarantine_list")
 mrdata_experiment_reassign = _rule("experiment_reassign")
 mrdata_experiment_take_back = _rule("experiment_take_back")
-mrdata_register_again = _rule("register_again")
 mrdata_expanded_describe = _rule("expanded_describe")
 mrdata_verify = _rule("verify")
 mrdata_events = _rule("events")

@@ -10,10 +10,9 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
-from mrdata.connect import Client
 from policy.layout import landing
 from policy.settings import Settings
-from policy.zone import Condition, Zone
+from policy.zone import Client, Condition, Zone
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T3, T94
 
 SCANNERS = [T94, T3]

@@ -1,0 +1,56 @@
+"""Files that landed with bytes that the archive had already: no second object is made, and each landing is written down.
+
+<experiment>/landed_again.<batch>.<digits>.json   one object for each batch and experiment; written again, it says the same
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from policy import layout, small_object
+from policy.context import Context
+from policy.origin import Origin
+from policy.zone import Condition
+
+_NAME = "landed_again."
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """One landing. `object` is the path of the object with these bytes below the experiment, `time` UTC in ISO 8601, `size` in bytes."""
+
+    landing_path: str
+    batch: str
+    time: str
+    by: str
+    size: int
+    checksum: str
+    object: str = ""
+
+    @classmethod
+    def of(cls, context: Context, origin: Origin, size: int, checksum: str) -> Landing:
+        """A landing that is noticed now."""
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
+        return cls(origin.landing_path, origin.batch, when, context.zone.whoami().name, size, checksum)
+
+
+def note(context: Context, there: str, landings: Sequence[Landing]) -> None:
+    """Writes down that the bytes of the archived object `there` landed again."""
+    experiment = layout.experiment_path(context.settings, there)
+    listed = [{**asdict(one), "object": there.removeprefix(experiment + "/")} for one in landings]
+    named = json.dumps(sorted((one.batch, one.landing_path) for one in landings))
+    batch = layout.safe(landings[0].batch) or "put"
+    path = f"{experiment}/{_NAME}{batch}.{hashlib.sha256(named.encode()).hexdigest()[:12]}.json"
+    small_object.write(context.zone, path, (json.dumps({"landings": listed}, ensure_ascii=False) + "\n").encode())
+
+
+def entries(context: Context, experiment_path: str) -> Iterator[Landing]:
+    """What landed again of an experiment. Raises ZoneError."""
+    rows = context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", experiment_path), Condition("DATA_NAME", "like", f"{_NAME}%"))
+    for name in sorted({name.removesuffix(".new") for (name,) in rows}):
+        held = small_object.load(context.zone, f"{experiment_path}/{name}") or {}
+        yield from (Landing(**one) for one in held.get("landings", []))
