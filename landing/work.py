@@ -92,10 +92,10 @@ class Worker:
         self.intake.abandon()
 
     def due(self) -> list[Work]:
-        """What is to be worked on now, small files first."""
+        """What is to be worked on now: small files first, and what was written first before what came after it."""
         now = time.monotonic()
         ready = [work for work in self.open() if not work.running and work.due <= now and self._stands_still(work)]
-        return sorted(ready, key=lambda work: work.is_large)
+        return sorted(ready, key=lambda work: (work.is_large, work.taken.signature.mtime_ns))
 
     def _stands_still(self, work: Work) -> bool:
         if work.note != GROWING:

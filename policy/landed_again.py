@@ -48,6 +48,14 @@ def note(context: Context, there: str, landings: Sequence[Landing]) -> None:
     small_object.write(context.zone, path, (json.dumps({"landings": listed}, ensure_ascii=False) + "\n").encode())
 
 
+def everywhere(context: Context) -> Iterator[tuple[str, Landing]]:
+    """Of each experiment: the path of the object with these bytes, and the landing. Raises ZoneError."""
+    below = Condition("COLL_NAME", "like", f"{layout.studies(context.settings)}/%")
+    named = Condition("DATA_NAME", "like", f"{_NAME}%")
+    for path in sorted({path for (path,) in context.zone.query(["COLL_NAME"], below, named)}):
+        yield from ((f"{path}/{one.object}", one) for one in entries(context, path))
+
+
 def entries(context: Context, experiment_path: str) -> Iterator[Landing]:
     """What landed again of an experiment. Raises ZoneError."""
     rows = context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", experiment_path), Condition("DATA_NAME", "like", f"{_NAME}%"))
