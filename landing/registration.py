@@ -27,10 +27,13 @@ class Result:
     error: str = ""
 
 
-def register(zone: Client, settings: Settings, owned: Sequence[Owned], resource: str) -> list[Result]:
-    """Registers files of one batch, at most `policy.zone.BATCH`. One that cannot be registered keeps none of the others. Raises Lost."""
+def register(zone: Client, settings: Settings, owned: Sequence[Owned], resource: str, *, resumed: bool) -> list[Result]:
+    """Registers files of one batch, at most `policy.zone.BATCH`. One that cannot be registered keeps none of the others. Raises Lost.
+
+    `resumed`: an earlier request, of which nothing was heard, may have registered some.
+    """
     try:
-        return _register(zone, settings, owned, resource)
+        return _register(zone, settings, owned, resource, resumed=resumed)
     except ZoneError as fault:
         if not answers(zone, settings):
             raise Lost(str(fault)) from fault
@@ -47,7 +50,7 @@ def _singly(zone: Client, settings: Settings, one: Owned, resource: str) -> list
         return [Result(one, None, error=str(error))]
 
 
-def _register(zone: Client, settings: Settings, owned: Sequence[Owned], resource: str, *, resumed: bool = False) -> list[Result]:
+def _register(zone: Client, settings: Settings, owned: Sequence[Owned], resource: str, *, resumed: bool) -> list[Result]:
     reply = call(
         zone,
         settings,
@@ -55,7 +58,7 @@ def _register(zone: Client, settings: Settings, owned: Sequence[Owned], resource
         batch=owned[0].taken.batch,
         folder=owned[0].folder,
         files=[[one.taken.landing_path, one.size, one.checksum] for one in owned],
-        resumed=resumed or any(one.taken.resumed for one in owned),
+        resumed=resumed,
     )
     if "error" in reply:
         raise ZoneError(str(reply["error"]))

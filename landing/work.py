@@ -34,6 +34,8 @@ class Work:
 
     taken: Taken
     owned: Owned | None = None
+    asked: bool = False
+    """It may be registered already: nothing was heard of an earlier request."""
     note: str = ""
     """What it waits for."""
     failed: bool = False
@@ -73,7 +75,7 @@ class Worker:
     def add(self, taken: Iterable[Taken]) -> None:
         """Files to be worked on."""
         for one in taken:
-            self._work[one.file] = Work(one)
+            self._work[one.file] = Work(one, asked=one.resumed)
 
     def wait(self, taken: Taken, why: str) -> None:
         """A file that has changed: it is looked at again when it has stood still."""
@@ -126,7 +128,10 @@ class Worker:
             return
         try:
             self.vault.force(work.owned for work in ready if work.owned)
-            results = register(self._zones.get(), self._settings, [work.owned for work in ready if work.owned], self.vault.resource)
+            zone, owned, resumed = self._zones.get(), [work.owned for work in ready if work.owned], any(work.asked for work in ready)
+            for work in ready:
+                work.asked = True
+            results = register(zone, self._settings, owned, self.vault.resource, resumed=resumed)
         except (Lost, ZoneError, OSError) as error:
             self._postpone(ready, error)
             return
@@ -153,8 +158,6 @@ class Worker:
             self._progress.report(f"the zone does not answer, next try in {self._zones.pause:.0f} s: {self._zones.error}", alarm=False)
         for work in ready:
             work.running = False
-            work.taken = replace(work.taken, resumed=True)
-            work.owned = replace(work.owned, taken=work.taken) if work.owned else None
             if not is_lost:
                 self._fail(work, str(error))
 

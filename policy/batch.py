@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policy import landed_again, layout, occupant, place
+from policy import birth, landed_again, layout, occupant, place
 from policy.context import Context, Decided
 from policy.ingest import Placement, decide
 from policy.landed_again import Landing
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     SAME = "same"
     """The archive has these bytes at `path`: nothing is to be registered."""
     KNOWN = "known"
-    """Registered already, by a process that was killed: it is at `path`."""
+    """Registered already, by a request of which nothing was heard: it is at `path`."""
     LATER = "later"
     """Another file of the batch takes its path: to be asked about again."""
 
@@ -56,11 +56,12 @@ class Answer:
 
 def decide_all(context: Context, batch: str, folder: str, files: Sequence[Owned], *, resumed: bool = False) -> list[Answer]:
     """What is to become of each file `<folder>/<landing_path>`. With `resumed`, it may be registered already."""
+    context.memory.decided.clear()
     answers: dict[int, Answer] = {}
     placed: list[tuple[int, Placement, place.Place]] = []
     for number, file in enumerate(files):
-        if resumed and (path := _known(context, file)):
-            answers[number] = Answer(Outcome.KNOWN, path)
+        if resumed and (path := _known(context, f"{folder}/{file.landing_path}", file)):
+            answers[number] = _found_again(context, path)
         elif (placement := _placement(context, f"{folder}/{file.landing_path}", file)) is None:
             answers[number] = _resting(context, batch, folder, file)
         else:
@@ -76,6 +77,8 @@ def decide_all(context: Context, batch: str, folder: str, files: Sequence[Owned]
             answers[number] = Answer(Outcome.PLACED, name, placement.data_type)
         elif there is None:
             answers[number] = Answer(Outcome.LATER, name)
+        elif f"{folder}/{file.landing_path}" in there.files:
+            answers[number] = _found_again(context, there.path)
         elif file.checksum in there.archived:
             again[there.path].append(Landing.of(context, Origin(file.landing_path, batch), file.size, file.checksum))
             answers[number] = Answer(Outcome.SAME, there.path)
@@ -110,6 +113,13 @@ def _told(error: OSError | ZoneError) -> str:
     return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
 
 
+def _found_again(context: Context, path: str) -> Answer:
+    """Whoever registered it may have been killed before it was described."""
+    if layout.experiment_of(context.settings, path):
+        birth.describe(context, path)
+    return Answer(Outcome.KNOWN, path)
+
+
 def _resting(context: Context, batch: str, folder: str, file: Owned) -> Answer:
     """Its path in landing, or one beside it where another file rests under its name."""
     path = f"{layout.landing(context.settings)}/{file.landing_path}"
@@ -120,11 +130,13 @@ def _resting(context: Context, batch: str, folder: str, file: Owned) -> Answer:
     return Answer(Outcome.RESTS, path)
 
 
-def _known(context: Context, file: Owned) -> str:
-    """Where an object with these bytes and this origin is; empty where there is none."""
-    rows = context.zone.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_CHECKSUM", "=", file.checksum))
-    for path in map("/".join, rows):
+def _known(context: Context, where: str, file: Owned) -> str:
+    """Where the object is that this very file is registered as, or that has its bytes and its origin; empty where there is none."""
+    for collection, name, registered in context.zone.query(
+        ["COLL_NAME", "DATA_NAME", "DATA_PATH"], Condition("DATA_CHECKSUM", "=", file.checksum)
+    ):
+        path = f"{collection}/{name}"
         landed: Landed | None = layout.quarantined(context.settings, path) or layout.landed(context.settings, path)
-        if landed and landed.landing_path == file.landing_path:
+        if registered == where or (landed and landed.landing_path == file.landing_path):
             return path
     return ""
