@@ -95,7 +95,7 @@ def _prepared(context: Context, request: Request) -> object:
 
 def _take_in(context: Context, request: Request) -> object:
     if request.get("dry_run", False):
-        return {"taken": 0, "stays": 0, "left": len(in_place.found(context))}
+        return in_place.count(context)
     return in_place.take_in(context, int(request.get("most", TAKEN_AT_ONCE)))
 
 

@@ -1,6 +1,6 @@
 """Files that an earlier MrData registered where they landed, where others can still change them: they are taken into the intake.
 
-All of them make one batch. The file is renamed, then the catalog is told: whoever is killed in between leaves a replica whose file is in
+All of them make one batch. A file is renamed, then the catalog is told: whoever is killed in between leaves a replica whose file is in
 the intake already, and the next run tells the catalog. What is in the mailbox and not registered is no concern of this module.
 """
 
@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from policy import durability, layout
@@ -19,62 +22,83 @@ BATCH = "earlier"
 """The batch of the files that were taken so. It is marked as done from its beginning: all its files are registered."""
 
 
-def found(context: Context) -> list[tuple[str, str]]:
-    """Objects with a replica that is a file of the mailbox, and that file."""
-    mailbox = _mailbox(context) + "/"
+@dataclass(frozen=True, slots=True)
+class InPlace:
+    """A replica that is a file of the mailbox: the object's path, the file, and where the file goes."""
+
+    path: str
+    file: str
+    target: Path
+
+    @property
+    def can_be_taken(self) -> bool:
+        """Whether there is a regular file, in the mailbox or in the intake already."""
+        if self.target.exists():
+            return True
+        try:
+            return stat.S_ISREG(os.lstat(self.file).st_mode)
+        except FileNotFoundError:
+            return False
+
+
+def found(context: Context) -> list[InPlace]:
+    """All of them."""
+    mailbox = context.settings.landing.folder.rstrip("/") + "/"
     # A backslash escapes in PostgreSQL's LIKE: `_` stands for it, as for any character.
     below = Condition("DATA_PATH", "like", mailbox.replace("\\", "_") + "%")
     rows = context.zone.query(["COLL_NAME", "DATA_NAME", "DATA_PATH"], below)
-    intake = f"{mailbox}{layout.INTAKE}/"
-    return sorted((f"{row[0]}/{row[1]}", row[2]) for row in rows if row[2].startswith(mailbox) and not row[2].startswith(intake))
+    batch = Path(mailbox, layout.INTAKE, BATCH)
+    here = sorted(row for row in rows if row[2].startswith(mailbox) and not row[2].startswith(f"{mailbox}{layout.INTAKE}/"))
+    return [InPlace(f"{collection}/{name}", file, batch / file.removeprefix(mailbox)) for collection, name, file in here]
 
 
-def take_in(context: Context, most: int = 100_000_000) -> dict[str, int]:
-    """Takes up to `most` of them in: how many were `taken`, and how many are `left`.
-
-    What is no regular file, or is not there, counts as `stays`. Refused where the mailbox does not let MrData rename its files.
-    """
-    counts = Counter({"taken": 0, "stays": 0, "left": 0})
-    mailbox, batch = _mailbox(context), Path(_mailbox(context), layout.INTAKE, BATCH)
-    for path, file in found(context):
-        if counts["taken"] >= most:
-            counts["left"] += 1
-            continue
-        target = batch / file.removeprefix(f"{mailbox}/")
-        try:
-            _make(batch, target.parent)
-            here = target.exists() or _renamed(file, target)
-        except OSError as error:
-            raise Refused(
-                f"{file} cannot be taken into the intake: {error.strerror}. The account that runs the server needs to enter and "
-                f"write the folders of {mailbox}, and {layout.INTAKE} has to be on the same file system"
-            ) from error
-        if here:
-            durability.force(str(target))
-            context.zone.relocate(path, file, str(target))
-        else:
-            context.zone.log(f"{path}: its file in the mailbox is no regular file, or is not there; it stays registered as it is")
-        counts["taken" if here else "stays"] += 1
+def count(context: Context) -> dict[str, int]:
+    """What `take_in` would do: how many are `left`, and of how many the file cannot be taken and `stays`. Refused as there."""
+    counts = Counter({"left": 0, "stays": 0})
+    for one in found(context):
+        with _explained(one):
+            counts["left" if one.can_be_taken else "stays"] += 1
     return dict(counts)
 
 
-def _mailbox(context: Context) -> str:
-    return context.settings.landing.folder.rstrip("/")
+def take_in(context: Context, most: int = 100_000_000) -> dict[str, int]:
+    """Takes up to `most` of them in: how many were `taken`, how many are `left`, and of how many the file `stays` where it is.
+
+    The last are no regular files, or not there. Refused where the mailbox does not let MrData rename its files.
+    """
+    counts = Counter({"taken": 0, "left": 0, "stays": 0})
+    for one in found(context):
+        with _explained(one):
+            if not one.can_be_taken:
+                counts["stays"] += 1
+                context.zone.log(f"{one.path}: its file in the mailbox is no regular file, or not there; it stays registered as it is")
+            elif counts["taken"] >= most:
+                counts["left"] += 1
+            else:
+                _take(context, one)
+                counts["taken"] += 1
+    return dict(counts)
 
 
-def _make(batch: Path, folder: Path) -> None:
-    if not (batch / ".done").exists():
-        batch.mkdir(mode=0o770, parents=True, exist_ok=True)
-        (batch / ".done").touch()
-    folder.mkdir(mode=0o770, parents=True, exist_ok=True)
+def _take(context: Context, one: InPlace) -> None:
+    if not one.target.exists():
+        done = Path(context.settings.landing.folder, layout.INTAKE, BATCH, ".done")
+        if not done.exists():
+            done.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
+            done.touch()
+        one.target.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
+        os.rename(one.file, one.target)
+    durability.force(str(one.target))
+    context.zone.relocate(one.path, one.file, str(one.target))
 
 
-def _renamed(file: str, target: Path) -> bool:
-    """Renames a regular file; False where it is none."""
+@contextmanager
+def _explained(one: InPlace) -> Iterator[None]:
+    """Within the block, what the file system refuses is Refused, with what to grant."""
     try:
-        if not stat.S_ISREG(os.lstat(file).st_mode):
-            return False
-        os.rename(file, target)
-    except FileNotFoundError:
-        return False
-    return True
+        yield
+    except OSError as error:
+        raise Refused(
+            f"{one.file} cannot be taken into the intake: {error.strerror}. The account that runs the server needs to enter "
+            f"and write the folders of the landing zone, and {layout.INTAKE} has to be on the same file system"
+        ) from error
