@@ -119,8 +119,8 @@ class EmbeddedZone:
         return Stat(path, found["objType"] == 2, found["objSize"], found["ownerName"], found["chksum"], int(found["modifyTime"]))
 
     @_translated
-    def read(self, path: str, offset: int, length: int) -> bytes:
-        return routes.read(self.agent, path, offset, length)
+    def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
+        return routes.read(self.agent, path, offset, length, replica)
 
     @_translated
     def write(self, path: str, content: bytes) -> None:

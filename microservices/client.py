@@ -84,10 +84,11 @@ class IrodsZone(Catalog):
         with _errors("select", ", ".join(columns)):
             return [tuple(row) for row in GenQuery2(self.session).execute(text)]
 
-    def read(self, path: str, offset: int, length: int) -> bytes:
+    def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
         """Opens, seeks, reads and closes."""
         demand(path)
-        with _errors("read", path), self._any_replica(), self.session.data_objects.open(path, "r") as file:
+        which = {kw.REPL_NUM_KW: replica} if replica else {}
+        with _errors("read", path), self._any_replica(), self.session.data_objects.open(path, "r", **which) as file:
             file.seek(offset)
             return bytes(file.read(length))
 
