@@ -145,13 +145,15 @@ def scan(landing_zone: Path | None, once: bool, user: str, as_json: bool) -> Non
 @USER
 @JSON
 def tidy(days: float | None, dry_run: bool, user: str, as_json: bool) -> None:
-    """Removes the files of the landing zone that the archive has had for long, with their checksum, on all its resources."""
-    from landing.tidy import tidy as run
+    """Removes the files of the intake that the archive has had for long enough, read again, on all its resources."""
+    from landing.retention import retention
 
     site = settings()
     with opened(user) as zone:
-        done = run(zone, site, site.landing.keep_days if days is None else days, dry_run=dry_run)
+        done = retention(zone, site, site.landing.keep_days if days is None else days, dry_run=dry_run)
     show(done.as_dict(), as_json, str(done))
+    if not done.is_well:
+        sys.exit(1)
 
 
 @cli.command()
