@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 import yaml
 
-from landing.lock import LandingError
+from landing.errors import LandingError
 from microservices.rules import RULES
 from mrdata import listing
 from mrdata.connect import NoZone, connect, settings
