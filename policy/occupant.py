@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policy import describe, layout
 from policy.context import Context
@@ -12,15 +12,16 @@ from policy.ingest import Placement
 from policy.layout import DataType
 from policy.zone import GOOD, Among, Condition
 
-_COLUMNS = ["COLL_NAME", "DATA_NAME", "DATA_CHECKSUM", "DATA_RESC_NAME", "DATA_REPL_STATUS"]
+_COLUMNS = ["COLL_NAME", "DATA_NAME", "DATA_CHECKSUM", "DATA_RESC_NAME", "DATA_REPL_STATUS", "DATA_PATH"]
 
 
 @dataclass(slots=True)
 class Occupant:
-    """An object of the archive. `archived`: the checksums of its good replicas on the archive resource."""
+    """An object of the archive: the checksums of its good replicas on the archive resource, and the files of all its replicas."""
 
     path: str
-    archived: set[str]
+    archived: set[str] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
 
 
 def find(context: Context, wanted: Sequence[tuple[Placement, str]]) -> list[Occupant | None]:
@@ -52,10 +53,11 @@ def _named(names: set[str]) -> list[Condition | Among]:
 
 
 def _take(context: Context, found: dict[str, Occupant], rows: Iterable[tuple[str, ...]]) -> None:
-    for collection, name, checksum, resource, status in rows:
+    for collection, name, checksum, resource, status, file in rows:
         path = f"{collection}/{name}"
         if layout.experiment_of(context.settings, path):
-            one = found.setdefault(path, Occupant(path, set()))
+            one = found.setdefault(path, Occupant(path))
+            one.files.add(file)
             if checksum and resource == context.settings.archive.resource and status == GOOD:
                 one.archived.add(checksum)
 
