@@ -14,7 +14,6 @@ from embedded.callback import _call as call
 from embedded.catalog import CREATE_METADATA, OWN, READ, WRITE
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
-from embedded.genquery2 import compile_query
 from embedded.types import DataObjInp
 from microservices import codes, genquery2, query, rename, unfinished, vault
 from policy.zone import AVU, Access, Among, Condition, Either, NotFound, Registration, Stat, User, ZoneError
@@ -98,14 +97,7 @@ class EmbeddedZone:
         limit: int = 10_000,
     ) -> list[tuple[str, ...]]:
         """See `microservices.genquery2`."""
-        session = self.agent.session
-        text = genquery2.text(columns, conditions, order, descending, limit)
-
-        def ask() -> list[tuple[str, ...]]:
-            statement, literals = compile_query(text, restricted=not session.account.is_admin)
-            return session.catalog.rows(statement.sql, statement.parameters(literals, session.account.id))
-
-        return self.agent.api("genquery2", [None, None], ask, [])
+        return routes.iquery(self.agent, genquery2.text(columns, conditions, order, descending, limit))
 
     @_translated
     def stat(self, path: str) -> Stat | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from embedded import metadata, objects, permissions, replication, tree
 from embedded.agent import Agent
 from embedded.errors import IrodsError
+from embedded.genquery2 import compile_query
 from embedded.objects import Replica
 from embedded.types import (
     BulkOprInp,
@@ -272,6 +273,18 @@ def imkdir(agent: Agent, path: str, *, parents: bool = False) -> None:
     """COLL_CREATE."""
     inp = CollInp(path, {"recursiveOpr": ""} if parents else {})
     agent.api("coll_create", [inp], lambda: tree.make_collection(agent.session, str(inp.collName), recursive=parents))
+
+
+def iquery(agent: Agent, query: str) -> list[tuple[str, ...]]:
+    """GENQUERY2, whose argument has no type of its own in rules: a dict."""
+    inp = {"query_string": query, "zone": "", "sql_only": "0", "column_mappings": "0"}
+
+    def ask() -> list[tuple[str, ...]]:
+        session = agent.session
+        statement, literals = compile_query(query, restricted=not session.account.is_admin)
+        return session.catalog.rows(statement.sql, statement.parameters(literals, session.account.id))
+
+    return agent.api("genquery2", [inp, None], ask, [])
 
 
 def ichmod(agent: Agent, level: str, name: str, path: str, *, recursive: bool = False) -> None:

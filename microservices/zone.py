@@ -20,7 +20,7 @@ from policy.settings import Settings
 from policy.zone import AVU, Access, Among, Condition, Either, Exists, NotFound, Stat, User, ZoneError
 
 _CODE = re.compile(r"\[iRods__Error__Code:(-?\d+)\]")
-_REMOTE_ADMIN = 4
+_LOCAL_ADMIN = 5
 _ATOMIC = {"add": "add", "rm": "remove"}
 
 
@@ -42,9 +42,9 @@ class ServerZone(Catalog):
         return self._settings.zone
 
     def whoami(self) -> User:
-        """The client user; an administrator only if the client and the proxy user both are one."""
+        """The client user; an administrator only if the client and the proxy user both are one, and of this zone."""
         client, proxy = self._rei.uoic, self._rei.uoip
-        is_admin = all(u.authInfo.authFlag >= _REMOTE_ADMIN for u in (client, proxy))
+        is_admin = all(u.authInfo.authFlag >= _LOCAL_ADMIN for u in (client, proxy))
         return User(str(client.userName), str(client.rodsZone), is_admin)
 
     def query(self, columns: Sequence[str], *conditions: Condition | Among) -> list[tuple[str, ...]]:

@@ -156,6 +156,10 @@ class Site(ABC):
         assert "error" not in reply, reply["error"]
         return reply
 
+    @abstractmethod
+    def iquery(self, query: str, user: str = "mrdata") -> list[tuple[str, ...]]:
+        """The rows of a GenQuery2 that a client sends as it is."""
+
     def register(self, **changes: str) -> str:
         """A new ExperimentID."""
         request = {"study": PAIN, "pseudonym": "P1", "owner": ALICE, "scanner": T94, "scan_type": "pilot", **changes}
