@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from microservices import lifecycle_rules
+from microservices import lifecycle_rules, verify_rule
 from policy import (
     archive,
     birth,
@@ -30,7 +30,6 @@ from policy import (
     site,
     study,
     sweep,
-    verify,
     words,
     written_over,
 )
@@ -163,10 +162,6 @@ def _register_again(context: Context, request: Request) -> object:
 def _expanded_describe(context: Context, request: Request) -> object:
     found = expanded.describe(context, request["path"])
     return {"taken": len(found.avus), "refused": list(found.faults)}
-
-
-def _verify(context: Context, request: Request) -> object:
-    return asdict(verify.verify(context, request.get("files"), checksums=bool(request.get("checksums", True))))
 
 
 def _events(context: Context, request: Request) -> object:
@@ -308,7 +303,7 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "experiment_take_back": (_service, _take_back),
     "register_again": (_service, _register_again),
     "expanded_describe": (_service, _expanded_describe),
-    "verify": (_service, _verify),
+    "verify": (_service, verify_rule.run),
     "events": (_service, _events),
     "events_every": (_service, _events_every),
     "events_waiting": (_service, _events_waiting),
