@@ -146,7 +146,7 @@ def test_a_vault_that_nobody_reaches_was_not_looked_at(site, monkeypatch):
 
 def test_a_vault_that_is_not_mounted_was_not_looked_at(site, tmp_path, monkeypatch):
     archived_at_birth(site, f"{T94}/dicom/1", dicom(site.register()))
-    monkeypatch.setattr("microservices.vault.is_here", lambda host: False)
+    monkeypatch.setattr("policy.files.is_here", lambda host: False)
     empty = tmp_path / "empty"
     empty.mkdir()
     unmounted = replace(site.settings, archive=replace(site.settings.archive, vault=str(empty)))
