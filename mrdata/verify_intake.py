@@ -13,6 +13,7 @@ import base64
 import hashlib
 import os
 import stat
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -78,7 +79,8 @@ def looks(context: Context, root: str, batch: str, read: bool, after: str) -> It
         since = min((one.changed for one in files), default=0.0)
         size = sum(one.size for one in files)
         if files:
-            findings.append(Finding(Kind.TAKEN, base, f"{len(files)} files, {size} bytes, not all registered yet", since))
+            when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
+            findings.append(Finding(Kind.TAKEN, base, f"{len(files)} files, {size} bytes, since {when}", since))
     if findings and not after:
         yield Look("/", Counter(), findings)
     due = [one for one in files if folders.position(one.relative) > after]
