@@ -233,6 +233,25 @@ def test_a_file_whose_time_was_over_meanwhile_is_no_finding(site, monkeypatch):
     assert (found := site.verify())["sound"], found
 
 
+def test_an_intake_that_cannot_be_read_was_not_looked_at(site, monkeypatch):
+    from mrdata import verify_intake
+
+    file = taken(site, f"{T94}/dicom/1", b"x")
+    checksum = verify_intake._checksum
+
+    def refuse(what: str) -> str:
+        raise PermissionError(13, "Permission denied", what)
+
+    monkeypatch.setattr(verify_intake, "_checksum", refuse)
+    found = site.verify()
+    assert (found["unseen"], found["intake"]) == ([f"{file}: Permission denied"], [])
+    assert status(found) == INCOMPLETE
+    monkeypatch.setattr(verify_intake, "_checksum", checksum)
+    scandir, intake = os.scandir, f"{site.settings.landing.folder}/{layout.INTAKE}"
+    monkeypatch.setattr(verify_intake.os, "scandir", lambda folder: refuse(folder) if folder == intake else scandir(folder))
+    assert site.verify()["unseen"] == [f"{intake}: Permission denied"]
+
+
 def test_what_belongs_to_no_batch(site):
     put(f"{site.settings.landing.folder}/{layout.INTAKE}", "stray", b"x")
     put(f"{site.settings.landing.folder}/{layout.INTAKE}", ".journal", b"x")
