@@ -14,10 +14,9 @@ from embedded.callback import _call as call
 from embedded.catalog import CREATE_METADATA, OWN, READ, WRITE
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
-from embedded.genquery2 import compile_query
 from embedded.types import DataObjInp
-from microservices import codes, genquery2, query, rename, unfinished
-from policy.zone import AVU, Access, Among, Condition, Either, NotFound, Stat, User, ZoneError
+from microservices import codes, genquery2, query, rename, unfinished, vault
+from policy.zone import AVU, Access, Among, Condition, Either, NotFound, Registration, Stat, User, ZoneError
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -98,14 +97,7 @@ class EmbeddedZone:
         limit: int = 10_000,
     ) -> list[tuple[str, ...]]:
         """See `microservices.genquery2`."""
-        session = self.agent.session
-        text = genquery2.text(columns, conditions, order, descending, limit)
-
-        def ask() -> list[tuple[str, ...]]:
-            statement, literals = compile_query(text, restricted=not session.account.is_admin)
-            return session.catalog.rows(statement.sql, statement.parameters(literals, session.account.id))
-
-        return self.agent.api("genquery2", [None, None], ask, [])
+        return routes.iquery(self.agent, genquery2.text(columns, conditions, order, descending, limit))
 
     @_translated
     def stat(self, path: str) -> Stat | None:
@@ -119,8 +111,8 @@ class EmbeddedZone:
         return Stat(path, found["objType"] == 2, found["objSize"], found["ownerName"], found["chksum"], int(found["modifyTime"]))
 
     @_translated
-    def read(self, path: str, offset: int, length: int) -> bytes:
-        return routes.read(self.agent, path, offset, length)
+    def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
+        return routes.read(self.agent, path, offset, length, replica)
 
     @_translated
     def write(self, path: str, content: bytes) -> None:
@@ -253,6 +245,16 @@ class EmbeddedZone:
     @_translated
     def register(self, file: str, path: str, resource: str) -> str:
         return routes.ireg(self.agent, file, path, resource)
+
+    @_translated
+    def register_all(self, files: Sequence[Registration], resource: str) -> None:
+        routes.ireg_bulk(self.agent, files, resource)
+
+    @_translated
+    def relocate(self, path: str, file: str, to: str) -> None:
+        self._demand_admin(path)
+        number = vault.replica_in(self.query, path, file)
+        replication.modify(self.agent.session.catalog, path, number, "DATA_PATH", to)
 
     @_translated
     def delay(self, rule: str, argument: str, every: int) -> None:

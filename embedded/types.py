@@ -6,7 +6,7 @@ cannot be assigned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -275,9 +275,16 @@ class GenQueryOut(_Struct):
     """One page of a query's answer. `continueInx` > 0 while there may be more: msiGetMoreRows."""
 
     def __init__(
-        self, rowCnt: int = 0, attriCnt: int = 0, continueInx: int = 0, totalRowCount: int = 0, columns: list[list[str]] | None = None
+        self,
+        rowCnt: int = 0,
+        attriCnt: int = 0,
+        continueInx: int = 0,
+        totalRowCount: int = 0,
+        columns: Sequence[list[str]] = (),
+        attributes: Sequence[int] = (),
     ) -> None:
-        results = _Array(SqlResult(column) for column in columns or [])
+        named = [*attributes, *[0] * (len(columns) - len(attributes))]
+        results = _Array(SqlResult(column, attribute) for column, attribute in zip(columns, named, strict=True))
         super().__init__(rowCnt=rowCnt, attriCnt=attriCnt, continueInx=continueInx, totalRowCount=totalRowCount, sqlResult=results)
 
 

@@ -3,9 +3,8 @@
 For sites that outgrow one scanner process (docs/containers.md says how to run it). The capability copies this file into Redis
 and its workers import that copy: everything but the hooks is in `landing.single`, which the workers have installed.
 
-The capability's own REGISTER_SYNC would register what is still being written, register again what a policy has placed once
-Redis is lost, make a collection for each folder, and write a changed file's size over that of the archived object. So its
-operation is NO_OP, and the hooks register.
+The capability's own REGISTER_SYNC would register what is still being written, and what others can still change, make a collection for
+each folder, and write a changed file's size over that of the archived object. So its operation is NO_OP, and the hooks take and register.
 """
 
 from __future__ import annotations
@@ -18,11 +17,12 @@ from irods_capability_automated_ingest.core import Core  # type: ignore[import-n
 from irods_capability_automated_ingest.utils import Operation  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
 from landing import single
+from landing.errors import NotYet
 
 Logger = Any
 """structlog's."""
 
-TASK_SECONDS = 600
+TASK_SECONDS = 3600
 """A task that takes longer is ended: the lock of a killed worker stays in Redis, and would hold up the others."""
 
 
@@ -52,12 +52,9 @@ class event_handler(Core):  # type: ignore[misc,unused-ignore]
         """A file that the scan saw. What raises is seen again by the next scan; what returns, only when it changes."""
         file = os.fsdecode(meta["path"])
         if "b64_path_str" in meta:
-            raise single.NotYet(f"{file}/: a name in this folder is not UTF-8; rename it with UTF-8 characters")
-        taken = single.here().take(file, int(meta["size"]), float(meta["mtime"]))
-        if taken.alarm:
-            logger.error("mrdata_alarm", path=file, object=taken.path, alarm=taken.alarm)
-        else:
-            logger.info("mrdata_registered", path=file, object=taken.path)
+            raise NotYet(f"{file}/: a name in this folder is not UTF-8; rename it with UTF-8 characters")
+        path = single.here().take(file, int(meta["size"]), float(meta["mtime"]))
+        logger.info("mrdata_registered", object=path)
 
     on_data_obj_modify = on_data_obj_create
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from policy.settings import Settings
-from policy.zone import Zone, ZoneError
+from policy.zone import Client, Zone, ZoneError
 
 LONGEST_PAUSE = 300.0
 """Seconds: pauses between two tries double up to this."""
@@ -17,7 +17,7 @@ LONGEST_PAUSE = 300.0
 class Connections:
     """Opens connections, and counts how often in a row the zone did not answer."""
 
-    def __init__(self, zones: Callable[[], Zone], retry_seconds: float) -> None:
+    def __init__(self, zones: Callable[[], Client], retry_seconds: float) -> None:
         self._zones = zones
         self._retry = retry_seconds
         self._mine = threading.local()
@@ -26,12 +26,12 @@ class Connections:
         self.error = ""
         """Why the zone does not answer; empty when it does."""
 
-    def get(self) -> Zone:
+    def get(self) -> Client:
         """This thread's connection. ZoneError or OSError when the zone cannot be reached."""
         if getattr(self._mine, "generation", None) != self._generation:
             self._mine.zone = self._zones()
             self._mine.generation = self._generation
-        zone: Zone = self._mine.zone
+        zone: Client = self._mine.zone
         return zone
 
     def lose(self, error: str) -> None:
@@ -60,7 +60,7 @@ def answers(zone: Zone, settings: Settings) -> bool:
     return True
 
 
-def call(zone: Zone, settings: Settings, rule: str, **request: str) -> dict[str, Any]:
+def call(zone: Zone, settings: Settings, rule: str, **request: object) -> dict[str, Any]:
     """A rule's answer; what a zone that answers refuses is its `error`. Raises ZoneError where the zone does not answer."""
     try:
         reply: dict[str, Any] = json.loads(zone.rule(rule, json.dumps(request)))

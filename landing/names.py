@@ -1,7 +1,9 @@
-"""Names in the landing zone: what iRODS can hold, what is still temporary, and why something is not registered."""
+"""Names in the landing zone: what iRODS can hold, what is still temporary, and why something is not taken."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from enum import StrEnum
 
@@ -10,12 +12,16 @@ from microservices.catalog import unfindable
 LONGEST_PATH = 1087
 """Bytes of a logical or physical path: MAX_NAME_LEN of rodsDef.h, without its closing zero."""
 
-_TEMPORARY_ENDINGS = (".tmp", ".part", ".partial", ".filepart", "~")
+_TEMPORARY_ENDINGS = (".tmp", ".part", ".partial", ".filepart", ".crdownload", "~")
+_LEFTOVER = re.compile(
+    r"\.nfs[0-9a-f]{8,}|\.smbdelete.*|~\$.*|\.~lock\..*#|\.#.*|#.*#|\..*\.sw[a-p]|.*~|.*\.(tmp|part|partial|filepart|crdownload)", re.I
+)
 
 # Control characters break iRODS's line and XML protocols and every log; lone surrogates are what Python makes of bytes that are no UTF-8.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")
 _UNPRINTABLE = re.compile(f"{_CONTROL.pattern}|{_NOT_UTF8.pattern}|[\u200e\u200f\u202a-\u202e\u2066-\u2069]|\\\\")
+_ODD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff%'\\\\|&\ud800-\udfff]")
 
 
 class Reason(StrEnum):
@@ -23,39 +29,23 @@ class Reason(StrEnum):
 
     SYMLINK = "symbolic link"
     SPECIAL = "neither a file nor a folder"
-    NOT_UTF8 = "name is not UTF-8"
-    CONTROL = "control character in the name"
-    UNFINDABLE = "a path that iRODS cannot look up"
     TOO_LONG = "path too long"
     TEMPORARY = "temporary name that stays"
     UNREADABLE = "cannot be read"
     PLACE = "outside the scanners' folders"
-    TAKEN = "another object has its name"
-    CHANGED = "changed after it was registered"
-    OVERWRITTEN = "written over before it was archived"
-    RENAMED = "renamed after it was registered"
+    NOT_OURS = "may not be taken"
 
 
 ADVICE: dict[Reason, str] = {
     Reason.SYMLINK: "links are never followed; put the file itself here (mount a folder, do not link it)",
     Reason.SPECIAL: "sockets, pipes and devices are not archived; remove it",
-    Reason.NOT_UTF8: "rename it with UTF-8 characters",
-    Reason.CONTROL: "rename it without control characters (line feed, tab, ...)",
-    Reason.UNFINDABLE: "iRODS can neither read nor remove it; rename it: no quote together with || or &&, no \\x with two digits",
     Reason.TOO_LONG: f"iRODS holds paths of at most {LONGEST_PATH} bytes; shorten the folders' names",
     Reason.TEMPORARY: "a copy may have been broken off: copy it again, or rename it if it is complete (no leading dot, no .tmp, .part, ~)",
     Reason.UNREADABLE: "let this account read it",
     Reason.PLACE: "move it to <scanner>/{dicom,twix,expdata}/ of a scanner that mrdata.yaml names",
-    Reason.TAKEN: "it is registered as soon as that object has left the landing collection; if it does not, rename this file",
-    Reason.CHANGED: "the archive keeps what was registered; to archive the new content too, copy it to a new name",
-    Reason.OVERWRITTEN: "it is registered as it is now, and what it was before is lost; find out what writes over files that were finished",
-    Reason.RENAMED: "it is archived under its first name, and is not registered again; give it that name back",
+    Reason.NOT_OURS: "complete files are taken by a rename: let this account write in the folder, which must not have the sticky bit",
 }
 """What to do about it."""
-
-
-ODD_NAMES = (Reason.NOT_UTF8, Reason.CONTROL, Reason.UNFINDABLE)
-"""What a second name helps against (`landing.tree`)."""
 
 
 def is_temporary(name: str) -> bool:
@@ -64,20 +54,51 @@ def is_temporary(name: str) -> bool:
     >>> is_temporary(".meas.dat.Xk3f2a"), is_temporary("meas.dat.PART"), is_temporary("meas.dat")
     (True, True, False)
     """
-    return name.startswith(".") or name.lower().endswith(_TEMPORARY_ENDINGS)
+    return name.startswith((".", "~$")) or name.lower().endswith(_TEMPORARY_ENDINGS)
 
 
-def unfit(path: str) -> Reason | None:
-    """Why iRODS cannot hold such a path; None when it can.
+def is_leftover(name: str) -> bool:
+    """Whether a file of a tree belongs to a program that had, or has, another file open: it is no data, and stays behind.
 
-    >>> unfit("it's 100% || b"), unfit("it's 100%")
-    (<Reason.UNFINDABLE: 'a path that iRODS cannot look up'>, None)
+    >>> is_leftover(".nfs0000000002c1a3f500000001"), is_leftover("~$table.xlsx"), is_leftover(".bidsignore")
+    (True, True, False)
     """
-    if _NOT_UTF8.search(path):
-        return Reason.NOT_UTF8
-    if _CONTROL.search(path):
-        return Reason.CONTROL
-    return Reason.UNFINDABLE if unfindable(path) else None
+    return _LEFTOVER.fullmatch(name) is not None
+
+
+def is_fit(path: str) -> bool:
+    """Whether iRODS can hold and find such a path.
+
+    >>> is_fit("it's 100% || b"), is_fit("it's 100%"), is_fit("a\\nb")
+    (False, True, False)
+    """
+    return not (_NOT_UTF8.search(path) or _CONTROL.search(path) or unfindable(path))
+
+
+def escaped(name: str) -> str:
+    """A path that iRODS can hold, from which the first can be told: what is in the way as `%XX` (RFC 3986, 2.1).
+
+    >>> escaped("it's 100%\\n")
+    'it%27s 100%25%0A'
+    """
+    return _ODD.sub(lambda match: "".join(f"%{byte:02X}" for byte in os.fsencode(match[0])), name)
+
+
+def fitted(path: str) -> str:
+    """The path under which a file is taken: itself, or escaped where iRODS could not hold it."""
+    return path if is_fit(path) else escaped(path)
+
+
+def another(name: str, attempt: int) -> str:
+    """A further name for a file whose fitted name another file has: it tells which attempt, and keeps the ending."""
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem}%{attempt}{dot}{ending}" if stem else f"{name}%{attempt}"
+
+
+def folder_key(text: str) -> str:
+    """Text as part of a folder's name: letters, digits and hyphens, told apart by a hash where something is lost."""
+    plain = re.sub(r"[^A-Za-z0-9-]", "-", text)[:24].strip("-")
+    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def told(error: OSError) -> str:

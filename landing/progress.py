@@ -21,13 +21,14 @@ class Summary:
     registered: int = 0
     bytes: int = 0
     """Size of what was registered."""
-    already_registered: int = 0
+    same: int = 0
+    """Files whose bytes the archive had already."""
     waiting: Mapping[str, int] = field(default_factory=dict)
     """Files that will be registered later, by what they wait for."""
     refused: Mapping[str, int] = field(default_factory=dict)
     """Files and folders that need a person, by reason."""
     alarms: int = 0
-    """Files that changed or were renamed after they were registered."""
+    """What could not be put back into the landing zone: a person has to look."""
     failed: int = 0
     """Files that the zone did not take yet, though it answered."""
     error: str = ""
@@ -43,10 +44,10 @@ class Summary:
         return {**asdict(self), "ok": self.ok}
 
     def __str__(self) -> str:
-        parts = [f"{self.registered} registered ({_size(self.bytes)})", f"{self.already_registered} registered before"]
+        parts = [f"{self.registered} registered ({_size(self.bytes)})", f"{self.same} archived before"]
         parts += [f"{count} waiting: {why}" for why, count in self.waiting.items()]
         parts += [f"{count} refused: {why}" for why, count in self.refused.items()]
-        parts += [f"{self.alarms} changed after registration"] * bool(self.alarms)
+        parts += [f"{self.alarms} in the intake for a person to look at"] * bool(self.alarms)
         parts += [f"{self.failed} failed"] * bool(self.failed) + [f"zone not reached: {self.error}"] * bool(self.error)
         return ", ".join(parts)
 
@@ -61,7 +62,7 @@ class Progress(Protocol):
         """`path`: the logical path where the object is now; `size` in bytes."""
 
     def already(self, files: int) -> None:
-        """So many of the ready files turned out to be registered."""
+        """So many files turned out to be archived already, with the same bytes."""
 
     def report(self, message: str, *, alarm: bool) -> None:
         """Something that a person should know; with `alarm`, should do something about."""
@@ -96,7 +97,7 @@ class Lines:
 
     def _registered(self) -> None:
         if self._already:
-            self._line(f"{self._already} files are registered already")
+            self._line(f"{self._already} files are archived already, with the same bytes")
             self._already = 0
         if self._files:
             self._line(f"registered {self._files} files, {_size(self._bytes)}, the last {shown(self._last)}")

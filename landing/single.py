@@ -1,156 +1,137 @@
-"""Registers a file of the landing zone that somebody else's scanner found: one call, one file, no memory.
+"""Takes and registers a file that somebody else's scanner found: one call, one file (or the tree that it is in), no memory.
 
-Many processes may do this at once, on several hosts that mount the landing zone. The rules are those of `landing.scanner`:
-names, standing still, the end of raw data, and that the catalog is asked before anything is registered.
+Many processes may do this at once, on several hosts that mount the landing zone. The rules are those of `landing.scanner`.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
 import os
-import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from landing.comparison import Verdict, compare
 from landing.connections import Connections
-from landing.disk import Pending, Signature
-from landing.known import Known, known
-from landing.lock import LOCK
-from landing.names import ADVICE, LONGEST_PATH, ODD_NAMES, Reason, is_temporary, shown, told, unfit
-from landing.register import Outcome, register
-from landing.tree import RENAMED, WAITS, Trees, tree_of
+from landing.errors import NotYet
+from landing.intake import Taken
+from landing.mailbox import Ready, has_end, trees_of, why_not
+from landing.names import ADVICE, Reason, is_leftover, is_temporary, shown, told
+from landing.signature import Signature
+from landing.tree import tree_of
+from landing.work import Worker
 from microservices.settings import load_settings
 from policy import layout
 from policy.settings import Settings
-from policy.zone import Zone, ZoneError
+from policy.zone import BATCH, Client
 
-TURNS = ".mrdata-ingest.lock"
-"""File in the landing folder: a process locks one byte of it, by the file's name, while it registers a file."""
-
-
-class NotYet(Exception):
-    """The file is not registered, and is to be tried again; the message says why, and what a person can do."""
+ABANDONED_SECONDS = 10.0
+"""Between two looks for what processes that are gone have left."""
+_GONE = "taken already"
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A registered file: the logical path where the object is, and what a person should know of it (empty when all is well)."""
+@dataclass(slots=True)
+class _Told:
+    """Remembers where the last file went, and why not."""
 
-    path: str
-    alarm: str = ""
+    path: str = _GONE
+    message: str = ""
+
+    def looked(self, ready: int, waiting: int) -> None: ...
+
+    def already(self, files: int) -> None: ...
+
+    def close(self) -> None: ...
+
+    def registered(self, file: str, path: str, size: int) -> None:
+        self.path = path
+
+    def report(self, message: str, *, alarm: bool) -> None:
+        self.message = message
 
 
 class Single:
     """`zones` opens a connection; it is kept, and opened again when it was lost. For processes, not for threads."""
 
-    def __init__(self, settings: Settings, zones: Callable[[], Zone]) -> None:
+    def __init__(self, settings: Settings, zones: Callable[[], Client]) -> None:
         self._settings = settings
         self._folder = os.path.abspath(settings.landing.folder)
-        self._zones = Connections(zones, 0.0)
-        self._trees = Trees(self._folder, settings.expanded.quiet_seconds, settings.expanded.marker)
+        self._told = _Told()
+        self._worker = Worker(settings, Connections(zones, 0.0), self._told, 0.0, of_tasks=True)
+        self._trees = trees_of(settings)
+        self._next_abandoned = 0.0
+        self._worker.intake.check()
+        self._worker.vault.check()
 
-    def take(self, file: str, size: int, mtime: float) -> Taken:
-        """Registers the file that a scan saw with this size (bytes) and mtime (seconds since 1970), unless it is registered already.
+    def take(self, file: str, size: int, mtime: float) -> str:
+        """Takes and registers the file that a scan saw with this size (bytes) and mtime (seconds since 1970); where it is then.
 
-        Returns only when the catalog has the file. NotYet for everything else.
+        NotYet where it is not registered when this returns; what was taken is gone on with by a later call, of any process.
         """
+        clock = self._clock()
+        if time.monotonic() >= self._next_abandoned:
+            self._next_abandoned = time.monotonic() + ABANDONED_SECONDS
+            self._run(self._worker.abandoned(clock))
         relative = self._relative(file)
-        with _turn(self._folder, relative) as clock:
-            still = self._still(relative, size, mtime, clock)
-            try:
-                zone = self._zones.get()
-                there = self._known(zone, relative)
-                return self._settle(zone, relative, still, there, clock) if there else self._register(zone, relative, still, clock)
-            except (ZoneError, OSError) as error:
-                # Perhaps only this file's fault; a new connection costs little beside a lost file.
-                self._zones.lose(str(error))
-                raise NotYet(f"{shown(relative)}: {shown(str(error))}") from error
+        tree = tree_of(relative)
+        if tree:
+            if is_leftover(os.path.basename(relative)):
+                raise _refused(relative, Reason.TEMPORARY)
+            if not self._trees.released(tree, clock):
+                raise NotYet(f"{shown(relative)}: waits for the rest of its tree")
+            ready = Ready(tree, None)
+        else:
+            ready = Ready(relative, self._complete(relative, size, mtime, clock))
+        self._told.path, self._told.message = _GONE, ""
+        self._run(self._worker.intake.take(ready))
+        return self._told.path
+
+    def _clock(self) -> int:
+        try:
+            return self._worker.intake.clock()
+        except OSError as error:
+            raise NotYet(f"{self._folder}: {told(error)}") from error
+
+    def _run(self, taken: list[Taken]) -> None:
+        self._worker.add(taken)
+        work = self._worker.due()
+        for start in range(0, len(work), BATCH):
+            self._worker.run(work[start : start + BATCH])
+        self._worker.keep_volume(at_once=True)
+        self._worker.intake.close()
+        if left := self._worker.open():
+            self._worker.forget(left)
+            raise NotYet(self._told.message or f"{len(left)} files wait in the intake")
 
     def _relative(self, file: str) -> str:
-        """The path below the landing folder; NotYet when iRODS cannot hold it, or it is not in a scanner's folder."""
+        """The path below the landing folder; NotYet when it is not in a scanner's folder, or has a temporary name."""
         real = os.path.realpath(self._folder)
         relative = file.removeprefix(f"{real}/" if file.startswith(f"{real}/") else f"{self._folder}/")
-        collection = layout.landing(self._settings)
         parts = relative.split("/")
-        reason = unfit(relative)
-        if reason in ODD_NAMES and self._trees.rename(relative):
-            raise NotYet(f"{shown(relative)}: {reason}; it is registered under a second name, in {RENAMED}")
+        is_known = not self._settings.scanners or parts[0] in self._settings.scanners
+        if layout.landed(self._settings, f"{layout.landing(self._settings)}/{relative}") is None or not is_known:
+            raise _refused(relative, Reason.PLACE)
         if any(is_temporary(part) for part in parts) and not tree_of(relative):
-            reason = Reason.TEMPORARY
-        elif layout.landed(self._settings, f"{collection}/{relative}") is None or not self._is_scanner(parts[0]):
-            reason = Reason.PLACE
-        elif len(os.fsencode(relative)) > LONGEST_PATH - max(len(os.fsencode(self._folder)), len(os.fsencode(collection))) - 1:
-            reason = Reason.TOO_LONG
-        if reason:
-            raise _refused(relative, reason)
+            raise _refused(relative, Reason.TEMPORARY)
         return relative
 
-    def _is_scanner(self, name: str) -> bool:
-        return not self._settings.scanners or name in self._settings.scanners
-
-    def _still(self, relative: str, size: int, mtime: float, clock: int) -> Pending:
+    def _complete(self, relative: str, size: int, mtime: float, clock: int) -> Signature:
         """What is seen of it, when it is a file, the same as at the scan, and has stood still long enough by the file server's clock."""
         try:
             status = os.lstat(f"{self._folder}/{relative}")
+            if reason := why_not(relative, status, self._settings):
+                raise _refused(relative, reason)
+            still = (clock - status.st_ctime_ns) / 1e9
+            is_same = status.st_size == size and abs(status.st_mtime - mtime) < 1e-3
+            if not is_same or still < self._settings.landing.quiet_seconds:
+                quiet = f"{self._settings.landing.quiet_seconds:g} s"
+                raise NotYet(f"{shown(relative)}: still changing, or has not stood still for {quiet}")
+            if still < self._settings.landing.incomplete_seconds and not has_end(self._folder, relative):
+                raise NotYet(f"{shown(relative)}: waits for its end")
+        except FileNotFoundError as error:
+            raise NotYet(f"{shown(relative)}: is gone, or taken already") from error
         except OSError as error:
-            raise NotYet(f"{shown(relative)}: {told(error)}") from error
-        if stat.S_ISLNK(status.st_mode):
-            raise _refused(relative, Reason.SYMLINK)
-        if not stat.S_ISREG(status.st_mode):
-            raise _refused(relative, Reason.SPECIAL)
-        # Every write sets the change time, and no program can set it back.
-        quiet = (clock - status.st_ctime_ns) / 1e9
-        if (status.st_size, status.st_mtime) != (size, mtime) or quiet < self._settings.landing.quiet_seconds:
-            raise NotYet(f"{shown(relative)}: still changing, or has not stood still for {self._settings.landing.quiet_seconds:g} s")
-        if (tree := tree_of(relative)) and not self._trees.released(tree, clock):
-            raise NotYet(f"{shown(relative)}: waits for {WAITS}")
-        return Pending(Signature.of(status), time.monotonic(), from_start=True, changed_ns=status.st_ctime_ns)
-
-    def _known(self, zone: Zone, relative: str) -> Known | None:
-        head, _, name = relative.rpartition("/")
-        return known(zone, self._folder, head, [name])[0].get(name)
-
-    def _settle(self, zone: Zone, relative: str, still: Pending, there: Known, clock: int) -> Taken:
-        """The catalog has something under its name: finishes what a kill left undone, and sees whether it is this file."""
-        other = False
-        changed = (still.changed_ns - clock + time.time_ns()) / 1e9  # by this host's clock
-        if there.may_be_another(still.signature.size, changed):
-            compared = compare(zone, self._settings, relative, still.signature, there)
-            if compared.verdict in (Verdict.AGAIN, Verdict.ANOTHER):
-                still.is_another = True
-                taken = self._register(zone, relative, still, clock)
-                if compared.verdict is Verdict.ANOTHER or tree_of(relative):
-                    return taken
-                return Taken(taken.path, f"{Reason.OVERWRITTEN}: it was {there.in_place}; {ADVICE[Reason.OVERWRITTEN]}")
-            if compared.verdict not in (Verdict.SAME, Verdict.OTHER):
-                raise NotYet(f"{shown(relative)}: {compared.verdict.name.lower()} {shown(compared.detail)}".rstrip())
-            other = compared.verdict is Verdict.OTHER
-        path = there.in_place or there.path
-        if not there.described and path.startswith(layout.studies(self._settings) + "/"):
-            reply = json.loads(zone.rule("mrdata_describe", json.dumps({"path": path})))
-            if "error" in reply:
-                raise NotYet(f"{shown(relative)}: {shown(path)} is not described: {shown(str(reply['error']))}")
-        sizes = " or ".join(map(str, sorted(there.sizes)))
-        alarm = f"{Reason.CHANGED}: {still.signature.size} bytes; {path} has {sizes}; {ADVICE[Reason.CHANGED]}"
-        return Taken(path, alarm if other else "")
-
-    def _register(self, zone: Zone, relative: str, still: Pending, clock: int) -> Taken:
-        result = register(zone, self._settings, relative, still, clock)
-        match result.outcome:
-            case Outcome.REGISTERED:
-                return Taken(result.path)
-            case Outcome.REFUSED if result.reason:
-                raise _refused(relative, result.reason, result.detail)
-            case Outcome.LOST:
-                self._zones.lose(result.detail)
-        # KNOWN too: somebody's request got through meanwhile, and may lack its description.
-        raise NotYet(f"{shown(relative)}: {result.outcome.name.lower()} {shown(result.detail)}".rstrip())
+            raise _refused(relative, Reason.UNREADABLE, told(error)) from error
+        return Signature.of(status)
 
 
 @cache
@@ -165,35 +146,3 @@ def here() -> Single:
 
 def _refused(relative: str, reason: Reason, detail: str = "") -> NotYet:
     return NotYet(f"{shown(relative)}: {reason}{f' ({shown(detail)})' if detail else ''}; {ADVICE[reason]}")
-
-
-@contextmanager
-def _turn(folder: str, relative: str) -> Iterator[int]:
-    """This process alone has the file, and no `mrdata scan` is at work. Gives the file server's clock in ns since 1970.
-
-    The kernel (on NFS, the server) releases the locks however the process ends. NotYet when another process has it; OSError.
-    """
-    place = int.from_bytes(hashlib.blake2b(os.fsencode(relative), digest_size=7).digest(), "big")
-    with _opened(f"{folder}/{LOCK}") as scanner, _opened(f"{folder}/{TURNS}") as turns:
-        try:
-            fcntl.flock(scanner, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise NotYet(f"{folder}: `mrdata scan` is at work; let one of the two register") from error
-        try:
-            fcntl.lockf(turns, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-        except (BlockingIOError, PermissionError) as error:
-            raise NotYet(f"{shown(relative)}: another process is registering it") from error
-        os.utime(turns)
-        yield os.fstat(turns).st_mtime_ns
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[int]:
-    try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o664)
-    except OSError as error:
-        raise NotYet(f"{file}: cannot be opened: {told(error)}; the workers need to write this file") from error
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

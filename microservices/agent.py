@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from microservices import bulk
 from microservices.headers import read_header
 from microservices.settings import load_settings
 from microservices.zone import ServerZone
-from policy import birth, sweep
+from policy import batch, birth, sweep
 from policy.context import Context, Memory
 
-REMOTE_ADMIN = 4
-"""`authFlag` of a rodsadmin of another zone; a local one has 5 (lib/core/include/irods/rodsUser.h)."""
+LOCAL_ADMIN = 5
+"""`authFlag` of a rodsadmin of this zone; one of another zone has 4 (lib/core/include/irods/rodsUser.h)."""
 
 
 MAX_NAME_LEN = 1088
@@ -45,6 +46,21 @@ class Agent:
             for i, character in enumerate(path + "\0"):
                 rule_args[2].objPath[i] = character
 
+    def registering_all(self, rule_args: Any, callback: Any, rei: Any) -> bool:  # noqa: ANN401
+        """Before a batch is registered (BULK_DATA_OBJ_REG, which asks nobody's permission to read a file): whether it may be.
+
+        Another server of the zone asks, as the zone's administrator, for a user who uploads with `iput -b`: it wrote the files itself.
+        """
+        if rei.uoic.authInfo.authFlag < LOCAL_ADMIN:
+            return bool(rei.uoip.authInfo.authFlag >= LOCAL_ADMIN)
+        return batch.may_register(self.context(callback, rei), _files(rule_args[2]))
+
+    def registered_all(self, rule_args: Any, callback: Any, rei: Any) -> None:  # noqa: ANN401
+        """After a batch was registered: describes what was decided."""
+        context = self.context(callback, rei)
+        for path in _files(rule_args[2]):
+            birth.after(context, path)
+
     def registered(self, rule_args: Any, callback: Any, rei: Any) -> None:  # noqa: ANN401
         """After a file was registered in place: describes it, if it was placed."""
         birth.after(self.context(callback, rei), str(rule_args[2].objPath))
@@ -62,4 +78,11 @@ class Agent:
 
     def _trusts(self, rei: Any) -> bool:  # noqa: ANN401
         user = rei.uoic
-        return user.authInfo.authFlag >= REMOTE_ADMIN and str(user.userName) in self.settings.trusted
+        return user.authInfo.authFlag >= LOCAL_ADMIN and str(user.userName) in self.settings.trusted
+
+
+def _files(rows: Any) -> dict[str, str]:  # noqa: ANN401 - a GenQueryOut
+    """Path -> file of a request that registers a batch."""
+    columns = {rows.sqlResult[i].attriInx: rows.sqlResult[i] for i in range(rows.attriCnt)}
+    paths, files = columns[bulk.DATA_NAME], columns[bulk.DATA_PATH]
+    return {str(paths.row(i)): str(files.row(i)) for i in range(rows.rowCnt)}

@@ -14,6 +14,7 @@ from typing import Any
 from microservices import lifecycle_rules, verify_rule
 from policy import (
     archive,
+    batch,
     birth,
     bulletin,
     delivery,
@@ -21,6 +22,7 @@ from policy import (
     fixity,
     fixity_report,
     fixity_state,
+    in_place,
     layout,
     quarantine,
     reassign,
@@ -30,8 +32,8 @@ from policy import (
     site,
     study,
     sweep,
+    volume,
     words,
-    written_over,
 )
 from policy.context import Context, Refused
 from policy.zone import Condition, ZoneError
@@ -40,6 +42,8 @@ Request = Mapping[str, Any]
 Rule = Callable[[Context, Request], object]
 BACKGROUND = 10
 """Niceness of archiving and fixity."""
+TAKEN_AT_ONCE = 500
+"""Files that one call of `take_in` takes: each costs a call of the administrator's command."""
 
 
 def answer(context: Context, name: str, text: str) -> str:
@@ -87,6 +91,12 @@ def _prepare(context: Context, request: Request) -> object:
 
 def _prepared(context: Context, request: Request) -> object:
     return {"differences": site.differences(context)}
+
+
+def _take_in(context: Context, request: Request) -> object:
+    if request.get("dry_run", False):
+        return in_place.count(context)
+    return in_place.take_in(context, int(request.get("most", TAKEN_AT_ONCE)))
 
 
 def _study(context: Context, request: Request) -> object:
@@ -155,8 +165,19 @@ def _describe(context: Context, request: Request) -> object:
     return {"described": birth.describe(context, request["path"])}
 
 
-def _register_again(context: Context, request: Request) -> object:
-    return written_over.again(context, request["path"], request["checksum"])
+def _batch(context: Context, request: Request) -> object:
+    files = [batch.Owned(str(path), int(size), str(checksum)) for path, size, checksum in request["files"]]
+    folder, resumed = str(request["folder"]), bool(request.get("resumed", False))
+    answers = batch.decide_all(context, str(request["batch"]), folder, files, resumed=resumed)
+    return {"files": [[answer.outcome, answer.path, answer.kind] for answer in answers]}
+
+
+def _volume(context: Context, request: Request) -> object:
+    tally = volume.Tally()
+    for scanner, kind, objects, size in request["counts"]:
+        tally.count(context, str(scanner), str(kind), int(objects), int(size))
+    tally.keep(context)
+    return {"kept": len(request["counts"])}
 
 
 def _expanded_describe(context: Context, request: Request) -> object:
@@ -290,6 +311,7 @@ def _health(context: Context, request: Request) -> object:
 RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "prepare": (_service, _prepare),
     "prepared": (_service, _prepared),
+    "take_in": (_service, _take_in),
     "study": (_service, _study),
     "register": (_service, _register),
     "sweep": (_service, _sweep),
@@ -298,10 +320,11 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "archive_every": (_service, _archive_every),
     "retry": (_service, _retry),
     "describe": (_administrators, _describe),
+    "batch": (_service, _batch),
+    "volume": (_service, _volume),
     "quarantine_list": (_stewards, _quarantine_list),
     "experiment_reassign": (_service, _reassign),
     "experiment_take_back": (_service, _take_back),
-    "register_again": (_service, _register_again),
     "expanded_describe": (_service, _expanded_describe),
     "verify": (_service, verify_rule.run),
     "events": (_service, _events),

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from microservices import folders, vault
+from microservices import folders
 from microservices.folders import Folder
+from policy import files
 from policy.context import Context
 from policy.findings import Finding, Kind, Look, Part
 from policy.zone import Among, Condition
@@ -49,7 +50,7 @@ def of_archive(context: Context) -> Vault:
     if not rows:
         return Vault(name, name, "", "there is no such resource (archive.resource)")
     path, host = rows[0]
-    known = [path] if vault.is_here(host) else []
+    known = [path] if files.is_here(host) else []
     here = [one for one in (*known, context.settings.archive.vault) if one and os.access(one, os.R_OK | os.X_OK)]
     if not here:
         where = "on this host, where this account may not read it" if known else f"on {host}, not on this host"

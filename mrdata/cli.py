@@ -15,15 +15,16 @@ from typing import Any, NoReturn
 import click
 import yaml
 
-from landing.lock import LandingError
+from landing.errors import LandingError
 from microservices.rules import RULES
+from microservices.settings import load_settings
 from mrdata import listing
-from mrdata.connect import Client, NoZone, connect, settings, zone_folder
+from mrdata.connect import NoZone, connect, embedded, settings, zone_folder
 from mrdata.export_cli import export
 from mrdata.lifecycle_cli import COMMANDS
 from mrdata.products_cli import member, products
 from policy.settings import SettingsError
-from policy.zone import ZoneError
+from policy.zone import Client, ZoneError
 
 NO_SUCH_RULE = -1102000
 """NO_MICROSERVICE_FOUND_ERR: neither a rule nor a microservice has the name."""
@@ -98,9 +99,14 @@ def zone_create(folder: Path, scanners: tuple[str, ...], name: str) -> None:
 @zone.command("run")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def zone_run(folder: Path) -> None:
-    """Runs the zone's delay rules until interrupted, as the delay server of iRODS does."""
+    """Runs the zone's delay rules until interrupted, as the delay server of iRODS does. Schedules those that are not."""
+    from embedded.client import EmbeddedZone
     from embedded.delay import serve
+    from mrdata.new_zone import schedule
 
+    site = load_settings(embedded(folder) / "mrdata.yaml")
+    with EmbeddedZone(folder, site.account) as zone:
+        schedule(zone, site)
     click.echo(f"{folder}: running delay rules; Ctrl-C ends it", err=True)
     serve(folder, threading.Event())
 
@@ -141,13 +147,15 @@ def scan(landing_zone: Path | None, once: bool, user: str, as_json: bool) -> Non
 @USER
 @JSON
 def tidy(days: float | None, dry_run: bool, user: str, as_json: bool) -> None:
-    """Removes the files of the landing zone that the archive has had for long, with their checksum, on all its resources."""
-    from landing.tidy import tidy as run
+    """Removes the files of the intake that the archive has had for long enough, read again, on all its resources."""
+    from landing.retention import retention
 
     site = settings()
     with opened(user) as zone:
-        done = run(zone, site, site.landing.keep_days if days is None else days, dry_run=dry_run)
+        done = retention(zone, site, site.landing.keep_days if days is None else days, dry_run=dry_run)
     show(done.as_dict(), as_json, str(done))
+    if not done.is_well:
+        sys.exit(1)
 
 
 @cli.command()

@@ -20,18 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from embedded.client import EmbeddedZone
-from landing.names import is_temporary
+from microservices.headers import read_header
 from microservices.settings import load_settings
 from mrdata import demo_castellum, demo_report
-from mrdata.connect import Client
 from mrdata.console import Console, Delivery
 from mrdata.new_zone import create, make_users
 from mrdata.plan import demo_session
 from mrdata.pretend_castellum import PretendCastellum
 from mrdata.progress import bar
-from policy.layout import landing, quarantine
+from policy.context import Context
+from policy.layout import landing
 from policy.settings import Settings
-from policy.zone import Condition, ZoneError
+from policy.zone import Client, Condition, ZoneError
 
 SCANNER = "94T"
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
@@ -75,7 +75,7 @@ def _run(folder: Path, castellum: PretendCastellum, *, once: bool, as_json: bool
     with _programs(folder, pages), EmbeddedZone(folder, settings.account) as zone:
         started = time.monotonic()
         _deliver(settings, zone, plan)
-        settled = _settle(settings, zone)
+        settled = _settle(settings, zone, len(plan))
         say(f"  done after {time.monotonic() - started:.0f} s" + ("" if settled else ", though not everything has settled"))
         say(f"  {_products(folder, settings)}")
         report = demo_report.report(zone, settings, SCANNER, plan)
@@ -126,10 +126,7 @@ def _site(folder: Path, settings: Settings, castellum: PretendCastellum) -> list
     experiments = []
     with EmbeddedZone(folder, "mrdata") as zone:
         zone.group(settings.stewards, ["steward"])
-        for rule in ("archive", "events", "fixity", "board"):
-            _call(zone, f"mrdata_{rule}_every", {})
         _call(zone, "mrdata_castellum_poll", {})
-        _call(zone, "mrdata_castellum_schedule", {})
         for study in castellum.studies.values():
             study_id, pseudonym, owner = study.name, next(iter(study.subjects)), study.members[0]
             request = {"study": study_id, "pseudonym": pseudonym, "owner": owner, "scanner": SCANNER, "scan_type": "pilot"}
@@ -202,19 +199,16 @@ def _deliver(settings: Settings, zone: Client, plan: Sequence[Delivery]) -> None
             progress(written, len(plan))
 
 
-def _settle(settings: Settings, zone: Client) -> bool:
-    """Waits until every file is registered and nothing rests in landing."""
+def _settle(settings: Settings, zone: Client, files: int) -> bool:
+    """Waits until so many files are registered and nothing rests in landing."""
     end = time.monotonic() + SETTLING_SECONDS
-    folder = Path(settings.landing.folder)
-    files = [f for f in folder.rglob("*") if f.is_file() and not is_temporary(f.name)]
     with bar("Placing") as progress:
         while time.monotonic() < end:
             below = Condition("COLL_NAME", "like", landing(settings) + "/%")
             resting = len(zone.query(["COLL_NAME", "DATA_NAME"], below))
-            registered = len(zone.query(["META_DATA_ATTR_VALUE"], Condition("META_DATA_ATTR_NAME", "=", "LandingPath")))
-            registered += len(zone.query(["COLL_NAME", "DATA_NAME"], Condition("COLL_NAME", "like", quarantine(settings) + "/%")))
-            progress(min(registered, len(files)), len(files))
-            if not resting and registered >= len(files):
+            settled = len(demo_report.whereabouts(Context(zone, settings, read_header)))
+            progress(min(settled, files), files)
+            if not resting and settled >= files:
                 return True
             time.sleep(0.3)
     return False

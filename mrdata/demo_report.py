@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections import Counter
+import tempfile
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from microservices.headers import read_header
 from mrdata import verify
-from mrdata.connect import Client
 from mrdata.console import Delivery, Fate
 from mrdata.listing import entries, table
-from policy import layout, quarantine
+from policy import below, landed_again, layout, origin, quarantine
 from policy.context import Context
 from policy.registry import UNLIKE, Candidate
 from policy.settings import Settings
-from policy.zone import Condition
+from policy.zone import Client, Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +52,31 @@ class DemoReport:
 
 def report(zone: Client, settings: Settings, scanner: str, plan: Sequence[Delivery]) -> DemoReport:
     """Looks at every delivery, and verifies the zone."""
-    misplaced = [f"{d.path}: {fault}" for d in plan if (fault := _fault(zone, settings, scanner, d))]
+    there = whereabouts(Context(zone, settings, read_header))
+    misplaced = [f"{d.path}: {fault}" for d in plan if (fault := _fault(zone, settings, d, there.get(f"{scanner}/{d.path}", set())))]
     return DemoReport(len(plan), misplaced, verify.report(zone, settings))
 
 
-def _fault(zone: Client, settings: Settings, scanner: str, delivery: Delivery) -> str:
-    rows = zone.query(
-        ["COLL_NAME", "DATA_NAME"],
-        Condition("META_DATA_ATTR_NAME", "=", "LandingPath"),
-        Condition("META_DATA_ATTR_VALUE", "=", f"{scanner}/{delivery.path}"),
-    )
-    paths = ["/".join(row) for row in rows] + _quarantined(zone, settings, f"{scanner}/{delivery.path}")
+def whereabouts(context: Context) -> dict[str, set[str]]:
+    """Landing path -> the objects of the archive and the quarantine that hold what landed under it."""
+    settings = context.settings
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for path, origins in origin.of_all(context, layout.studies(settings)).items():
+        for one in origins:
+            found[one.landing_path].add(path)
+    for path, landing in landed_again.everywhere(context):
+        found[landing.landing_path].add(path)
+    for path in below.objects(context, layout.quarantine(settings)):
+        if landed := layout.quarantined(settings, path):
+            found[landed.landing_path].add(path)
+    return found
+
+
+def _fault(zone: Client, settings: Settings, delivery: Delivery, paths: set[str]) -> str:
     if len(paths) != 1:
         return f"stands {len(paths)} times in the archive and the quarantine"
-    path = paths[0]
-    with open(Path(settings.landing.folder) / scanner / delivery.path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").digest()
-    if zone.checksum(path) != "sha2:" + base64.b64encode(digest).decode():
+    (path,) = paths
+    if zone.checksum(path) != _checksum(delivery):
         return "its bytes differ from what was delivered"
     if delivery.fate is Fate.QUARANTINED:
         if not path.startswith(layout.quarantine(settings) + "/"):
@@ -80,11 +87,15 @@ def _fault(zone: Client, settings: Settings, scanner: str, delivery: Delivery) -
     return "" if path.startswith(layout.studies(settings)) and wanted in path else f"should be in {wanted}, is {path}"
 
 
-def _quarantined(zone: Client, settings: Settings, landing_path: str) -> list[str]:
-    below = Condition("COLL_NAME", "like", layout.quarantine(settings) + "/%")
-    rows = zone.query(["COLL_NAME", "DATA_NAME"], below, Condition("DATA_NAME", "=", landing_path.rpartition("/")[2]))
-    found = ((path, layout.quarantined(settings, path)) for path in ("/".join(row) for row in rows))
-    return [path for path, landed in found if landed and landed.landing_path == landing_path]
+def _checksum(delivery: Delivery) -> str:
+    """Of what was delivered, as iRODS writes it."""
+    with tempfile.TemporaryFile() as file:
+        if isinstance(delivery.content, bytes):
+            file.write(delivery.content)
+        else:
+            delivery.content(file)
+        file.seek(0)
+        return "sha2:" + base64.b64encode(hashlib.file_digest(file, "sha256").digest()).decode()
 
 
 def text(zone: Client, settings: Settings, found: DemoReport) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mrdata.connect import Client
 from policy.layout import parent
-from policy.zone import AVU, Condition, NotFound, Zone
+from policy.zone import AVU, Client, Condition, NotFound, Zone
 
 PIECE = 4 << 20
 """Bytes read at once in a download."""

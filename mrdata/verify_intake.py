@@ -3,8 +3,8 @@
     <landing folder>/.intake/<batch>/<scanner>/<branch>/<path>
     <landing folder>/.intake/<batch>/.done
 
-An object accounts for a file when its origin is this file, or else when it has the same bytes: one that landed again, or one in
-quarantine, whose path tells where it landed and not in which batch. A file's bytes are read to compare them.
+An object accounts for a file when its origin is this file, or else when it has the same bytes, as for a file that landed again. A
+file's bytes are read to compare them.
 """
 
 from __future__ import annotations
@@ -125,6 +125,10 @@ def _known(context: Context, base: str, batch: str) -> dict[str, _Known]:
     for landing_path, size, checksum, collection in context.zone.query(["META_DATA_ATTR_VALUE", *columns], *named, good):
         if _counts(context, collection):
             _add(found.setdefault(landing_path, _Known()), size, checksum)
+    named = Condition("META_DATA_ATTR_NAME", "=", origin.LANDING_BATCH), Condition("META_DATA_ATTR_VALUE", "=", batch)
+    for name, size, checksum, collection in context.zone.query(["DATA_NAME", *columns], *named, good):
+        if landed := layout.quarantined(context.settings, f"{collection}/{name}"):
+            _add(found.setdefault(landed.landing_path, _Known()), size, checksum)
     return found
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
+from dataclasses import replace
 
-from policy import layout, place
-from policy.context import Context
+from policy import layout, occupant, origin, place
+from policy.context import Context, Decided
+from policy.experiment import State
+from policy.header import Header
 from policy.ingest import Placement, decide, place_of
-from policy.layout import DataType
-from policy.objects import read_object
+from policy.layout import DataType, Landed
+from policy.objects import read_file, read_object
+from policy.origin import Origin
 from policy.registry import Registry
-from policy.zone import NotFound, data_object
+from policy.zone import AVU, NotFound, data_object
 
 
 def before(context: Context, path: str, file: str) -> str | None:
@@ -22,47 +26,59 @@ def before(context: Context, path: str, file: str) -> str | None:
     landed = layout.landed(context.settings, path)
     if landed is None:
         return None
-    size = os.stat(file).st_size
-    with open(file, "rb") as opened:
-        header = context.read_header(opened, size)
+    header = read_file(context, file)
     decision = decide(header, landed, Registry(context), context.settings)
     if not isinstance(decision, Placement):
         return None
-    target = place.prepare(context, decision, landed)
-    # An instance's name holds its UID: its path is taken by itself alone, undescribed yet. Then iRODS refuses, and the scanner asks again.
-    named_by_uid = decision.data_type is DataType.DICOM and layout.safe(header.sop_instance_uid) == header.sop_instance_uid
-    there = place.same_instance(context, header) if named_by_uid else place.occupant(context, decision, target)
+    target = place.prepare(context, decision)
+    there = occupant.find(context, [(decision, target.path)])[0]
     if there is not None:
-        return there if file in _files(context, there) else None
-    context.memory.born[target.path] = target.avus
+        return there.path if file in _files(context, there.path) else None
+    context.memory.decided[target.path] = Decided(file, target.avus + came_from(context, landed, file))
     return target.path
 
 
 def after(context: Context, path: str) -> None:
-    """Describes an object that `before` had placed."""
-    avus = context.memory.born.pop(path, None)
-    if avus:
-        context.zone.annotate(path, add=avus)
+    """Describes an object about which was decided."""
+    decided = context.memory.decided.pop(path, None)
+    if decided and decided.avus:
+        context.zone.annotate(path, add=decided.avus)
 
 
-def describe(context: Context, path: str) -> bool:
-    """Describes an archived object whose registration was interrupted before `after`; False where there was nothing to do.
+def came_from(context: Context, landed: Landed, file: str) -> list[AVU]:
+    """The AVU that keeps where it landed, if its file does not tell."""
+    return [] if origin.of_file(context.settings, file) else [Origin(landed.landing_path).avu]
 
-    The path in the landing zone is taken from where the file lies: it has not been archived elsewhere yet.
+
+def describe(context: Context, path: str, header: Header | None = None) -> bool:
+    """Gives an archived object the AVUs that it lacks, as after a registration that was interrupted; False where it lacked none.
+
+    `header`: the object's, where it has been read already. Nothing becomes of its experiment: the object is there already.
     """
-    if any(avu.attribute == "LandingPath" for avu in context.zone.metadata(path)):
-        return False
-    folder = context.settings.landing.folder.rstrip("/") + "/"
-    inside = [file.removeprefix(folder) for file in _files(context, path) if file.startswith(folder)]
-    landed = layout.landed(context.settings, f"{layout.landing(context.settings)}/{inside[0]}") if inside else None
-    if landed is None:
-        raise NotFound(f"{path}: none of its replicas lies in the landing zone, so nothing tells how it landed")
     experiment = Registry(context).experiment(layout.experiment_of(context.settings, path) or "")
     if experiment is None:
         raise NotFound(f"{path} is in no registered experiment")
-    header = read_object(context, path)
-    context.zone.annotate(path, add=place.prepare(context, place_of(header, landed, experiment), landed).avus)
-    return True
+    has = context.zone.metadata(path)
+    landed, kept = _landed(context, path, has)
+    placement = place_of(header or read_object(context, path), landed, replace(experiment, state=State.ACQUIRING))
+    wanted = [*([] if placement.data_type is DataType.EXP_DATA else place.prepare(context, placement).avus), *kept]
+    missing = [avu for avu in wanted if avu not in has]
+    if missing:
+        context.zone.annotate(path, add=missing)
+    return bool(missing)
+
+
+def _landed(context: Context, path: str, avus: Sequence[AVU]) -> tuple[Landed, list[AVU]]:
+    """Where it landed, and the AVU that keeps it if nothing else does. Raises NotFound where nothing tells it."""
+    root = layout.landing(context.settings)
+    for one in origin.of_object(context, path, avus):
+        if landed := layout.landed(context.settings, f"{root}/{one.landing_path}"):
+            return landed, []
+    for file in _files(context, path):
+        there = origin.of_mailbox(context.settings, file)
+        if there and (landed := layout.landed(context.settings, f"{root}/{there.landing_path}")):
+            return landed, [there.avu]
+    raise NotFound(f"{path}: nothing tells where it landed")
 
 
 def _files(context: Context, path: str) -> list[str]:

@@ -32,6 +32,14 @@ class Series:
     expires: float
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided about a file that is about to be registered: the AVUs that its object gets then."""
+
+    file: str
+    avus: list[AVU]
+
+
 @dataclass(slots=True)
 class Memory:
     """What an agent remembers between two calls, so that the next object of a series costs few catalog calls.
@@ -45,8 +53,8 @@ class Memory:
     series: dict[tuple[str, str], Series] = field(default_factory=dict)
     sessions: set[str] = field(default_factory=set)
     """Quarantine collections that this agent has made and described."""
-    born: dict[str, list[AVU]] = field(default_factory=dict)
-    """Path -> the AVUs of an object that is about to be registered there."""
+    decided: dict[str, Decided] = field(default_factory=dict)
+    """Path -> what was decided about the file that is about to be registered there."""
     audit_end: tuple[int, str] | None = None
     """Number and hash of the audit log's last entry, when this agent wrote there last."""
 

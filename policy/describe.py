@@ -1,13 +1,14 @@
 """The AVUs of archived collections and objects.
 
-What all objects of a series share stands once, on the series' collection. An object has `LandingPath` (what it was in the
-landing zone), its identity, and what differs from its series. Raw data have no series: a TWIX file carries its own description.
+What all objects of a series share stands once, on the series' collection; an object has what differs from its series, mostly nothing.
+Its name tells its SOP instance, and where it came from is told by its file (`policy.origin`). Raw data have no series: a TWIX file
+carries its own description.
 """
 
 from __future__ import annotations
 
 from policy.header import Header, Kind
-from policy.layout import DataType, Landed
+from policy.layout import DataType, safe
 from policy.vocabulary import UNITS
 from policy.zone import AVU
 
@@ -31,13 +32,20 @@ def series(header: Header) -> list[AVU]:
     return [*technique(header), *(AVU(name, value) for name, value in uids.items() if value)]
 
 
-def data_object(header: Header, landed: Landed, data_type: DataType, of_series: set[AVU]) -> list[AVU]:
-    """The AVUs of one object whose series has `of_series`; LandingPath comes last: an object that has it is described."""
+def data_object(header: Header, data_type: DataType, of_series: set[AVU]) -> list[AVU]:
+    """The AVUs of one object whose series has `of_series`."""
     avus: list[AVU] = []
     if data_type is DataType.DICOM:
-        avus = [AVU("SOPInstanceUID", header.sop_instance_uid), *(avu for avu in technique(header) if avu not in of_series)]
+        avus = [avu for avu in technique(header) if avu not in of_series]
+        if not named_by_uid(header):
+            avus.append(AVU("SOPInstanceUID", header.sop_instance_uid))
     elif data_type is DataType.TWIX and header.kind is Kind.TWIX:
         avus = technique(header)
         if header.frame_of_reference_uid:
             avus.append(AVU("FrameOfReferenceUID", header.frame_of_reference_uid))
-    return [*avus, AVU("LandingPath", landed.landing_path)]
+    return avus
+
+
+def named_by_uid(header: Header) -> bool:
+    """Whether the object's name holds its SOP instance UID as it is."""
+    return safe(header.sop_instance_uid) == header.sop_instance_uid

@@ -1,28 +1,27 @@
-"""Files that landed a second time with the bytes of an archived object: no second object is made, the landing is written down.
+"""Files that landed with bytes that the archive had already: no second object is made, and each landing is written down.
 
-<experiment>/landed_again.<batch>.<n>.json    {"landings": [{"landing_path": ..., "batch": ..., ...}]}
+<experiment>/landed_again.<batch>.<digits>.json   one object for each batch and experiment; written again, it says the same
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
 
-from policy import checksums, layout
+from policy import layout, small_object
 from policy.context import Context
-from policy.findings import Finding, Kind, Look
-from policy.zone import GOOD, Condition, NotFound, ZoneError, data_object
+from policy.origin import Origin
+from policy.zone import Condition
 
-_NAME = re.compile(r"landed_again\.[\w.-]+\.json")
-_PIECE = 4 << 20
+_NAME = "landed_again."
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One landing. `time` is UTC, ISO 8601; `checksum` as iRODS writes it; `object` is the path below the experiment's collection."""
+class Landing:
+    """One landing. `object` is the path of the object with these bytes below the experiment, `time` UTC in ISO 8601, `size` in bytes."""
 
     landing_path: str
     batch: str
@@ -30,56 +29,51 @@ class Entry:
     by: str
     size: int
     checksum: str
-    object: str
+    object: str = ""
+
+    @classmethod
+    def of(cls, context: Context, origin: Origin, size: int, checksum: str) -> Landing:
+        """A landing that is noticed now."""
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
+        return cls(origin.landing_path, origin.batch, when, context.zone.whoami().name, size, checksum)
+
+
+def note(context: Context, there: str, landings: Sequence[Landing]) -> None:
+    """Writes down that the bytes of the archived object `there` landed again."""
+    experiment = layout.experiment_path(context.settings, there)
+    listed = [{**asdict(one), "object": there.removeprefix(experiment + "/")} for one in landings]
+    named = json.dumps(sorted((one.batch, one.landing_path) for one in landings))
+    batch = layout.safe(landings[0].batch) or "put"
+    path = f"{experiment}/{_NAME}{batch}.{hashlib.sha256(named.encode()).hexdigest()[:12]}.json"
+    small_object.write(context.zone, path, (json.dumps({"landings": listed}, ensure_ascii=False) + "\n").encode())
+
+
+def everywhere(context: Context) -> Iterator[tuple[str, Landing]]:
+    """Of each experiment: the path of the object with these bytes, and the landing. Raises ZoneError."""
+    below = Condition("COLL_NAME", "like", f"{layout.studies(context.settings)}/%")
+    named = Condition("DATA_NAME", "like", f"{_NAME}%")
+    for path in sorted({path for (path,) in context.zone.query(["COLL_NAME"], below, named)}):
+        yield from ((f"{path}/{one.object}", one) for one in entries(context, path))
+
+
+def entries(context: Context, experiment_path: str) -> Iterator[Landing]:
+    """What landed again of an experiment. Raises ZoneError, and ValueError where a record cannot be read."""
+    for record in records(context, experiment_path):
+        yield from read(context, record)
 
 
 def records(context: Context, experiment_path: str) -> list[str]:
-    """The objects that hold an experiment's entries."""
-    named = Condition("COLL_NAME", "=", experiment_path), Condition("DATA_NAME", "like", "landed_again.%")
-    return sorted(f"{experiment_path}/{name}" for (name,) in context.zone.query(["DATA_NAME"], *named) if _NAME.fullmatch(name))
+    """The objects that hold an experiment's landings."""
+    rows = context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", experiment_path), Condition("DATA_NAME", "like", f"{_NAME}%"))
+    return sorted({f"{experiment_path}/{name.removesuffix('.new')}" for (name,) in rows if name.startswith(_NAME)})
 
 
-def read(context: Context, record: str) -> list[Entry]:
-    """The entries of one object. ValueError where it does not hold them."""
-    stat = context.zone.stat(record)
-    size, content = stat.size if stat else 0, b""
-    while len(content) < size and (piece := context.zone.read(record, len(content), _PIECE)):
-        content += piece
+def read(context: Context, record: str) -> list[Landing]:
+    """The landings of one object; none where it is gone. Raises ValueError where it does not hold them."""
     try:
-        held = json.loads(content)["landings"]
-        return [Entry(**{one.name: entry[one.name] for one in fields(Entry)}) for entry in held]
+        held = small_object.load(context.zone, record)
+        if held is None and context.zone.stat(record) is not None:
+            raise ValueError("is not JSON")
+        return [Landing(**{one.name: entry[one.name] for one in fields(Landing)}) for entry in (held or {"landings": []})["landings"]]
     except (KeyError, TypeError) as error:
         raise ValueError(f"does not hold landings: {error!r}") from error
-
-
-def entries(context: Context, experiment_path: str) -> list[Entry]:
-    """All landings of an experiment that made no object. ValueError where a record cannot be read."""
-    return [entry for record in records(context, experiment_path) for entry in read(context, record)]
-
-
-def looks(context: Context, experiment_path: str, after: str) -> Iterator[Look]:
-    """Verifies that an object has the bytes of each landing: the one that the entry names, or another one of the archive."""
-    for record in records(context, experiment_path):
-        if record > after:
-            try:
-                findings = [Finding(Kind.LANDED_AGAIN, record, text) for text in _faults(context, experiment_path, read(context, record))]
-            except NotFound:
-                findings = []  # erased meanwhile
-            except ValueError as error:
-                findings = [Finding(Kind.LANDED_AGAIN, record, f"cannot be read: {error}")]
-            except ZoneError as error:
-                findings = [Finding(Kind.UNSEEN, record, str(error))]
-            yield Look(record, Counter({"landed_again": 1}), findings)
-
-
-def _faults(context: Context, experiment_path: str, landings: list[Entry]) -> Iterator[str]:
-    elsewhere = [one for one in landings if not _has(context, f"{experiment_path}/{one.object}", one.checksum)]
-    found = checksums.objects(context, (one.checksum for one in elsewhere))
-    for one in elsewhere:
-        if not any(path.startswith(layout.studies(context.settings) + "/") for path in found.get(one.checksum, [])):
-            yield f"{one.landing_path} of batch {one.batch} had the bytes of {one.object}; no object of the archive has them now"
-
-
-def _has(context: Context, path: str, checksum: str) -> bool:
-    good = Condition("DATA_REPL_STATUS", "=", GOOD), Condition("DATA_CHECKSUM", "=", checksum)
-    return bool(checksum) and bool(context.zone.query(["DATA_ID"], *data_object(path), *good))

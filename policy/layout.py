@@ -25,6 +25,7 @@ INTAKE = ".intake"
 """The folder of the landing folder into which complete files are taken: `.intake/<batch>/<scanner>/<branch>/<path>`. MrData's alone."""
 LANDED = "landed"
 """The folder of the archive resource's vault for files that were archived when they were registered: `landed/<batch>/<landing path>`."""
+_BESIDE = ".beside"
 PRODUCTS = "PRODUCTS"
 """The collection of an experiment's products. No data type: nothing lands in it, and nothing in it is re-filed."""
 
@@ -135,7 +136,14 @@ def landed(settings: Settings, path: str) -> Landed | None:
     parts = path[len(prefix) :].split("/", 2)
     if not path.startswith(prefix) or len(parts) < 3 or not parts[2] or parts[1] not in set(Branch):
         return None
-    return Landed(parts[0], Branch(parts[1]), parts[2])
+    below = parts[2].split("/", 2)
+    return Landed(parts[0], Branch(parts[1]), below[2] if below[0] == _BESIDE and len(below) == 3 else parts[2])
+
+
+def beside(settings: Settings, path: str, batch: str) -> str:
+    """Another path in landing for a file of a batch, under whose name something rests: it tells the same of where it landed."""
+    scanner, branch, relative = path.removeprefix(landing(settings) + "/").split("/", 2)
+    return f"{landing(settings)}/{scanner}/{branch}/{_BESIDE}/{batch}/{relative}"
 
 
 def quarantined(settings: Settings, path: str) -> Landed | None:

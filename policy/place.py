@@ -11,13 +11,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policy import audit, describe, layout, scan_day, state
+from policy import audit, describe, landed_again, layout, occupant, origin, scan_day, state
 from policy.context import Context, Memory, Series
 from policy.experiment import State
 from policy.header import Header
-from policy.ingest import Placement, Quarantine, Reason
+from policy.ingest import Hold, Placement, Quarantine, Reason
+from policy.landed_again import Landing
 from policy.layout import DataType, Landed
-from policy.zone import AVU, Access, Condition, Exists, NotFound, data_object
+from policy.origin import Origin
+from policy.zone import AVU, GOOD, Access, Condition, Exists, NotFound, data_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,41 +28,24 @@ class Place:
 
     path: str
     avus: list[AVU]
+    """Without where it came from."""
 
 
-def prepare(context: Context, placement: Placement, landed: Landed) -> Place:
+def prepare(context: Context, placement: Placement) -> Place:
     """Makes the collection (and describes it, if it is a new series) and says where in it the object goes."""
     base = f"{placement.experiment.path}/{placement.data_type}"
     if placement.experiment.state in (State.REGISTERED, State.FINISHED):
         state.change(context, placement.experiment, State.ACQUIRING)
     if placement.data_type is DataType.DICOM:
         series = _series(context, placement, base)
-        avus = describe.data_object(placement.header, landed, placement.data_type, series.avus)
+        avus = describe.data_object(placement.header, placement.data_type, series.avus)
         return Place(f"{series.path}/{placement.name}", avus)
     if placement.data_type is DataType.TWIX:
         scan_day.note(context, placement.experiment, placement.header.date)
     path = f"{base}/{placement.name}"
     if layout.parent(path) != base:
         context.zone.make_collection(layout.parent(path))
-    return Place(path, describe.data_object(placement.header, landed, placement.data_type, set()))
-
-
-def occupant(context: Context, placement: Placement, place: Place) -> str | None:
-    """The object that holds this file's place already: the same SOP instance anywhere in the archive, or the same path."""
-    if placement.data_type is DataType.DICOM and (there := same_instance(context, placement.header)) is not None:
-        return there
-    return place.path if context.zone.query(["DATA_ID"], *data_object(place.path)) else None
-
-
-def same_instance(context: Context, header: Header) -> str | None:
-    """The object of the archive that is this SOP instance."""
-    rows = context.zone.query(
-        ["COLL_NAME", "DATA_NAME"],
-        Condition("META_DATA_ATTR_NAME", "=", "SOPInstanceUID"),
-        Condition("META_DATA_ATTR_VALUE", "=", header.sop_instance_uid),
-    )
-    prefix = layout.studies(context.settings) + "/"
-    return next((f"{collection}/{name}" for collection, name in rows if f"{collection}/".startswith(prefix)), None)
+    return Place(path, describe.data_object(placement.header, placement.data_type, set()))
 
 
 def foreseen(placement: Placement) -> str:
@@ -77,17 +62,20 @@ def carry_out(
     *,
     history: Sequence[AVU] = (),
     outdated: Sequence[AVU] = (),
-) -> str | Quarantine:
+) -> str | Quarantine | Hold:
     """Moves an object from where it rests to its place; the path where the archive has it.
 
-    The same bytes twice: one copy stays, and remembers under which names it landed; the other goes to the trash. Other bytes
-    under the same name: Quarantine. NotFound where somebody else has placed the object meanwhile. `history` is added to the
-    object's AVUs, `outdated` ones are removed.
+    The same bytes twice: one copy stays, the other goes to the trash, and that it landed is written down. Other bytes under the
+    same name: Quarantine. The same bytes of which the archive has no replica of its own yet: Hold. NotFound where somebody else has
+    placed the object meanwhile. `history` is added to the object's AVUs, `outdated` ones are removed.
     """
-    place = prepare(context, placement, landed)
-    there = occupant(context, placement, place)
+    place = prepare(context, placement)
+    origins = origin.of_object(context, path) or [Origin(landed.landing_path)]
+    found = occupant.find(context, [(placement, place.path)])[0]
+    there = found.path if found else None
     if there in (None, path):
-        context.zone.annotate(path, add=[*place.avus, *history], remove=[avu for avu in outdated if avu not in place.avus])
+        came_from = [one.avu for one in origins]
+        context.zone.annotate(path, add=[*place.avus, *came_from, *history], remove=[avu for avu in outdated if avu not in place.avus])
         hand_over(context, path, layout.study_group(placement.experiment.study))
         if path == place.path:
             return path
@@ -98,7 +86,7 @@ def carry_out(
         else:
             return place.path
     assert there is not None
-    return _same_again(context, path, there, landed, placement.experiment.id)
+    return _same_again(context, path, there, origins, placement.experiment.id)
 
 
 def hand_over(context: Context, path: str, reader: str) -> None:
@@ -114,12 +102,18 @@ def hand_over(context: Context, path: str, reader: str) -> None:
         zone.permit(path, reader, Access.READ)
 
 
-def _same_again(context: Context, path: str, there: str, landed: Landed, meant: str) -> str | Quarantine:
+def _same_again(context: Context, path: str, there: str, origins: list[Origin], meant: str) -> str | Quarantine | Hold:
+    """Both are read: a copy is set aside only while the archive has a good replica of its own with the same bytes."""
     zone = context.zone
-    if zone.checksum(path, verify=True) != zone.checksum(there, verify=True):
+    checksum = zone.checksum(path, verify=True)
+    if checksum != zone.checksum(there, verify=True):
         where = there.removeprefix(layout.studies(context.settings) + "/")
         return Quarantine(Reason.DUPLICATE_DIFFERENT, f"other bytes than what is archived as {where}", meant)
-    zone.annotate(there, add=[AVU("LandingPath", landed.landing_path)])
+    archived = Condition("DATA_RESC_NAME", "=", context.settings.archive.resource), Condition("DATA_REPL_STATUS", "=", GOOD)
+    if (checksum,) not in zone.query(["DATA_CHECKSUM"], *data_object(there), *archived):
+        return Hold(Reason.FAILED, "the same bytes came before, and are not on the archive resource yet")
+    stat = zone.stat(path)
+    landed_again.note(context, there, [Landing.of(context, one, stat.size if stat else 0, checksum) for one in origins])
     zone.remove(path)
     return there
 

@@ -6,7 +6,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from policy import audit, experiment_id, layout, place, quarantine
+from policy import audit, experiment_id, layout, origin, place, quarantine
 from policy.context import Context, Refused
 from policy.experiment import Experiment
 from policy.ingest import Quarantine, Reason, admit, place_of
@@ -18,7 +18,7 @@ from policy.zone import AVU, Condition, ZoneError
 
 REASSIGNED = "Reassigned"
 """AVU of an object that was re-filed: when, by whom, from where. From which experiment tells the audit log: everybody can read AVUs."""
-_MADE_HERE = {*UNITS, "SOPInstanceUID", "FrameOfReferenceUID", *quarantine.OF_OBJECT, *quarantine.ON_HOLD}
+MADE_HERE = {*UNITS, "SOPInstanceUID", "FrameOfReferenceUID", *quarantine.OF_OBJECT, *quarantine.ON_HOLD, origin.LANDING_BATCH}
 """AVUs of an object that follow from its header or its stay in quarantine; all others travel with it."""
 
 _FROM_QUARANTINE = re.compile(r" from quarantine (?P<session>[^:]+): (?P<reason>[\w-]+)$")
@@ -43,12 +43,12 @@ def reassign(
     was left undone.
     """
     by = by or context.zone.whoami().name
-    experiment, origin = _target(context, to), _origin(context, source)
+    experiment, taken_from = _target(context, to), _origin(context, source)
     paths = _objects(context, source)
     if not paths:
         raise Refused(f"there is no object below {source!r}; see mrdata_quarantine_list for what is in quarantine")
     if not dry_run:
-        _note(context, source, origin, experiment, len(paths), accept_personal_data, by)
+        _note(context, source, taken_from, experiment, len(paths), accept_personal_data, by)
     moves = [_refile(context, path, experiment, dry_run, accept_personal_data, by) for path in paths]
     if not dry_run:
         context.zone.log(f"{by} re-filed {sum(bool(m.target) for m in moves)} objects of {source} under {experiment.id}")
@@ -83,12 +83,12 @@ def take_back(context: Context, to: str, session: str, *, by: str = "") -> list[
 def _back(context: Context, path: str, reason: str, session: str, by: str) -> Move:
     """What tells that it was archived goes last: whoever is killed in between leaves it to be described anew or found in quarantine."""
     avus = context.zone.metadata(path)
-    landed, header = _landed(context, path, avus), read_object(context, path)
+    landed, header = _landed(context, path), read_object(context, path)
     known = Reason(reason) if reason in set(Reason) else Reason.FAILED
     verdict = Quarantine(known, f"taken back by {by}")  # the audit log tells from where; a detail can be read by everybody
     target = quarantine.carry_out(context, verdict, landed, path, header, session=session)
-    context.zone.annotate(target, remove=[avu for avu in avus if avu.attribute in _MADE_HERE or avu.attribute == "LandingPath"])
-    _tidy(context, layout.parent(path))
+    context.zone.annotate(target, remove=[avu for avu in avus if avu.attribute in MADE_HERE or avu.attribute == origin.LANDING_PATH])
+    tidy(context, layout.parent(path))
     return Move(path, target)
 
 
@@ -114,15 +114,15 @@ def _origin(context: Context, source: str) -> Experiment | None:
 
 
 def _note(
-    context: Context, source: str, origin: Experiment | None, to: Experiment, objects: int, accept_personal_data: bool, by: str
+    context: Context, source: str, taken_from: Experiment | None, to: Experiment, objects: int, accept_personal_data: bool, by: str
 ) -> None:
     """In the audit log, for both experiments. Of a path in quarantine only the session: what is below may tell who the person is."""
     where = "/".join(source.removeprefix(layout.quarantine(context.settings) + "/").split("/")[:2])
     accepted = {"personal_data": "accepted"} if accept_personal_data else {}
     told = {"objects": str(objects), **accepted}
-    audit.record(context, "re-filed", experiment=to.id, study=to.study, by=by, source=origin.id if origin else where, **told)
-    if origin and origin.id != to.id:
-        audit.record(context, "re-filed elsewhere", experiment=origin.id, study=origin.study, by=by, to=to.id, **told)
+    audit.record(context, "re-filed", experiment=to.id, study=to.study, by=by, source=taken_from.id if taken_from else where, **told)
+    if taken_from and taken_from.id != to.id:
+        audit.record(context, "re-filed elsewhere", experiment=taken_from.id, study=taken_from.study, by=by, to=to.id, **told)
 
 
 def _objects(context: Context, source: str) -> list[str]:
@@ -147,7 +147,7 @@ def _objects(context: Context, source: str) -> list[str]:
 
 def _refile(context: Context, path: str, experiment: Experiment, dry_run: bool, accept_personal_data: bool, by: str) -> Move:
     avus = context.zone.metadata(path)
-    landed = _landed(context, path, avus)
+    landed = _landed(context, path)
     header = read_object(context, path)
     verdict = admit(header, landed, experiment, context.settings)
     note = ""
@@ -160,13 +160,13 @@ def _refile(context: Context, path: str, experiment: Experiment, dry_run: bool, 
         return Move(path, place.foreseen(placement), note)
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
     is_archived = layout.experiment_of(context.settings, path) is not None
-    origin = "another experiment" if is_archived else _place_in_quarantine(context, path, avus)
-    history = AVU(REASSIGNED, f"{when} by {by} from {origin}")
-    outdated = [avu for avu in avus if avu.attribute in _MADE_HERE]
+    source = "another experiment" if is_archived else _place_in_quarantine(context, path, avus)
+    history = AVU(REASSIGNED, f"{when} by {by} from {source}")
+    outdated = [avu for avu in avus if avu.attribute in MADE_HERE]
     placed = place.carry_out(context, placement, landed, path, history=[history], outdated=outdated)
-    if isinstance(placed, Quarantine):
+    if not isinstance(placed, str):
         return Move(path, "", f"{placed.reason}: {placed.detail}")
-    _tidy(context, layout.parent(path))
+    tidy(context, layout.parent(path))
     return Move(path, placed, note)
 
 
@@ -177,19 +177,17 @@ def _place_in_quarantine(context: Context, path: str, avus: list[AVU]) -> str:
     return f"quarantine {session}: {reason}"
 
 
-def _landed(context: Context, path: str, avus: list[AVU]) -> Landed:
-    """Where it landed: the path in quarantine tells, or the AVU of an archived object."""
+def _landed(context: Context, path: str) -> Landed:
+    """Where it landed: the path in quarantine tells, or the origin of an archived object."""
     if landed := layout.quarantined(context.settings, path):
         return landed
-    for avu in avus:
-        if avu.attribute == "LandingPath":
-            landed = layout.landed(context.settings, f"{layout.landing(context.settings)}/{avu.value}")
-            if landed:
-                return landed
-    raise ZoneError(f"{path} has no AVU LandingPath: run mrdata_describe on it first")
+    for one in origin.of_object(context, path):
+        if landed := layout.landed(context.settings, f"{layout.landing(context.settings)}/{one.landing_path}"):
+            return landed
+    raise ZoneError(f"{path}: neither its file nor an AVU LandingPath tells where it landed")
 
 
-def _tidy(context: Context, collection: str) -> None:
+def tidy(context: Context, collection: str) -> None:
     """A series of which nothing is left would still be found by its AVUs."""
     zone = context.zone
     left = zone.query(["DATA_ID"], Condition("COLL_NAME", "=", collection))

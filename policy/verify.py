@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from policy import below, checksums, erasure, event, landed_again, layout, manifest_check, origin, quarantine, refilings
+from policy import below, checksums, erasure, event, landed_again_check, layout, manifest_check, origin, quarantine, refilings
 from policy.context import Context, Refused
 from policy.experiment import State
 from policy.findings import QUARANTINED, Area, Finding, Kind, Look, Part, Report
@@ -108,7 +108,7 @@ def parts(context: Context, scope: Scope, report: Report) -> Iterator[Part]:
         yield Part(f"objects {collection}", partial(objects.looks, collection, deep))
         if layout.experiment_path(context.settings, collection):
             yield Part(f"manifest {collection}", partial(manifest_check.looks, context, collection, checksums))
-            yield Part(f"landed again {collection}", partial(landed_again.looks, context, collection))
+            yield Part(f"landed again {collection}", partial(landed_again_check.looks, context, collection))
     if not scope.subject:
         yield Part("registered experiments", partial(_registered, context))
         yield Part("re-filings", partial(refilings.looks, context, report))

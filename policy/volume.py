@@ -30,12 +30,16 @@ class Tally:
         if experiment is None or stat is None or layout.is_record(context.settings, path):
             return
         kind = path.removeprefix(experiment.path + "/").split("/")[0]
-        key = (time.strftime("%Y-%m-%d", time.localtime(context.now())), experiment.scanner, kind)
-        objects, size = self.counts.get(key, (0, 0))
-        self.counts[key] = (objects + 1, size + stat.size)
-        self.objects += 1
+        self.count(context, experiment.scanner, kind, 1, stat.size)
         if self.objects >= KEEP:
             self.keep(context)
+
+    def count(self, context: Context, scanner: str, kind: str, objects: int, size: int) -> None:
+        """Objects of one scanner and kind that were archived today; `size` in bytes."""
+        key = (time.strftime("%Y-%m-%d", time.localtime(context.now())), scanner, kind)
+        before = self.counts.get(key, (0, 0))
+        self.counts[key] = (before[0] + objects, before[1] + size)
+        self.objects += objects
 
     def keep(self, context: Context) -> None:
         """Adds what was counted to the months' objects."""

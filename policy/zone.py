@@ -87,6 +87,16 @@ class Stat:
     modified: int
 
 
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A file that is to become the good replica of a new data object. `size` in bytes, `checksum` as iRODS writes it."""
+
+    path: str
+    file: str
+    size: int
+    checksum: str
+
+
 Operator = Literal["=", "!=", "like", "<", "<=", ">", ">="]
 
 
@@ -160,8 +170,11 @@ class Zone(Protocol):
     def stat(self, path: str) -> Stat | None:
         """None where there is nothing (or nothing that the user may see)."""
 
-    def read(self, path: str, offset: int, length: int) -> bytes:
-        """At most `length` bytes of a data object from `offset`; fewer only at its end."""
+    def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
+        """At most `length` bytes of a data object from `offset`; fewer only at its end.
+
+        Of a good replica, or of the one with the number `replica` alone.
+        """
 
     def write(self, path: str, content: bytes) -> None:
         """Creates or replaces a small data object."""
@@ -222,6 +235,9 @@ class Zone(Protocol):
     def register(self, file: str, path: str, resource: str) -> str:
         """Registers a file of the resource's host in place; the path where the object then is, which a policy may have changed."""
 
+    def relocate(self, path: str, file: str, to: str) -> None:
+        """Tells the catalog that the replica in the file `file` is in the file `to`, where somebody has moved it. For administrators."""
+
     def delay(self, rule: str, argument: str, every: int) -> None:
         """Schedules `rule(argument)` every `every` seconds, for ever, as the asking user."""
 
@@ -230,3 +246,23 @@ class Zone(Protocol):
 
     def log(self, message: str) -> None:
         """A line for the server's log. Never personal data, never secrets."""
+
+
+class Client(Zone, Protocol):
+    """A zone from outside: a user's connection."""
+
+    def put(self, file: str, path: str) -> None:
+        """Uploads a local file, as iput does."""
+
+    def register_all(self, files: Sequence[Registration], resource: str) -> None:
+        """Registers files of the resource's host in place, all or none; their collections must be there.
+
+        Raises Exists where a path is taken, NotPermitted where the rulebase has not decided about one (`policy.batch`).
+        At most `BATCH` files. References: irods/server/api/src/rsBulkDataObjReg.cpp
+        """
+
+    def close(self) -> None: ...
+
+
+BATCH = 50
+"""Files that one request registers at most (MAX_NUM_BULK_OPR_FILES, irods/rodsDef.h)."""

@@ -47,10 +47,11 @@ def land_all(site, experiment: str) -> dict[str, tuple[Path, bool]]:
 def fates(site) -> dict[str, tuple[str, str]]:
     """LandingPath -> (`archived` or the reason of the quarantine, detail)."""
     found = {}
+    came_from = {path: [one.landing_path for one in origins] for path, origins in site.origins().items()}
     for path in site.paths("studies") + site.paths("quarantine"):
         avus = site.avus(path)
         quarantined = layout.quarantined(site.settings, f"{site.settings.home}/{path}")
-        for landed in [quarantined.landing_path] if quarantined else filter(None, avus.get("LandingPath", "").split("|")):
+        for landed in [quarantined.landing_path] if quarantined else came_from.get(f"{site.settings.home}/{path}", []):
             found[landed] = (avus.get("Reason") or "archived", re.sub(r" \(after \d+ tries\)$", "", avus.get("Detail", "")))
     return found
 

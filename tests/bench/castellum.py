@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from embedded.client import EmbeddedZone
-from mrdata.connect import Client
 from mrdata.new_zone import create, make_users
 from mrdata.pretend_castellum import PretendCastellum, Study
+from policy.zone import Client
 
 STUDIES, SUBJECTS, ATTRIBUTES = 200, 50, 12
 NAMES = [f"attribute_{n:02d}" for n in range(ATTRIBUTES)]

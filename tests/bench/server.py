@@ -1,19 +1,17 @@
 """On a real server, in one run, side by side: `python -m tests.bench server`, as the landing host's account on the server's host.
 
 The iRODS environment leads to the service account (mrdata), mrdata.yaml stands beside the server, and the account may write
-into the landing zone. The same images by: plain `iput -r`; registered into landing with every policy, by one and by two clients;
-a client-side uploader (put, query, ten AVUs a file, one by one), which needs no policy; and automated-ingest's own REGISTER_SYNC
-(where its extra and redis-server are installed; Redis and workers start before the clock does).
+into the landing zone and, with `archive.vault`, into the archive's vault. The same images by: plain `iput -r`; `mrdata scan` with every
+policy, by one and by two clients; Orthanc; a client-side uploader (put, query, ten AVUs a file, one by one), which needs no policy.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import statistics
 import subprocess
+import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +22,9 @@ from irods.models import DataObject
 from microservices.client import IrodsZone
 from microservices.client_session import open_session
 from mrdata.connect import settings as site_settings
-from policy.layout import landing
 from policy.settings import Settings
 from policy.zone import Condition
-from tests.bench import automated_ingest
+from tests.bench import orthanc
 from tests.files import dicom
 
 FILES = 2000
@@ -35,6 +32,12 @@ SIZE = 25_000
 SERIES = 20
 STUDY = "bench"
 PLAIN = "iput -r into a plain collection, no policy"
+WAYS = (
+    ("`mrdata scan`: archived, hashed, forced to the disk, every policy; one client with one connection", 1, 1),
+    ("the same with two connections", 1, 2),
+    ("the same, two clients with one connection each", 2, 1),
+)
+"""Name, processes, workers of each."""
 
 
 def rows() -> list[tuple[str, str, str]]:
@@ -87,30 +90,18 @@ def _measure(
     images(scratch / "iput", new, FILES)
     whole_folder = ["iput", "-r", str(scratch / "iput"), plain]
     rates[PLAIN] = FILES / _timed(lambda: subprocess.run(whole_folder, check=True))
-
-    delays: list[float] = []
-    one = images(folder / "one", new, FILES, FILES)
-    rates["registered into landing, every policy, one client"] = FILES / _timed(lambda: _register(settings, one, delays))
-    two = images(folder / "two", new, FILES, 2 * FILES)
-    rates["the same, two clients"] = FILES / _timed(lambda: _two(settings, two))
-
-    uploader = images(scratch / "uploader", new, FILES // 4, 3 * FILES)
-    rates[f"client-side uploader (the first {FILES // 4}): put, query, 10 AVUs"] = len(uploader) / _timed(lambda: _upload(plain, uploader))
-    if lacking := automated_ingest.missing():
-        print(f"automated-ingest is left out: this machine lacks {lacking}")
+    for number, (way, processes, workers) in enumerate(WAYS, 1):
+        images(folder / str(number), new, FILES, number * FILES)
+        rates[way] = FILES / _scan(FILES, processes, workers)
+    files = images(scratch / "orthanc", new, FILES, 10 * FILES)
+    if lacking := orthanc.missing():
+        print(f"Orthanc is left out: this machine lacks {lacking}")
     else:
-        (scratch / "ingest").mkdir()
-        taken = images(folder / "ingest", new, FILES, 4 * FILES)
-        admin.make_collection(f"{plain}/ingest")
-        seconds = automated_ingest.register(folder / "ingest", f"{plain}/ingest", settings.landing.resource, scratch / "ingest")
-        count = len(admin.query(["DATA_NAME"], Condition("COLL_NAME", "=", f"{plain}/ingest")))
-        assert count == len(taken), f"automated-ingest registered {count} of {len(taken)}"
-        rates["automated-ingest's own REGISTER_SYNC into a plain collection, two Celery workers"] = FILES / seconds
+        rates["Orthanc, one client, storage synchronised"] = FILES / orthanc.post(files)
+    uploader = images(scratch / "uploader", new, FILES // 4, 20 * FILES)
+    rates[f"client-side uploader (the first {FILES // 4}): put, query, 10 AVUs"] = len(uploader) / _timed(lambda: _upload(plain, uploader))
     base = rates[PLAIN]
-    table = [(f"{FILES} DICOM files of 25 KB: {way}", f"{rate:.0f} objects/s", f"{rate / base:.2f}") for way, rate in rates.items()]
-    delays.sort()
-    spread = f"median {statistics.median(delays) * 1000:.0f} ms, 95th percentile {delays[int(len(delays) * 0.95)] * 1000:.0f} ms"
-    return [*table, ("from the request to its place, one client", spread, "")]
+    return [(f"{FILES} DICOM files of 25 KB: {way}", f"{rate:.0f} objects/s", f"{rate / base:.2f}") for way, rate in rates.items()]
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -119,22 +110,23 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _register(settings: Settings, files: list[Path], delays: list[float]) -> None:
-    with zone() as client:
-        for file in files:
-            start = time.perf_counter()
-            relative = file.relative_to(settings.landing.folder).as_posix()
-            placed = client.register(str(file), f"{landing(settings)}/{relative}", settings.landing.resource)
-            delays.append(time.perf_counter() - start)
-            assert "/studies/" in placed, f"{file} was not placed: {placed}"
-
-
-def _two(settings: Settings, files: list[Path]) -> None:
-    halves = [threading.Thread(target=_register, args=(settings, half, [])) for half in (files[::2], files[1::2])]
-    for half in halves:
-        half.start()
-    for half in halves:
-        half.join()
+def _scan(files: int, processes: int, workers: int) -> float:
+    """Seconds until scanner processes have archived all files of the landing zone, from the first look to the last end."""
+    command = [sys.executable, "-m", "tests.bench.scan_once", str(workers)]
+    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    for one in running:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "ready\n"
+    began = time.perf_counter()
+    for one in running:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    summaries = [json.loads(one.communicate()[0]) for one in running]
+    took = time.perf_counter() - began
+    assert sum(one["registered"] for one in summaries) == files, summaries
+    assert all(one["ok"] for one in summaries), summaries
+    return took
 
 
 def _upload(collection: str, files: list[Path]) -> None:

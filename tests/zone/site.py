@@ -10,11 +10,14 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
-from mrdata.connect import Client
+from microservices.headers import read_header
+from policy import landed_again, origin
+from policy.context import Context
 from policy.findings import FAULTS, UNKNOWN
-from policy.layout import landing
+from policy.layout import landing, studies
+from policy.origin import Origin
 from policy.settings import Settings
-from policy.zone import Condition, Zone
+from policy.zone import Client, Condition, Zone
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T3, T94
 
 SCANNERS = [T94, T3]
@@ -154,6 +157,10 @@ class Site(ABC):
         assert "error" not in reply, reply["error"]
         return reply
 
+    @abstractmethod
+    def iquery(self, query: str, user: str = "mrdata") -> list[tuple[str, ...]]:
+        """The rows of a GenQuery2 that a client sends as it is."""
+
     def register(self, **changes: str) -> str:
         """A new ExperimentID."""
         request = {"study": PAIN, "pseudonym": "P1", "owner": ALICE, "scanner": T94, "scan_type": "pilot", **changes}
@@ -204,6 +211,14 @@ class Site(ABC):
         for avu in sorted(self.connect().metadata(path)):
             found.setdefault(avu.attribute, []).append(avu.value)
         return {attribute: "|".join(values) for attribute, values in found.items()}
+
+    def origins(self) -> dict[str, list[Origin]]:
+        """Path -> where the objects of the archive came from, those that landed again included."""
+        context = Context(self.connect(), self.settings, read_header)
+        found = origin.of_all(context, studies(self.settings))
+        for path, one in landed_again.everywhere(context):
+            found.setdefault(path, []).append(Origin(one.landing_path, one.batch))
+        return found
 
     def quarantine_sessions(self) -> list[dict]:
         """This test's sessions in quarantine."""

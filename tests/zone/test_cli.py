@@ -33,7 +33,9 @@ def test_from_registration_to_download(site, mrdata, tmp_path):
     assert json.loads(mrdata("scan", "--once", "--json"))["registered"] == 0
     path = f"{site.settings.home}/studies/pain/experiments/{new}/DICOM/1_gre/1_1.2.3.dcm"
     assert path in mrdata("ls", "-r")
-    assert {"attribute": "SOPInstanceUID", "value": "1.2.3", "unit": ""} in json.loads(mrdata("meta", path, "--json"))
+    assert json.loads(mrdata("meta", path, "--json")) == []
+    series = json.loads(mrdata("meta", path.rpartition("/")[0], "--json"))
+    assert {"attribute": "EchoTime", "value": "0.0041", "unit": "s"} in series
     assert json.loads(mrdata("find", "EchoTime=0.0041", "FlipAngle=9%", "--json")) == [path.rpartition("/")[0]]
     got = mrdata("get", path, str(tmp_path / "image.dcm"), "--user", "alice").strip()
     assert (tmp_path / "image.dcm").read_bytes() == dicom(new, sop="1.2.3")

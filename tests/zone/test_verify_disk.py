@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from landing.progress import Lines
+from landing.scanner import Scanner
 from microservices import folders, vault_files
 from mrdata import verify as verification
 from mrdata.verify import FAULTY, INCOMPLETE, report, resumable, status, text
@@ -146,7 +149,7 @@ def test_a_vault_that_nobody_reaches_was_not_looked_at(site, monkeypatch):
 
 def test_a_vault_that_is_not_mounted_was_not_looked_at(site, tmp_path, monkeypatch):
     archived_at_birth(site, f"{T94}/dicom/1", dicom(site.register()))
-    monkeypatch.setattr("microservices.vault.is_here", lambda host: False)
+    monkeypatch.setattr("policy.files.is_here", lambda host: False)
     empty = tmp_path / "empty"
     empty.mkdir()
     unmounted = replace(site.settings, archive=replace(site.settings.archive, vault=str(empty)))
@@ -218,6 +221,7 @@ def test_an_object_in_the_trash_accounts_for_nothing(site):
     site.land(f"{T94}/dicom/first", content)
     path = f"{site.settings.home}/{site.paths(f'studies/{PAIN}/experiments/{new}/DICOM')[0]}"
     site.connect().checksum(path)
+    site.connect().annotate(path, add=[AVU("LandingPath", f"{T94}/dicom/first", BATCH)])
     file = taken(site, f"{T94}/dicom/first", content)
     assert site.verify()["sound"]
     site.connect().remove(path)
@@ -353,6 +357,35 @@ def test_a_landing_folder_that_is_not_mounted_was_not_looked_at(site, tmp_path):
     (tmp_path / "empty").mkdir()
     found = report(site.connect(), replace(site.settings, landing=replace(site.settings.landing, folder=str(tmp_path / "empty"))))
     assert f"{tmp_path}/empty: no scanner has a folder there: is it mounted?" in found["unseen"]
+
+
+# What the scanner takes
+
+
+@pytest.mark.parametrize("has_vault", [True, False], ids=["archived at birth", "archived by the delay rule"])
+def test_what_a_scanner_took_is_accounted_for_at_every_step(site, old, has_vault):
+    if not has_vault:
+        site.settings = replace(site.settings, archive=replace(site.settings.archive, vault=""))
+    new = site.register()
+    again = dicom(new, instance=1)
+    session = {"s/1": again, "s/it's 2": dicom(new, instance=2), "t/1": again, "x/9": dicom("SIMPSON^HOMER")}
+    for relative, content in session.items():
+        site.landing_file(f"{T94}/dicom/{relative}", content)
+    site.landing_file(f"{T94}/expdata/{new}/a/b.txt", b"x")
+    assert len(site.verify()["waiting"]) == 5
+    for step in ("taken", "swept", "archived"):
+        if step == "taken":
+            Scanner(site.settings, site.new_connection, Lines(sys.stderr), retry_seconds=0.02).run_once()
+        elif step == "swept":
+            site.sweep()
+        else:
+            site.rule("archive")
+            site.sweep()
+        for checksums in (True, False):
+            assert (found := site.verify(checksums=checksums))["sound"], (step, found)
+        assert (found["waiting"], found["taken"]) == ([], [])
+    assert found["landed"] + found["set_aside"] >= 4
+    assert found["files"] >= 5
 
 
 # All of it

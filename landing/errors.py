@@ -1,0 +1,11 @@
+"""What stops the landing host, and what only postpones a file."""
+
+from __future__ import annotations
+
+
+class LandingError(Exception):
+    """The landing zone cannot be worked on at all; the message says why and what to do."""
+
+
+class NotYet(Exception):
+    """A file is not taken now, and is to be tried again; the message says why, and what a person can do."""
