@@ -115,6 +115,8 @@ class Forms:
     """A session without a request ends after so long; pages that refresh themselves do not count."""
     longest_hours: int = 12
     """Every session ends after so long."""
+    request_seconds: float = 30.0
+    """Seconds after which a page that is not there yet is given up."""
     webdav: str = ""
     """Address of the studies' collection over WebDAV (`https://host/dav`); empty: there is none."""
 
