@@ -15,7 +15,7 @@ from embedded.catalog import CREATE_METADATA, OWN, READ, WRITE
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
 from embedded.types import DataObjInp
-from microservices import codes, genquery2, query, rename, unfinished
+from microservices import codes, genquery2, query, rename, unfinished, vault
 from policy.zone import AVU, Access, Among, Condition, Either, NotFound, Registration, Stat, User, ZoneError
 
 Parameters = ParamSpec("Parameters")
@@ -114,8 +114,8 @@ class EmbeddedZone:
         return Stat(path, found["objType"] == 2, found["objSize"], found["ownerName"], found["chksum"], int(found["modifyTime"]))
 
     @_translated
-    def read(self, path: str, offset: int, length: int) -> bytes:
-        return routes.read(self.agent, path, offset, length)
+    def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
+        return routes.read(self.agent, path, offset, length, replica)
 
     @_translated
     def write(self, path: str, content: bytes) -> None:
@@ -252,6 +252,12 @@ class EmbeddedZone:
     @_translated
     def register_all(self, files: Sequence[Registration], resource: str) -> None:
         routes.ireg_bulk(self.agent, files, resource)
+
+    @_translated
+    def relocate(self, path: str, file: str, to: str) -> None:
+        self._demand_admin(path)
+        number = vault.replica_in(self.query, path, file)
+        replication.modify(self.agent.session.catalog, path, number, "DATA_PATH", to)
 
     @_translated
     def delay(self, rule: str, argument: str, every: int) -> None:

@@ -27,7 +27,7 @@ from irods.models import Collection as CollectionModel
 from irods.models import DataObject
 from irods.session import iRODSSession
 
-from microservices import bulk, client_query, client_rule, codes, genquery2, query, unfinished
+from microservices import bulk, client_query, client_rule, codes, genquery2, query, unfinished, vault
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
 from policy.zone import AVU, Access, Among, Condition, Damaged, Either, Exists, NotFound, NotPermitted, Registration, User, ZoneError
@@ -88,10 +88,11 @@ class IrodsZone(Catalog):
         with _errors("select", ", ".join(columns)):
             return [tuple(row) for row in GenQuery2(self.session).execute(text)]
 
-    def read(self, path: str, offset: int, length: int) -> bytes:
+    def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
         """Opens, seeks, reads and closes."""
         demand(path)
-        with _errors("read", path), self._any_replica(), self.session.data_objects.open(path, "r") as file:
+        which = {kw.REPL_NUM_KW: replica} if replica else {}
+        with _errors("read", path), self._any_replica(), self.session.data_objects.open(path, "r", **which) as file:
             file.seek(offset)
             return bytes(file.read(length))
 
@@ -268,6 +269,12 @@ class IrodsZone(Catalog):
             connection.send(request)
             connection.recv()
 
+    def relocate(self, path: str, file: str, to: str) -> None:
+        """As the administrator's command does it (iadmin modrepl)."""
+        which = {"objPath": path, "replNum": int(vault.replica_in(self.query, path, file))}
+        with _errors("relocate", path):
+            self.session.data_objects.modDataObjMeta(which, {_COLUMN["DATA_PATH"]: to}, **{kw.ADMIN_KW: ""})
+
     def delay(self, rule: str, argument: str, every: int) -> None:
         """Through the Python rule engine, for administrators."""
         where, text = repeated(rule, argument, every)
@@ -285,7 +292,7 @@ class IrodsZone(Catalog):
             client_rule.call(self.session, "writeLine", "serverLog", f"MrData: {message}")
 
 
-_COLUMN = {"DATA_REPL_NUM": "replNum", "DATA_REPL_STATUS": "replStatus"}
+_COLUMN = {"DATA_PATH": kw.FILE_PATH_KW, "DATA_REPL_NUM": "replNum", "DATA_REPL_STATUS": "replStatus"}
 _RENAME = {"createMode": 0, "openFlags": 0, "offset": 0, "dataSize": 0, "numThreads": 0}
 
 

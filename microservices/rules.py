@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from microservices import lifecycle_rules
+from microservices import lifecycle_rules, verify_rule
 from policy import (
     archive,
     batch,
@@ -22,6 +22,7 @@ from policy import (
     fixity,
     fixity_report,
     fixity_state,
+    in_place,
     layout,
     quarantine,
     reassign,
@@ -31,7 +32,6 @@ from policy import (
     site,
     study,
     sweep,
-    verify,
     volume,
     words,
 )
@@ -42,6 +42,8 @@ Request = Mapping[str, Any]
 Rule = Callable[[Context, Request], object]
 BACKGROUND = 10
 """Niceness of archiving and fixity."""
+TAKEN_AT_ONCE = 500
+"""Files that one call of `take_in` takes: each costs a call of the administrator's command."""
 
 
 def answer(context: Context, name: str, text: str) -> str:
@@ -89,6 +91,12 @@ def _prepare(context: Context, request: Request) -> object:
 
 def _prepared(context: Context, request: Request) -> object:
     return {"differences": site.differences(context)}
+
+
+def _take_in(context: Context, request: Request) -> object:
+    if request.get("dry_run", False):
+        return in_place.count(context)
+    return in_place.take_in(context, int(request.get("most", TAKEN_AT_ONCE)))
 
 
 def _study(context: Context, request: Request) -> object:
@@ -175,10 +183,6 @@ def _volume(context: Context, request: Request) -> object:
 def _expanded_describe(context: Context, request: Request) -> object:
     found = expanded.describe(context, request["path"])
     return {"taken": len(found.avus), "refused": list(found.faults)}
-
-
-def _verify(context: Context, request: Request) -> object:
-    return asdict(verify.verify(context, request.get("files"), checksums=bool(request.get("checksums", True))))
 
 
 def _events(context: Context, request: Request) -> object:
@@ -307,6 +311,7 @@ def _health(context: Context, request: Request) -> object:
 RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "prepare": (_service, _prepare),
     "prepared": (_service, _prepared),
+    "take_in": (_service, _take_in),
     "study": (_service, _study),
     "register": (_service, _register),
     "sweep": (_service, _sweep),
@@ -321,7 +326,7 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "experiment_reassign": (_service, _reassign),
     "experiment_take_back": (_service, _take_back),
     "expanded_describe": (_service, _expanded_describe),
-    "verify": (_service, _verify),
+    "verify": (_service, verify_rule.run),
     "events": (_service, _events),
     "events_every": (_service, _events_every),
     "events_waiting": (_service, _events_waiting),

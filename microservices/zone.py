@@ -79,14 +79,15 @@ class ServerZone(Catalog):
                 raise
             yield tuple(str(self._call("msi_genquery2_column", handle, str(i), "")[2]) for i in range(columns))
 
-    def read(self, path: str, offset: int, length: int) -> bytes:
+    def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
         """An administrator's rule reads the replica's file itself. Otherwise opens, seeks, reads and closes: callers read large pieces."""
         _demand_one_argument(path)
         demand(path)
-        if self.whoami().is_admin and (content := vault.read(self.query, path, offset, length)) is not None:
+        if self.whoami().is_admin and (content := vault.read(self.query, path, offset, length, replica)) is not None:
             return content
         with _errors("read", path):
-            opened = self._call("msiDataObjOpen", f"objPath={path}++++openFlags=O_RDONLY", 0)[1]
+            which = f"++++replNum={int(replica)}" if replica else ""
+            opened = self._call("msiDataObjOpen", f"objPath={path}++++openFlags=O_RDONLY{which}", 0)[1]
             try:
                 if offset:
                     self._call("msiDataObjLseek", opened, str(offset), "SEEK_SET", 0)
@@ -265,6 +266,11 @@ class ServerZone(Catalog):
         with _errors("register", path):
             self._call("msiPhyPathReg", path, resource, file, "null", 0)
         return path
+
+    def relocate(self, path: str, file: str, to: str) -> None:
+        """Through the administrator's command."""
+        number = vault.replica_in(self.query, path, file)
+        self._iadmin("modrepl", "logical_path", path, "replica_number", number, "DATA_PATH", to)
 
     def delay(self, rule: str, argument: str, every: int) -> None:
         """Runs as the asking user."""

@@ -48,14 +48,14 @@ def change(context: Context, experiment: Experiment, to: State, by: str = "", **
 
     An experiment that is in this state already stays as it is. Refused where the state may not follow.
     """
-    now = current(context, experiment)
-    if now is not to:
-        if to not in FOLLOWS[now]:
-            raise Refused(f"{experiment.id} is {now} and cannot become {to}; it can become {', '.join(sorted(FOLLOWS[now]))}")
+    before = current(context, experiment)
+    if before is not to:
+        if to not in FOLLOWS[before]:
+            raise Refused(f"{experiment.id} is {before} and cannot become {to}; it can become {', '.join(sorted(FOLLOWS[before]))}")
         left = f"{since(context, experiment):.0f}"
-        audit.record(context, ACT, experiment=experiment.id, study=experiment.study, by=by, before=now, after=to, **details)
-        kind = event.Kind.REINSTATED if now is State.WITHDRAWN else _EVENTS.get(to)
-        if kind and not (now is State.FINALIZED and to is State.FINISHED):  # reopened: nothing has come to an end
+        audit.record(context, ACT, experiment=experiment.id, study=experiment.study, by=by, before=before, after=to, **details)
+        kind = event.Kind.REINSTATED if before is State.WITHDRAWN else _EVENTS.get(to)
+        if kind and not (before is State.FINALIZED and to is State.FINISHED):  # reopened: nothing has come to an end
             event.emit(context, kind, experiment, once=left)
         put(context, experiment.path, to)
     changed = replace(experiment, state=to)
@@ -79,9 +79,13 @@ def current(context: Context, experiment: Experiment) -> State:
     return State(held[0])
 
 
+def now(context: Context) -> str:
+    """The time, as `StateSince` writes it."""
+    return time.strftime(_FORMAT, time.gmtime(context.now()))
+
+
 def put(context: Context, path: str, state: State) -> None:
     """Writes the AVUs of a state, whatever was there."""
-    when = time.strftime(_FORMAT, time.gmtime(context.now()))
-    new = [AVU("State", state), AVU(SINCE, when)]
+    new = [AVU("State", state), AVU(SINCE, now(context))]
     old = [avu for avu in context.zone.metadata(path) if avu.attribute in ATTRIBUTES]
     context.zone.annotate(path, add=[avu for avu in new if avu not in old], remove=[avu for avu in old if avu not in new])

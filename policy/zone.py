@@ -170,8 +170,11 @@ class Zone(Protocol):
     def stat(self, path: str) -> Stat | None:
         """None where there is nothing (or nothing that the user may see)."""
 
-    def read(self, path: str, offset: int, length: int) -> bytes:
-        """At most `length` bytes of a data object from `offset`; fewer only at its end."""
+    def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
+        """At most `length` bytes of a data object from `offset`; fewer only at its end.
+
+        Of a good replica, or of the one with the number `replica` alone.
+        """
 
     def write(self, path: str, content: bytes) -> None:
         """Creates or replaces a small data object."""
@@ -231,6 +234,9 @@ class Zone(Protocol):
 
     def register(self, file: str, path: str, resource: str) -> str:
         """Registers a file of the resource's host in place; the path where the object then is, which a policy may have changed."""
+
+    def relocate(self, path: str, file: str, to: str) -> None:
+        """Tells the catalog that the replica in the file `file` is in the file `to`, where somebody has moved it. For administrators."""
 
     def delay(self, rule: str, argument: str, every: int) -> None:
         """Schedules `rule(argument)` every `every` seconds, for ever, as the asking user."""

@@ -202,6 +202,7 @@ pep_api_proc_stat_pre = _administrators_and_servers
 
 mrdata_prepare = _rule("prepare")
 mrdata_prepared = _rule("prepared")
+mrdata_take_in = _rule("take_in")
 mrdata_study = _rule("study")
 mrdata_register = _rule("register")
 mrdata_sweep = _rule("sweep")
