@@ -49,6 +49,10 @@ class IrodsZone(Catalog):
         with suppress(OSError):  # TLS's farewell may meet an answer that nobody waits for any more
             self.session.cleanup()
 
+    def hurry(self, seconds: float) -> None:
+        """From now on the server has so long to answer; ZoneError after that, and the connection is of no use any more."""
+        self.session.connection_timeout = seconds
+
     def __enter__(self) -> IrodsZone:
         return self
 
