@@ -16,6 +16,7 @@ from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
 from embedded.types import DataObjInp
 from microservices import codes, genquery2, query, rename, unfinished, vault
+from policy.log import without_names
 from policy.zone import AVU, Access, Among, Condition, Either, NotFound, Registration, Stat, User, ZoneError
 
 Parameters = ParamSpec("Parameters")
@@ -288,4 +289,4 @@ class EmbeddedZone:
 
     def log(self, message: str) -> None:
         """A line for the server's log."""
-        self.agent.session.log(message)
+        self.agent.session.log(without_names(message))

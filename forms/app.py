@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import traceback
 from datetime import UTC, datetime
 
 from flask import Blueprint, Flask, Response, g, render_template, request
@@ -15,6 +16,7 @@ from forms.gateway import Gateway
 from forms.login import Login
 from forms.site import Site, site
 from policy.context import Refused
+from policy.log import error_text
 from policy.zone import NotFound, NotPermitted, ZoneError
 
 HEADERS = {
@@ -130,7 +132,8 @@ def _unexpected(error: Exception) -> tuple[str, int]:
 def _log(error: Exception) -> None:
     from flask import current_app
 
-    current_app.logger.error("%s %s", request.method, request.path, exc_info=error)
+    where = "".join(traceback.format_tb(error.__traceback__))
+    current_app.logger.error("%s %s: %s\n%s", request.method, request.url_rule, error_text(error), where)
 
 
 def moment(value: str | float) -> str:

@@ -52,9 +52,9 @@ class event_handler(Core):  # type: ignore[misc,unused-ignore]
         """A file that the scan saw. What raises is seen again by the next scan; what returns, only when it changes."""
         file = os.fsdecode(meta["path"])
         if "b64_path_str" in meta:
-            raise NotYet(f"{file}/: a name in this folder is not UTF-8; rename it with UTF-8 characters")
-        path = single.here().take(file, int(meta["size"]), float(meta["mtime"]))
-        logger.info("mrdata_registered", object=path)
+            raise NotYet("a name in this folder is not UTF-8; rename it with UTF-8 characters")
+        single.here().take(file, int(meta["size"]), float(meta["mtime"]))
+        logger.info("mrdata_registered")
 
     on_data_obj_modify = on_data_obj_create
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from landing.connections import Connections
 from landing.progress import Progress, Summary
 from policy import bulletin
+from policy.log import error_text
 from policy.settings import Settings
 from policy.zone import ZoneError
 
@@ -36,7 +37,9 @@ class Beat:
             bulletin.tell(zones.get(), self._settings, "landing", what)
         except (ZoneError, OSError) as error:
             if str(error) != self._error:
-                self._progress.report(f"the operator's board could not be told how the landing zone stands: {error}", alarm=False)
+                self._progress.report(
+                    f"the operator's board could not be told how the landing zone stands: {error_text(error)}", alarm=False
+                )
             self._error = str(error)
         else:
             self._error = ""

@@ -76,8 +76,8 @@ class Intake:
         self._batches: dict[str, _Batch] = {}
         self._number = 0
         self._lock = threading.Lock()
-        self.reports: list[str] = []
-        """What a person should know, paths escaped by who prints them."""
+        self.reports: list[tuple[str, str]] = []
+        """What a person should know of files of the landing zone: of which, and what. Whoever prints a path escapes it."""
 
     def check(self) -> None:
         """Makes the intake, and sees that it serves. Raises LandingError with what to do."""
@@ -179,7 +179,7 @@ class Intake:
                     taken = self._file_of_tree(batch, f"{where}/{one}", f"{name}/{below}", f"{tree}/{below}")
                 except OSError as error:
                     batch.broken = True
-                    self.reports.append(f"{tree}/{below}: {told(error)}")
+                    self.reports.append((f"{tree}/{below}", told(error)))
                     continue
                 found += [taken] if taken else []
         return found
@@ -215,9 +215,9 @@ class Intake:
                 if exchange.move(file, own, folder=folder):
                     return
         except OSError as error:
-            self.reports.append(f"{relative}: is no data, and could not be put back: {told(error)}; it is {file}")
+            self.reports.append((relative, f"is no data, and could not be put back: {told(error)}; it stays in the intake"))
             return
-        self.reports.append(f"{relative}: is no data, and its place is taken meanwhile; it is {file}")
+        self.reports.append((relative, "is no data, and its place is taken meanwhile; it stays in the intake"))
 
     # Batches
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Collection
 from enum import StrEnum
 
 from microservices.catalog import unfindable
+from policy.layout import Branch
 
 LONGEST_PATH = 1087
 """Bytes of a logical or physical path: MAX_NAME_LEN of rodsDef.h, without its closing zero."""
@@ -104,6 +106,16 @@ def folder_key(text: str) -> str:
 def told(error: OSError) -> str:
     """What the operating system says of an error, without the path."""
     return error.strerror or str(error)
+
+
+def place(path: str, scanners: Collection[str]) -> str:
+    """What a log says of a file of the landing zone: in which branch of which scanner it is, and no name that somebody gave it.
+
+    >>> place("94T/dicom/SIMPSON/1.dcm", ["94T"]), place("SIMPSON/dicom/1.dcm", ["94T"])
+    ('a file in 94T/dicom', 'a file')
+    """
+    scanner, branch = (*path.split("/", 2), "")[:2]
+    return f"a file in {scanner}/{branch}" if scanner in scanners and branch in set(Branch) else "a file"
 
 
 def shown(path: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from landing.names import shown
+from landing.names import place, shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -53,7 +53,10 @@ class Summary:
 
 
 class Progress(Protocol):
-    """Who wants to know. `file` is relative to the landing folder and may hold any character; `message` is safe to print."""
+    """Who wants to know. `file` is relative to the landing folder and may hold any character; `message` is safe to print.
+
+    What goes into a log names no file: names may be people's. A terminal shows them.
+    """
 
     def looked(self, ready: int, waiting: int) -> None:
         """After each look: so many files will be registered now, so many later."""
@@ -64,8 +67,11 @@ class Progress(Protocol):
     def already(self, files: int) -> None:
         """So many files turned out to be archived already, with the same bytes."""
 
-    def report(self, message: str, *, alarm: bool) -> None:
-        """Something that a person should know; with `alarm`, should do something about."""
+    def report(self, message: str, *, alarm: bool, file: str = "", detail: str = "") -> None:
+        """Something that a person should know; with `alarm`, should do something about.
+
+        `file`: what it is about. `detail`: more, which may name files too; neither goes into a log.
+        """
 
     def close(self) -> None: ...
 
@@ -73,10 +79,9 @@ class Progress(Protocol):
 class Lines:
     """Log lines: one for each report, and one for each look that registered something."""
 
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
+    def __init__(self, stream: IO[str], scanners: Collection[str] = ()) -> None:
+        self._stream, self._scanners = stream, scanners
         self._files = self._bytes = self._already = 0
-        self._last = ""
 
     def looked(self, ready: int, waiting: int) -> None:
         self._registered()
@@ -84,13 +89,13 @@ class Lines:
             self._line(f"{ready} files complete, {waiting} waiting")
 
     def registered(self, file: str, path: str, size: int) -> None:
-        self._files, self._bytes, self._last = self._files + 1, self._bytes + size, file
+        self._files, self._bytes = self._files + 1, self._bytes + size
 
     def already(self, files: int) -> None:
         self._already += files
 
-    def report(self, message: str, *, alarm: bool) -> None:
-        self._line(("ALARM " if alarm else "") + message)
+    def report(self, message: str, *, alarm: bool, file: str = "", detail: str = "") -> None:
+        self._line(("ALARM " if alarm else "") + (f"{place(file, self._scanners)}: " if file else "") + message)
 
     def close(self) -> None:
         self._registered()
@@ -100,7 +105,7 @@ class Lines:
             self._line(f"{self._already} files are archived already, with the same bytes")
             self._already = 0
         if self._files:
-            self._line(f"registered {self._files} files, {_size(self._bytes)}, the last {shown(self._last)}")
+            self._line(f"registered {self._files} files, {_size(self._bytes)}")
             self._files = self._bytes = 0
 
     def _line(self, text: str) -> None:
@@ -130,7 +135,8 @@ class Bar:
     def already(self, files: int) -> None:
         self._advance(files)
 
-    def report(self, message: str, *, alarm: bool) -> None:
+    def report(self, message: str, *, alarm: bool, file: str = "", detail: str = "") -> None:
+        message = (f"{shown(file)}: " if file else "") + message + (f": {shown(detail)}" if detail else "")
         self._bar.console.print(message, style="bold red" if alarm else "yellow", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
@@ -141,10 +147,10 @@ class Bar:
         self._bar.update(self._task, completed=self._done)
 
 
-def progress_to(stream: IO[str] | None = None) -> Progress:
-    """A bar when the stream (default: standard error) is a terminal, else lines. Close it at the end."""
+def progress_to(stream: IO[str] | None = None, scanners: Collection[str] = ()) -> Progress:
+    """A bar when the stream (default: standard error) is a terminal, else lines, which name these scanners. Close it at the end."""
     stream = stream or sys.stderr
-    return Bar(stream) if stream.isatty() else Lines(stream)
+    return Bar(stream) if stream.isatty() else Lines(stream, scanners)
 
 
 def _size(count: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from landing.connections import answers, call
 from landing.vault import Owned
 from policy.batch import Outcome
+from policy.log import error_text
 from policy.settings import Settings
 from policy.zone import Client, Registration, ZoneError
 
@@ -18,13 +19,14 @@ class Lost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a file: `path` is its object; without an outcome it failed, for what `error` says."""
+    """What became of a file: `path` is its object. Without an outcome it failed: `fault` for a log, `error` for a person."""
 
     owned: Owned
     outcome: Outcome | None
     path: str = ""
     kind: str = ""
     error: str = ""
+    fault: str = ""
 
 
 def register(zone: Client, settings: Settings, owned: Sequence[Owned], resource: str, *, resumed: bool) -> list[Result]:
@@ -47,7 +49,7 @@ def _singly(zone: Client, settings: Settings, one: Owned, resource: str) -> list
     except ZoneError as error:
         if not answers(zone, settings):
             raise Lost(str(error)) from error
-        return [Result(one, None, error=str(error))]
+        return [Result(one, None, error=str(error), fault=error_text(error))]
 
 
 def _register(zone: Client, settings: Settings, owned: Sequence[Owned], resource: str, *, resumed: bool) -> list[Result]:

@@ -17,7 +17,7 @@ from landing.connections import Connections
 from landing.errors import LandingError, NotYet
 from landing.intake import Taken
 from landing.mailbox import QUIET, STALE_SECONDS, TREE, Look, Mailbox, Ready
-from landing.names import ADVICE, Reason, shown, told
+from landing.names import ADVICE, Reason, told
 from landing.progress import Progress, Summary
 from landing.work import Work, Worker
 from policy.settings import Settings
@@ -201,13 +201,14 @@ class Scanner:
     def _report_intake(self) -> None:
         while self._intake.reports:
             self._alarms += 1
-            self._progress.report(shown(self._intake.reports.pop(0)), alarm=True)
+            file, message = self._intake.reports.pop(0)
+            self._progress.report(message, alarm=True, file=file)
 
     def _note_problems(self, problems: dict[str, Reason], details: dict[str, str]) -> None:
         for path, reason in problems.items():
             if self._problems.get(path) != reason:
                 detail = f" ({details[path]})" if path in details else ""
-                self._progress.report(f"{shown(path or self._mailbox.folder)}: {reason}{detail}; {ADVICE[reason]}", alarm=False)
+                self._progress.report(f"{reason}{detail}; {ADVICE[reason]}", alarm=False, file=path or self._mailbox.folder)
         self._problems = problems
 
 

@@ -15,7 +15,7 @@ from landing.connections import Connections
 from landing.errors import NotYet
 from landing.intake import Taken
 from landing.mailbox import Ready, has_end, trees_of, why_not
-from landing.names import ADVICE, Reason, is_leftover, is_temporary, shown, told
+from landing.names import ADVICE, Reason, is_leftover, is_temporary, place, told
 from landing.signature import Signature
 from landing.tree import tree_of
 from landing.work import Worker
@@ -45,7 +45,7 @@ class _Told:
     def registered(self, file: str, path: str, size: int) -> None:
         self.path = path
 
-    def report(self, message: str, *, alarm: bool) -> None:
+    def report(self, message: str, *, alarm: bool, file: str = "", detail: str = "") -> None:
         self.message = message
 
 
@@ -75,9 +75,9 @@ class Single:
         tree = tree_of(relative)
         if tree:
             if is_leftover(os.path.basename(relative)):
-                raise _refused(relative, Reason.TEMPORARY)
+                raise self._refused(relative, Reason.TEMPORARY)
             if not self._trees.released(tree, clock):
-                raise NotYet(f"{shown(relative)}: waits for the rest of its tree")
+                raise NotYet(f"{self._place(relative)}: waits for the rest of its tree")
             ready = Ready(tree, None)
         else:
             ready = Ready(relative, self._complete(relative, size, mtime, clock))
@@ -89,7 +89,7 @@ class Single:
         try:
             return self._worker.intake.clock()
         except OSError as error:
-            raise NotYet(f"{self._folder}: {told(error)}") from error
+            raise NotYet(f"the landing folder: {told(error)}") from error
 
     def _run(self, taken: list[Taken]) -> None:
         self._worker.add(taken)
@@ -109,9 +109,9 @@ class Single:
         parts = relative.split("/")
         is_known = not self._settings.scanners or parts[0] in self._settings.scanners
         if layout.landed(self._settings, f"{layout.landing(self._settings)}/{relative}") is None or not is_known:
-            raise _refused(relative, Reason.PLACE)
+            raise self._refused(relative, Reason.PLACE)
         if any(is_temporary(part) for part in parts) and not tree_of(relative):
-            raise _refused(relative, Reason.TEMPORARY)
+            raise self._refused(relative, Reason.TEMPORARY)
         return relative
 
     def _complete(self, relative: str, size: int, mtime: float, clock: int) -> Signature:
@@ -119,19 +119,26 @@ class Single:
         try:
             status = os.lstat(f"{self._folder}/{relative}")
             if reason := why_not(relative, status, self._settings):
-                raise _refused(relative, reason)
+                raise self._refused(relative, reason)
             still = (clock - status.st_ctime_ns) / 1e9
             is_same = status.st_size == size and abs(status.st_mtime - mtime) < 1e-3
             if not is_same or still < self._settings.landing.quiet_seconds:
                 quiet = f"{self._settings.landing.quiet_seconds:g} s"
-                raise NotYet(f"{shown(relative)}: still changing, or has not stood still for {quiet}")
+                raise NotYet(f"{self._place(relative)}: still changing, or has not stood still for {quiet}")
             if still < self._settings.landing.incomplete_seconds and not has_end(self._folder, relative):
-                raise NotYet(f"{shown(relative)}: waits for its end")
+                raise NotYet(f"{self._place(relative)}: waits for its end")
         except FileNotFoundError as error:
-            raise NotYet(f"{shown(relative)}: is gone, or taken already") from error
+            raise NotYet(f"{self._place(relative)}: is gone, or taken already") from error
         except OSError as error:
-            raise _refused(relative, Reason.UNREADABLE, told(error)) from error
+            raise self._refused(relative, Reason.UNREADABLE, told(error)) from error
         return Signature.of(status)
+
+    def _refused(self, relative: str, reason: Reason, detail: str = "") -> NotYet:
+        return NotYet(f"{self._place(relative)}: {reason}{f' ({detail})' if detail else ''}; {ADVICE[reason]}")
+
+    def _place(self, relative: str) -> str:
+        """What is said of a file: workers log it."""
+        return place(relative, self._settings.scanners)
 
 
 @cache
@@ -142,7 +149,3 @@ def here() -> Single:
 
     settings = load_settings(os.environ.get("MRDATA_SETTINGS", "/etc/irods/mrdata.yaml"))
     return Single(settings, lambda: IrodsZone(open_session()))
-
-
-def _refused(relative: str, reason: Reason, detail: str = "") -> NotYet:
-    return NotYet(f"{shown(relative)}: {reason}{f' ({shown(detail)})' if detail else ''}; {ADVICE[reason]}")

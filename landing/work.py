@@ -14,13 +14,13 @@ from landing.connections import LONGEST_PAUSE, Connections, call
 from landing.errors import NotYet
 from landing.intake import DONE, Intake, Taken, mark_done
 from landing.mailbox import GROWING
-from landing.names import shown, told
 from landing.progress import Progress
 from landing.registration import Lost, Result, register
 from landing.signature import Signature
 from landing.vault import LARGE, Owned, Vault
 from policy.batch import Outcome
 from policy.layout import LANDED
+from policy.log import error_text
 from policy.settings import Settings
 from policy.zone import Condition, ZoneError
 
@@ -105,7 +105,7 @@ class Worker:
         try:
             status = os.lstat(work.taken.file)
         except OSError as error:
-            self._fail(work, told(error))
+            self._fail(work, error_text(error))
             return False
         signature = Signature.of(status)
         if not stat.S_ISREG(status.st_mode):
@@ -147,24 +147,24 @@ class Worker:
         except NotYet as error:
             self._wait(work, str(error))
         except OSError as error:
-            self._fail(work, told(error))
+            self._fail(work, error_text(error))
 
     def _postpone(self, ready: Sequence[Work], error: Exception) -> None:
         """The zone does not answer, or the disk failed: nothing is known of these, and they are asked about again."""
         is_lost = not (isinstance(error, OSError) and error.errno) or isinstance(error, ConnectionError)
         if is_lost:
             with self._lock:
-                self._zones.lose(shown(str(error)))
+                self._zones.lose(error_text(error))
             self._progress.report(f"the zone does not answer, next try in {self._zones.pause:.0f} s: {self._zones.error}", alarm=False)
         for work in ready:
             work.running = False
             if not is_lost:
-                self._fail(work, str(error))
+                self._fail(work, error_text(error))
 
     def _settle(self, work: Work, result: Result) -> None:
         work.running = False
         if result.outcome is None:
-            self._fail(work, result.error)
+            self._fail(work, result.fault, result.error)
             return
         taken, owned = work.taken, result.owned
         if result.outcome is Outcome.SAME:
@@ -186,17 +186,18 @@ class Worker:
             self._progress.registered(taken.landing_path, result.path, owned.size)
         self.intake.settle(taken)
 
-    def _fail(self, work: Work, detail: str) -> None:
+    def _fail(self, work: Work, fault: str, detail: str = "") -> None:
         work.running = False
         work.tries += 1
         work.failed = True
         delay = min(LONGEST_PAUSE, self._retry * 2.0 ** (work.tries - 1))
         work.due = time.monotonic() + delay
-        self._progress.report(f"{shown(work.taken.landing_path)}: failed, next try in {delay:.0f} s: {shown(detail)}", alarm=False)
+        said = f"failed ({fault}), next try in {delay:.0f} s"
+        self._progress.report(said, alarm=False, file=work.taken.landing_path, detail=detail)
 
     def _wait(self, work: Work, why: str) -> None:
         if why and work.note != GROWING:
-            self._progress.report(f"{shown(work.taken.landing_path)}: {why}; it waits in the intake until it stands still", alarm=False)
+            self._progress.report(f"{why}; it waits in the intake until it stands still", alarm=False, file=work.taken.landing_path)
         work.note, work.running, work.failed = GROWING, False, False
         work.tries += bool(why)
         work.due = time.monotonic() + self._settings.landing.quiet_seconds
@@ -216,7 +217,7 @@ class Worker:
                 if f"{path}/".startswith(f"{self._settings.home}/studies/"):
                     call(zone, self._settings, "mrdata_describe", path=path)
         except (ZoneError, OSError) as error:
-            self._zones.lose(shown(str(error)))
+            self._zones.lose(error_text(error))
             return []
         left = [path for path in self.intake.files(batch) if path not in registered]
         found = [taken for path in left if (taken := self.intake.take_over(batch, path))]
@@ -252,7 +253,7 @@ class Worker:
         try:
             call(self._zones.get(), self._settings, "mrdata_volume", counts=counts)
         except (ZoneError, OSError) as error:
-            self._progress.report(f"how much was archived could not be told: {shown(str(error))}", alarm=False)
+            self._progress.report(f"how much was archived could not be told: {error_text(error)}", alarm=False)
 
 
 __all__ = ["DONE", "Counts", "Work", "Worker"]

@@ -6,6 +6,9 @@ rule engine hands over.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from microservices import bulk
@@ -14,6 +17,7 @@ from microservices.settings import load_settings
 from microservices.zone import ServerZone
 from policy import batch, birth, sweep
 from policy.context import Context, Memory
+from policy.log import error_text
 
 LOCAL_ADMIN = 5
 """`authFlag` of a rodsadmin of this zone; one of another zone has 4 (lib/core/include/irods/rodsUser.h)."""
@@ -53,7 +57,8 @@ class Agent:
         """
         if rei.uoic.authInfo.authFlag < LOCAL_ADMIN:
             return bool(rei.uoip.authInfo.authFlag >= LOCAL_ADMIN)
-        return batch.may_register(self.context(callback, rei), _files(rule_args[2]))
+        with _nameless():
+            return batch.may_register(self.context(callback, rei), _files(rule_args[2]))
 
     def registered_all(self, rule_args: Any, callback: Any, rei: Any) -> None:  # noqa: ANN401
         """After a batch was registered: describes what was decided."""
@@ -74,11 +79,25 @@ class Agent:
         """Calls the rule `name` of `microservices.rules` with the JSON of the first argument; the second becomes its JSON answer."""
         from microservices import rules
 
-        rule_args[1] = rules.answer(self.context(callback, rei), name, str(rule_args[0]))
+        with _nameless():
+            rule_args[1] = rules.answer(self.context(callback, rei), name, str(rule_args[0]))
 
     def _trusts(self, rei: Any) -> bool:  # noqa: ANN401
         user = rei.uoic
         return user.authInfo.authFlag >= LOCAL_ADMIN and str(user.userName) in self.settings.trusted
+
+
+@contextmanager
+def _nameless() -> Iterator[None]:
+    """The rule engine logs an error with its traceback and its text, which may hold the name of a file: without the text."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again
+        import traceback
+
+        code = re.search(r"\[iRods__Error__Code:-?\d+\]", str(error))
+        where = "".join(traceback.format_tb(error.__traceback__))
+        raise RuntimeError(f"{code[0] if code else ''} {error_text(error)} (text left out)\n{where}") from None
 
 
 def _files(rows: Any) -> dict[str, str]:  # noqa: ANN401 - a GenQueryOut

@@ -30,6 +30,7 @@ from irods.session import iRODSSession
 from microservices import bulk, client_query, client_rule, codes, genquery2, query, unfinished, vault
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
+from policy.log import without_names
 from policy.zone import AVU, Access, Among, Condition, Damaged, Either, Exists, NotFound, NotPermitted, Registration, User, ZoneError
 
 _RENAME_OBJECT, _RENAME_COLLECTION = 11, 12
@@ -289,7 +290,7 @@ class IrodsZone(Catalog):
     def log(self, message: str) -> None:
         """Into the server's log, marked as MrData's; for administrators."""
         with _errors("write to", "the server's log"):
-            client_rule.call(self.session, "writeLine", "serverLog", f"MrData: {message}")
+            client_rule.call(self.session, "writeLine", "serverLog", f"MrData: {without_names(message)}")
 
 
 _COLUMN = {"DATA_PATH": kw.FILE_PATH_KW, "DATA_REPL_NUM": "replNum", "DATA_REPL_STATUS": "replStatus"}

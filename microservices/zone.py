@@ -16,6 +16,7 @@ from typing import Any
 from microservices import codes, genquery2, query, unfinished, vault
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
+from policy.log import without_names
 from policy.settings import Settings
 from policy.zone import AVU, Access, Among, Condition, Either, Exists, NotFound, Stat, User, ZoneError
 
@@ -285,7 +286,7 @@ class ServerZone(Catalog):
 
     def log(self, message: str) -> None:
         """Into the server's log, marked as MrData's."""
-        self._call("writeLine", "serverLog", f"MrData: {message}")
+        self._call("writeLine", "serverLog", f"MrData: {without_names(message)}")
 
     def _call(self, microservice: str, *arguments: object) -> Any:  # noqa: ANN401 - str, int or a struct of irods_types
         reply = getattr(self._callback, microservice)(*arguments)

@@ -213,18 +213,26 @@ def find(conditions: tuple[str, ...], user: str, as_json: bool) -> None:
 @USER
 @JSON
 def get(path: str, target: Path, user: str, as_json: bool) -> None:
-    """Downloads an object, or a collection with all below it, into TARGET; nothing is overwritten."""
+    """Downloads an object, or a collection with all below it, into TARGET, and compares every file with its checksum.
+
+    Nothing is overwritten. Called again, it goes on where it was interrupted, and leaves what is there and equal.
+    """
+    from mrdata.download import download
+
+    files, faults = [], 0
     with opened(user) as zone:
-        try:
-            files = []
-            for file in listing.download(zone, path, target):
-                files.append(str(file))
-                if not as_json:
-                    click.echo(file)
-        except FileExistsError as error:
-            fail(f"{error.filename}: is there already, and nothing is overwritten; give another TARGET")
+        for copy in download(zone, path, target):
+            if copy.fault:
+                faults += 1
+                click.echo(f"mrdata: error: {copy.fault}", err=True)
+                continue
+            files.append(str(copy.file))
+            note = "" if copy.is_compared else "  (the catalog has no checksum of it: only its size was compared)"
+            if not as_json:
+                click.echo(f"{copy.file}{'  (was there)' if copy.was_there else ''}{note}")
     if as_json:
         show(files, True)
+    sys.exit(1 if faults else 0)
 
 
 @cli.command()

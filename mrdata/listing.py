@@ -1,4 +1,4 @@
-"""What `mrdata ls`, `meta`, `find`, `put` and `get` do over a zone."""
+"""What `mrdata ls`, `meta`, `find` and `put` do over a zone."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import NamedTuple
 
 from policy.layout import parent
 from policy.zone import AVU, Client, Condition, NotFound, Zone
-
-PIECE = 4 << 20
-"""Bytes read at once in a download."""
 
 
 class Entry(NamedTuple):
@@ -75,22 +72,6 @@ def upload(zone: Client, files: Iterable[Path], collection: str) -> Iterator[str
                 zone.make_collection(parent(path))
             zone.put(str(source), path)
             yield path
-
-
-def download(zone: Zone, path: str, target: Path) -> Iterator[Path]:
-    """Gets an object, or a collection with all below it. FileExistsError where a file is there already."""
-    base = parent(path)
-    for entry in entries(zone, path, recursive=True):
-        file = target / entry.path.removeprefix(base + "/") if target.is_dir() or entry.path != path else target
-        if entry.is_collection:
-            continue
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with open(file, "xb") as out:
-            offset = 0
-            while piece := zone.read(entry.path, offset, PIECE):
-                out.write(piece)
-                offset += len(piece)
-        yield file
 
 
 def table(avus: Iterable[AVU]) -> str:

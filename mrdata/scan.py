@@ -18,8 +18,8 @@ def scan(landing_zone: Path | None, *, once: bool, user: str) -> Summary:
     if landing_zone is not None:
         site = replace(site, landing=replace(site.landing, folder=str(landing_zone.resolve())))
     if once:
-        return scanner.run_once(site, lambda: connect(user), progress_to())
+        return scanner.run_once(site, lambda: connect(user), progress_to(scanners=site.scanners))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    return scanner.watch(site, lambda: connect(user), progress_to(), stop)
+    return scanner.watch(site, lambda: connect(user), progress_to(scanners=site.scanners), stop)

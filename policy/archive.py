@@ -15,6 +15,7 @@ from contextlib import suppress
 from policy import birth, copies, durability, expanded, layout, origin, placement_check, sources, unfinished, withdrawn
 from policy.context import Context
 from policy.experiment import State
+from policy.log import error_text, object_text
 from policy.volume import Tally
 from policy.zone import GOOD, Condition, NotFound, ZoneError, data_object
 
@@ -68,7 +69,7 @@ def archive_object(context: Context, path: str) -> str:
         checked = placement_check.check(context, path, _number(context, path))
         if checked and checked.landed and checked.verdict:
             placement_check.carry_out(context, path, checked.header, checked.experiment, checked.landed, checked.verdict)
-            zone.log(f"{path} was quarantined when it was archived: {checked.verdict.reason}: {checked.verdict.detail}")
+            zone.log(f"{object_text(zone, path)} was quarantined when it was archived: {checked.verdict.reason}")
             return "quarantined"
         _describe(context, path, checked)
         for source in _resources(context, path) - set(resources(context)):
@@ -76,10 +77,10 @@ def archive_object(context: Context, path: str) -> str:
     except NotFound as error:
         if zone.stat(path) is None:
             return "gone"
-        zone.log(f"archiving {path} failed: {error}")
+        zone.log(f"archiving {object_text(zone, path)} failed: {error_text(error)}")
         return "failed"
     except ZoneError as error:
-        zone.log(f"archiving {path} failed: {error}")
+        zone.log(f"archiving {object_text(zone, path)} failed: {error_text(error)}")
         return "failed"
     return "archived"
 

@@ -15,6 +15,7 @@ from policy import layout, mixed_use, scan_day
 from policy.context import Context, Refused
 from policy.experiment import Experiment, State
 from policy.history import History
+from policy.log import error_text
 from policy.mixed_use import StudyFile, SubjectFile
 from policy.registry import Registry
 from policy.zone import AVU, Condition, ZoneError
@@ -82,7 +83,7 @@ def look_up(context: Context, history: History) -> int:
                 written += _put_as_of(context, history, path, held, day)
                 scan_day.done(context, path)
         except ZoneError as error:
-            context.zone.log(f"Castellum: what was known at a late scan could not be put, and will be tried again: {error}")
+            context.zone.log(f"Castellum: what was known at a late scan could not be put, and will be tried again: {error_text(error)}")
     return written
 
 

@@ -15,6 +15,7 @@ from policy.context import Context, Decided
 from policy.ingest import Placement, decide
 from policy.landed_again import Landing
 from policy.layout import Landed
+from policy.log import error_text
 from policy.objects import read_file
 from policy.origin import Origin
 from policy.registry import Registry
@@ -106,13 +107,9 @@ def _placement(context: Context, file: str, owned: Owned) -> Placement | None:
     try:
         decision = decide(read_file(context, file, owned.size), landed, Registry(context), context.settings)
     except (OSError, ZoneError) as error:
-        context.zone.log(f"a file of a batch could not be read, and rests in landing: {_told(error)}")
+        context.zone.log(f"a file of a batch could not be read, and rests in landing: {error_text(error)}")
         return None
     return decision if isinstance(decision, Placement) else None
-
-
-def _told(error: OSError | ZoneError) -> str:
-    return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
 
 
 def _resting(context: Context, batch: str, folder: str, file: Owned) -> Answer:

@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 
 from policy import audit, event, review
 from policy.context import Context, Refused
+from policy.log import error_text
 from policy.settings import Hook
 from policy.zone import AVU, Condition, NotFound, ZoneError
 
@@ -223,4 +224,4 @@ def _report(context: Context, sent: _Sent, tries: int) -> None:
     try:
         review.open_review(context, "hook", f"{found.hook} {sent.name}", text)
     except ZoneError as error:
-        context.zone.log(f"{text} The review could not be opened: {error}")
+        context.zone.log(f"{text} The review could not be opened: {error_text(error)}")

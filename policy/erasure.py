@@ -10,6 +10,7 @@ import json
 
 from policy import audit, below, erased, event, follow, landing_files, layout, mentions, origin, retention, review, withdrawn
 from policy.context import Context
+from policy.log import error_text
 from policy.origin import Origin
 from policy.withdrawn import Phase, Record
 from policy.zone import AVU, Access, Condition, ZoneError
@@ -114,7 +115,7 @@ def forget_events(context: Context) -> None:
             try:
                 _forget_events(context, base)
             except ZoneError as error:
-                context.zone.log(f"the earlier events in {base} could not be erased: {error}")
+                context.zone.log(f"the earlier events in {base} could not be erased: {error_text(error)}")
 
 
 def has_receipt(context: Context, key: str) -> bool:

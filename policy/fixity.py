@@ -15,6 +15,7 @@ from dataclasses import asdict
 from policy import audit, drill, fixity_report, fixity_state, forecast, layout, replicas, review
 from policy.context import Context, Refused
 from policy.fixity_state import DAY, FAULT, VERIFIED, State
+from policy.log import error_text, object_text
 from policy.replicas import Finding, Outcome
 from policy.zone import AVU, Condition, NotFound, ZoneError
 
@@ -79,13 +80,14 @@ def check(context: Context, path: str) -> dict[str, object]:
 def status(context: Context) -> dict[str, object]:
     """How it stands, for people and for monitors; cheap."""
     state = fixity_state.load(context)
-    faults = [(f"{row[0]}/{row[1]}", row[2]) for row in _faults(context)]
-    return {**asdict(state), "faults": dict(faults)}
+    return {**asdict(state), "faults": faults(context)}
 
 
-def _faults(context: Context) -> list[tuple[str, ...]]:
+def faults(context: Context) -> dict[str, str]:
+    """Objects of the archive and of quarantine that are damaged -> how. Elsewhere anybody may set AVUs, also in landing."""
     rows = context.zone.query(["COLL_NAME", "DATA_NAME", "META_DATA_ATTR_VALUE"], Condition("META_DATA_ATTR_NAME", "=", FAULT))
-    return [row for row in rows if row[0].startswith(context.settings.home + "/")]
+    roots = (f"{layout.studies(context.settings)}/", f"{layout.quarantine(context.settings)}/")
+    return {f"{collection}/{name}": text for collection, name, text in rows if collection.startswith(roots)}
 
 
 def _verify_due(context: Context, state: State, ends: float) -> Counter[str]:
@@ -141,12 +143,12 @@ def _due(context: Context) -> Iterator[str]:
         ["META_COLL_ATTR_VALUE", "COLL_NAME"],
         Condition("META_COLL_ATTR_NAME", "=", VERIFIED),
         Condition("META_COLL_ATTR_VALUE", "<=", rested),
-        Condition("COLL_NAME", "like", context.settings.home + "/%"),
+        Condition("COLL_NAME", "like", layout.studies(context.settings) + "/%"),
         order="META_COLL_ATTR_VALUE",
         limit=LOOKS,
     )
     for _, collection in rows:
-        if collection.startswith(context.settings.home + "/"):
+        if collection.startswith(layout.studies(context.settings) + "/"):
             yield collection
 
 
@@ -174,7 +176,7 @@ def _date(context: Context, collection: str) -> None:
         old = [avu for avu in context.zone.metadata(collection) if avu.attribute == VERIFIED and avu != new]
         context.zone.annotate(collection, add=[new], remove=old)
     except NotFound as error:
-        context.zone.log(f"fixity: {collection} is gone: {error}")
+        context.zone.log(f"fixity: a collection is gone: {error_text(error)}")
 
 
 def _date_of(seconds: float) -> str:
@@ -195,13 +197,13 @@ def _count(context: Context, state: State, findings: list[Finding], done: Counte
         year.read += finding.read
         if finding.outcome in (*_BAD, Outcome.FAILED):
             setattr(year, finding.outcome, getattr(year, finding.outcome) + 1)
-            context.zone.log(f"fixity: {finding.path}: {finding.outcome}: {finding.text}")
+            context.zone.log(f"fixity: {object_text(context.zone, finding.path)}: {finding.outcome}")
     if bad := [finding for finding in findings if finding.outcome in _BAD]:
         _tell(context, bad)
     if findings:
-        faults = {f"{row[0]}/{row[1]}" for row in _faults(context)}
+        known = faults(context)
         for finding in findings:
-            if finding.outcome is Outcome.SOUND and finding.path in faults:
+            if finding.outcome is Outcome.SOUND and finding.path in known:
                 _mark(context, finding)
 
 
@@ -231,7 +233,7 @@ def _mark(context: Context, finding: Finding) -> None:
         new = [AVU(FAULT, finding.outcome)] if finding.outcome in (Outcome.DAMAGED, Outcome.LOST) else []
         context.zone.annotate(finding.path, add=new, remove=[avu for avu in old if avu not in new])
     except ZoneError as error:
-        context.zone.log(f"fixity: {finding.path} could not be marked: {error}")
+        context.zone.log(f"fixity: {object_text(context.zone, finding.path)} could not be marked: {error_text(error)}")
 
 
 def drill_now(

@@ -13,6 +13,7 @@ from policy import as_scanned, erased, layout, mixed_use, review, study, vanishe
 from policy.context import Context
 from policy.experiment import State
 from policy.history import History
+from policy.log import error_text
 from policy.mixed_use import StudyFile, SubjectFile
 from policy.snapshot import SeenStudy
 from policy.zone import AVU, Condition, ZoneError
@@ -58,7 +59,7 @@ def catch_up(context: Context, history: History, *, everything: bool = False) ->
             done.still_exported += follower.still_exported
         except ZoneError as error:
             done.failed += 1
-            context.zone.log(f"Castellum: study {study_id} could not be brought up to date, and will be tried again: {error}")
+            context.zone.log(f"Castellum: study {study_id} could not be brought up to date, and will be tried again: {error_text(error)}")
     if head != shown and not done.failed:
         path = layout.studies(context.settings)
         context.zone.annotate(path, add=[AVU(COMMIT, head)], remove=[AVU(COMMIT, shown)] if shown else [])

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from policy import below, erasure, finalize, layout, retention, state, withdrawal, withdrawn
 from policy.context import Context, Refused
 from policy.experiment import Experiment, State
+from policy.log import error_text
 from policy.registry import Registry
 from policy.zone import Condition, ZoneError
 
@@ -25,7 +26,7 @@ def run(context: Context) -> Counter[str]:
         try:
             counts[withdrawal.go_on(context, experiment_id)] += 1
         except (Refused, ZoneError) as error:
-            context.zone.log(f"the withdrawal of {experiment_id} could not go on: {error}")
+            context.zone.log(f"the withdrawal of {experiment_id} could not go on: {error_text(error)}")
             counts["failed"] += 1
     erasure.forget_events(context)
     counts["notices"] += retention.notices(context)
@@ -37,7 +38,7 @@ def _each(context: Context, counts: Counter[str], experiments: list[Experiment],
         try:
             counts[step(context, experiment)] += 1
         except (Refused, ZoneError) as error:
-            context.zone.log(f"{experiment.id} is {experiment.state}, and could not go on: {error}")
+            context.zone.log(f"{experiment.id} is {experiment.state}, and could not go on: {error_text(error)}")
             counts["failed"] += 1
     del counts[""]
 

@@ -11,10 +11,11 @@ import time
 from collections import Counter, defaultdict
 from datetime import date, timedelta
 
-from policy import browse, bulletin, delivery, fixity_state, layout, quarantine, schedule, volume
+from policy import browse, bulletin, delivery, fixity, fixity_state, layout, quarantine, schedule, volume
 from policy.board import HOUR, MINUTE, Board, Disk, Scanner, problems
 from policy.context import Context
 from policy.experiment import Experiment, State
+from policy.ingest import Reason
 from policy.layout import DataType
 from policy.zone import Condition, Either
 
@@ -87,7 +88,9 @@ def _landing(context: Context, board: Board, scanners: dict[str, Scanner]) -> No
     below = Condition("COLL_NAME", "like", root + "/%")
     rows = context.zone.query(columns, below, Condition("META_DATA_ATTR_NAME", "=", quarantine.ON_HOLD[2]))
     # What follows the colon may name a file; the reason before it is one of `policy.ingest.Reason`.
-    board.held = dict(Counter(value.split(":")[0] for _, _, value in rows))
+    # Whoever put the object there may have set another one.
+    reasons = (value.partition(":")[0] for _, _, value in rows)
+    board.held = dict(Counter(reason if reason in set(Reason) else "unknown" for reason in reasons))
     counted = context.zone.select(["COLL_NAME", "count(DATA_ID)"], below, limit=_MANY)
     for name, scanner in scanners.items():
         scanner.files = int(told.get("files", {}).get(name, 0))
@@ -145,14 +148,12 @@ def _count_named(context: Context, collection: str, pattern: str) -> int:
 
 def _fixity(context: Context, board: Board) -> None:
     state = fixity_state.load(context)
-    faults = context.zone.query(["COLL_NAME", "DATA_NAME"], Condition("META_DATA_ATTR_NAME", "=", fixity_state.FAULT))
-    home = context.settings.home + "/"
     board.fixity = {
         "oldest": state.oldest,
         "forecast_days": state.forecast_days,
         "halted": state.halted,
         "ran": state.ran,
-        "faults": sum(1 for collection, _ in faults if collection.startswith(home)),
+        "faults": len(fixity.faults(context)),
     }
 
 

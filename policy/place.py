@@ -67,15 +67,17 @@ def carry_out(
 
     The same bytes twice: one copy stays, the other goes to the trash, and that it landed is written down. Other bytes under the
     same name: Quarantine. The same bytes of which the archive has no replica of its own yet: Hold. NotFound where somebody else has
-    placed the object meanwhile. `history` is added to the object's AVUs, `outdated` ones are removed.
+    placed the object meanwhile. `history` is added to the object's AVUs, `outdated` ones are removed; of what rests in landing, all are.
     """
     place = prepare(context, placement)
-    origins = origin.of_object(context, path) or [Origin(landed.landing_path)]
+    foreign = claim(context, path)
+    origins = origin.of_object(context, path, [] if foreign is not None else None) or [Origin(landed.landing_path)]
     found = occupant.find(context, [(placement, place.path)])[0]
     there = found.path if found else None
     if there in (None, path):
-        came_from = [one.avu for one in origins]
-        context.zone.annotate(path, add=[*place.avus, *came_from, *history], remove=[avu for avu in outdated if avu not in place.avus])
+        wanted = [*place.avus, *(one.avu for one in origins), *history]
+        gone = outdated if foreign is None else foreign
+        context.zone.annotate(path, add=wanted, remove=[avu for avu in gone if avu not in wanted])
         hand_over(context, path, layout.study_group(placement.experiment.study))
         if path == place.path:
             return path
@@ -86,11 +88,24 @@ def carry_out(
         else:
             return place.path
     assert there is not None
+    if foreign:
+        context.zone.annotate(path, remove=foreign)
     return _same_again(context, path, there, origins, placement.experiment.id)
 
 
+def claim(context: Context, path: str) -> list[AVU] | None:
+    """Withdraws everybody's access but the service account's to an object in landing; then its AVUs, which anybody may have set.
+
+    None for an object elsewhere, where only the service account writes AVUs.
+    """
+    if not path.startswith(layout.landing(context.settings) + "/"):
+        return None
+    hand_over(context, path, "")
+    return context.zone.metadata(path)
+
+
 def hand_over(context: Context, path: str, reader: str) -> None:
-    """Withdraws everybody's access but the service account's, and lets the group read."""
+    """Withdraws everybody's access but the service account's, and lets the group read (empty: none)."""
     zone, account = context.zone, context.settings.account
     access = zone.permissions(path)
     if access.get(account) is not Access.OWN:
@@ -98,7 +113,7 @@ def hand_over(context: Context, path: str, reader: str) -> None:
     for name in access:
         if name not in (account, reader):
             zone.permit(path, name, Access.NULL)
-    if access.get(reader) is not Access.READ:
+    if reader and access.get(reader) is not Access.READ:
         zone.permit(path, reader, Access.READ)
 
 

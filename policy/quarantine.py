@@ -19,7 +19,7 @@ from policy.header import Header
 from policy.ingest import Quarantine, folder_id
 from policy.layout import Landed
 from policy.objects import read_object
-from policy.place import hand_over
+from policy.place import claim, hand_over
 from policy.registry import Candidate, Registry
 from policy.zone import AVU, Condition, Exists
 
@@ -50,13 +50,14 @@ def carry_out(context: Context, verdict: Quarantine, landed: Landed, path: str, 
     if not session or zone.stat(session) is None:
         session = _session(context, landed, header, verdict.meant)
     # Its path tells where it landed from now on: an AVU could be read by everybody. Only the batch would be forgotten.
-    avus = zone.metadata(path)
+    foreign = claim(context, path)
+    avus = zone.metadata(path) if foreign is None else []
     batches = {one.batch for one in origin.of_object(context, path, avus) if one.batch}
-    old = [avu for avu in avus if avu.attribute in ON_HOLD]
+    old = [avu for avu in avus if avu.attribute in ON_HOLD] if foreign is None else foreign
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
     says = [AVU(REASON, verdict.reason), AVU(DETAIL, verdict.detail[:2000]), AVU(SINCE, since)]
     says += [AVU(origin.LANDING_BATCH, batch) for batch in sorted(batches)]
-    zone.annotate(path, add=says, remove=old)
+    zone.annotate(path, add=says, remove=[avu for avu in old if avu not in says])
     hand_over(context, path, context.settings.stewards)
     for attempt in range(1, 1000):
         again = f"/again{attempt}" if attempt > 1 else ""

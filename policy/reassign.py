@@ -51,7 +51,7 @@ def reassign(
         _note(context, source, taken_from, experiment, len(paths), accept_personal_data, by)
     moves = [_refile(context, path, experiment, dry_run, accept_personal_data, by) for path in paths]
     if not dry_run:
-        context.zone.log(f"{by} re-filed {sum(bool(m.target) for m in moves)} objects of {source} under {experiment.id}")
+        context.zone.log(f"{by} re-filed {sum(bool(m.target) for m in moves)} objects under {experiment.id}")
     return moves
 
 

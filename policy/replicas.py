@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from policy import archive, lock
 from policy.context import Context
+from policy.log import object_text
 from policy.zone import GOOD, Condition, Damaged, NotFound, ZoneError
 
 BUSY = ("2", "3", "4")
@@ -92,7 +93,7 @@ def _complete(context: Context, path: str, replicas: list[Replica], read: int) -
     for resource in missing:
         with lock.unlocked(context, path):
             context.zone.replicate(path, resource)
-        context.zone.log(f"{path} has a replica on {resource} now, which it lacked")
+        context.zone.log(f"{object_text(context.zone, path)} has a replica on {resource} now, which it lacked")
     return Finding(Outcome.SOUND, path, read)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from policy import audit, below, event, follow, layout, mentions, quarantine, state, withdrawn
 from policy.context import Context
 from policy.experiment import State
+from policy.log import error_text
 from policy.withdrawn import Phase, Record
 from policy.writable import writable
 from policy.zone import AVU, Access, Condition, Exists, NotFound
@@ -41,7 +42,7 @@ def _describe(context: Context, record: Record, path: str, here: str) -> None:
         try:
             context.zone.annotate(here + one.removeprefix(path), add=[AVU(*avu) for avu in record.avus[one]])
         except NotFound as error:
-            context.zone.log(f"its AVUs could not be restored: {error}")
+            context.zone.log(f"its AVUs could not be restored: {error_text(error)}")
 
 
 def _permit(context: Context, record: Record, path: str, here: str) -> None:
@@ -71,7 +72,7 @@ def _elsewhere(context: Context, record: Record) -> None:
         try:
             _name_again(context, record, path)
         except NotFound as error:
-            context.zone.log(f"AVUs that named it could not be restored: {error}")
+            context.zone.log(f"AVUs that named it could not be restored: {error_text(error)}")
     says = AVU(quarantine.SAYS_WITHDRAWN, audit.about(record.key))
     came_since = Condition("META_COLL_ATTR_NAME", "=", says.attribute), Condition("META_COLL_ATTR_VALUE", "=", says.value)
     for (session,) in below.rows(context, layout.quarantine(context.settings), [], *came_since):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from policy.context import Context
 from policy.header import Header
 from policy.ingest import Decision, Hold, Placement, Quarantine, Reason, decide
 from policy.layout import Landed
+from policy.log import error_text, object_text
 from policy.objects import read_object
 from policy.registry import Registry
-from policy.zone import AVU, Among, Condition, NotFound, ZoneError
+from policy.zone import AVU, Condition, NotFound, ZoneError
 
 TRIES, NEXT_TRY, LAST_ERROR = quarantine.ON_HOLD
 """AVUs of an object that is on hold: tries so far, when it is due (11 digits, seconds since 1970, as iRODS writes times), why."""
@@ -41,27 +43,33 @@ def sweep(context: Context, follow: float = 0.0) -> Counter[str]:
     counts: Counter[str] = Counter()
     end = time.monotonic() + follow
     while True:
-        counts.update(settle(context, path, held=held).what for path, held in due(context))
+        counts.update(settle(context, path).what for path in due(context))
         if time.monotonic() >= end or not _arriving(context):
             return counts
         time.sleep(PAUSE_SECONDS)
 
 
-def due(context: Context) -> Iterator[tuple[str, bool]]:
-    """Objects in landing whose replicas are all good and quiet, and that are not waiting for their next try; whether each was on hold."""
+def due(context: Context) -> Iterator[str]:
+    """Objects in landing whose replicas are all good and quiet, and that are not waiting for their next try."""
     zone, now = context.zone, context.now()
     below = _landing(context)
     columns = ["COLL_NAME", "DATA_NAME"]
     held: dict[tuple[str, ...], str] = {}
-    on_hold = Among("META_DATA_ATTR_NAME", quarantine.ON_HOLD)
-    for *where, attribute, value in zone.query([*columns, "META_DATA_ATTR_NAME", "META_DATA_ATTR_VALUE"], below, on_hold):
+    for *where, value in zone.query([*columns, "META_DATA_ATTR_VALUE"], below, Condition("META_DATA_ATTR_NAME", "=", NEXT_TRY)):
         row = tuple(where)  # killed while it was put on hold, it may have some of the AVUs, or some twice
-        held[row] = max(held.get(row, ""), value if attribute == NEXT_TRY else "")
+        if value <= _longest(context):  # who put it there may have set one
+            held[row] = max(held.get(row, ""), value)
     busy = set(zone.query(columns, below, Condition("DATA_REPL_STATUS", "!=", "1")))
     good = zone.query(columns, below, Condition("DATA_REPL_STATUS", "=", "1"), Condition("DATA_MODIFY_TIME", "<=", _quiet_since(context)))
     for row in good:
         if row not in busy and held.get(row, "") <= f"{int(now):011d}":
-            yield "/".join(row), row in held
+            yield "/".join(row)
+
+
+def _longest(context: Context) -> str:
+    """The latest time for which this release schedules a try."""
+    rules = context.settings.sweep
+    return f"{int(context.now() + rules.retry_seconds * 2**rules.tries):011d}"
 
 
 def _arriving(context: Context) -> bool:
@@ -78,11 +86,8 @@ def _quiet_since(context: Context) -> str:
     return f"{int(context.now() - context.settings.sweep.quiet_seconds):011d}"
 
 
-def settle(context: Context, path: str, *, held: bool = True) -> Outcome:
-    """Places one object, or quarantines it, or puts it on hold. Passing faults put it on hold; they never leave this function.
-
-    `held`: it may have been on hold before, and then loses the AVUs that say so.
-    """
+def settle(context: Context, path: str) -> Outcome:
+    """Places one object, or quarantines it, or puts it on hold. Passing faults put it on hold; they never leave this function."""
     landed = layout.landed(context.settings, path)
     if landed is None:
         return Outcome("held", path, "outside the folders dicom, twix and expdata of a scanner")
@@ -90,8 +95,7 @@ def settle(context: Context, path: str, *, held: bool = True) -> Outcome:
         header = read_object(context, path)
         decision: Decision | str = decide(header, landed, Registry(context), context.settings)
         if isinstance(decision, Placement):
-            outdated = [avu for avu in context.zone.metadata(path) if avu.attribute in quarantine.ON_HOLD] if held else []
-            decision = place.carry_out(context, decision, landed, path, outdated=outdated)
+            decision = place.carry_out(context, decision, landed, path)
         if isinstance(decision, str):
             return Outcome("archived", decision)
         if isinstance(decision, Hold):
@@ -109,18 +113,18 @@ def settle(context: Context, path: str, *, held: bool = True) -> Outcome:
 def _fault(context: Context, landed: Landed, path: str, error: Exception) -> Outcome:
     # The error's own text may hold names of files, and an AVU is no place for them.
     detail = f"{type(error).__name__}" + (f" {error.code}" if isinstance(error, ZoneError) else "") + "; the server's log tells more"
-    context.zone.log(f"placing {path} failed: {type(error).__name__}: {error}")
+    context.zone.log(f"placing {object_text(context.zone, path)} failed: {error_text(error)}")
     try:
         return _hold(context, landed, path, Hold(Reason.FAILED, detail), None)
     except ZoneError as again:
-        context.zone.log(f"{path} stays in landing, and its fault could not be noted: {again}")
+        context.zone.log(f"{object_text(context.zone, path)} stays in landing, and its fault could not be noted: {error_text(again)}")
         return Outcome("held", path, detail)
 
 
 def _hold(context: Context, landed: Landed, path: str, hold: Hold, header: Header | None) -> Outcome:
     rules, zone = context.settings.sweep, context.zone
     old = [avu for avu in zone.metadata(path) if avu.attribute in (TRIES, NEXT_TRY, LAST_ERROR)]
-    tries = 1 + max((int(avu.value) for avu in old if avu.attribute == TRIES), default=0)
+    tries = 1 + max((int(avu.value) for avu in old if avu.attribute == TRIES and re.fullmatch("[0-9]{1,4}", avu.value)), default=0)
     if tries >= rules.tries:
         verdict = Quarantine(hold.reason, f"{hold.detail} (after {tries} tries)")
         return Outcome("quarantined", quarantine.carry_out(context, verdict, landed, path, header), hold.reason)

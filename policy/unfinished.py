@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from policy.context import Context
+from policy.log import error_text, object_text
 from policy.zone import GOOD, Condition, ZoneError
 
 LONGEST = 600.0
@@ -22,10 +23,12 @@ def give_up(context: Context) -> int:
     for path, certain in _unfinished(context):
         try:
             if context.zone.give_up(path, certain=certain):
-                context.zone.log(f"{path} was left unfinished by a process that died; what it wrote is stale now")
+                context.zone.log(
+                    f"{object_text(context.zone, path)} was left unfinished by a process that died; what it wrote is stale now"
+                )
                 done += 1
         except ZoneError as error:
-            context.zone.log(f"{path} was left unfinished, and cannot be put right: {error}")
+            context.zone.log(f"{object_text(context.zone, path)} was left unfinished, and cannot be put right: {error_text(error)}")
     return done
 
 

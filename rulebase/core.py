@@ -42,13 +42,22 @@ def _enforcement_point(function):
             function(rule_args, callback, rei)
         except BaseException as error:
             try:  # noqa: SIM105 - contextlib costs time at import
-                callback.writeLine("serverLog", f"MrData: {function.__name__}: {type(error).__name__}: {error}")
+                callback.writeLine("serverLog", f"MrData: {function.__name__}: {type(error).__name__}{_where(error)}")
             except BaseException:  # noqa: S110 - there is nobody left to tell
                 pass
         return _CONTINUE
 
     call.__name__, call.__doc__ = function.__name__, function.__doc__
     return call
+
+
+def _where(error):
+    """Where an error came from; its own text may hold the name of a file."""
+    code, last = getattr(error, "code", 0), error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    place = f" at {_os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}" if last else ""
+    return (f" {code}" if code else "") + place
 
 
 def _rule(name):

@@ -147,8 +147,8 @@ class Told:
 
     def already(self, files): ...
 
-    def report(self, message, *, alarm):
-        (self.alarms if alarm else self.reports).append(message)
+    def report(self, message, *, alarm, file="", detail=""):
+        (self.alarms if alarm else self.reports).append(": ".join(filter(None, [shown(file), message, shown(detail)])))
 
     def close(self): ...
 
