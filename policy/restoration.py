@@ -5,6 +5,7 @@ from __future__ import annotations
 from policy import audit, below, event, follow, layout, mentions, quarantine, state, withdrawn
 from policy.context import Context
 from policy.experiment import State
+from policy.state import Act
 from policy.withdrawn import Phase, Record
 from policy.writable import writable
 from policy.zone import AVU, Access, Condition, Exists, NotFound
@@ -29,7 +30,7 @@ def restore(context: Context, record: Record, by: str) -> list[str]:
         zone.annotate(record.path, remove=[avu for avu in zone.metadata(record.path) if avu.attribute in state.ATTRIBUTES])
     else:
         _elsewhere(context, record)
-        state.change(context, record.experiment, State(record.before), by)
+        state.change(context, record.experiment, Act.RESTORE, State(record.before), by)
     follow.look_again(context)  # the AVUs are those of the withdrawal: Castellum may have told something else since
     context.zone.erase(withdrawn.base(context, record.key))
     return faults
