@@ -16,7 +16,7 @@ from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
 from embedded.genquery2 import compile_query
 from embedded.types import DataObjInp
-from microservices import codes, genquery2, query, rename, unfinished
+from microservices import codes, genquery2, query, rename, unfinished, vault
 from policy.zone import AVU, Access, Among, Condition, Either, NotFound, Registration, Stat, User, ZoneError
 
 Parameters = ParamSpec("Parameters")
@@ -257,6 +257,12 @@ class EmbeddedZone:
     @_translated
     def register_all(self, files: Sequence[Registration], resource: str) -> None:
         routes.ireg_bulk(self.agent, files, resource)
+
+    @_translated
+    def relocate(self, path: str, file: str, to: str) -> None:
+        self._demand_admin(path)
+        number = vault.replica_in(self.query, path, file)
+        replication.modify(self.agent.session.catalog, path, number, "DATA_PATH", to)
 
     @_translated
     def delay(self, rule: str, argument: str, every: int) -> None:

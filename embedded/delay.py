@@ -1,7 +1,7 @@
 """Delayed rules: the queue and what runs it (irodsDelayServer.cpp).
 
-A rule runs as who submitted it, in an agent of its own; its text is the body of a function in which nothing of core.py is in
-scope but through `callback`. A runner that dies gives its rules back at once: its lock is one that the kernel releases.
+A rule runs as who submitted it, in an agent and a thread of its own; its text is the body of a function in which nothing of core.py is
+in scope but through `callback`. A runner that dies gives its rules back at once: its lock is one that the kernel releases.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embedded.catalog import timestamp
-from embedded.errors import IrodsError
+from embedded.catalog import Catalog, timestamp
+from embedded.errors import CODES, IrodsError
 from embedded.recovery import gone
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 INSTANCE = "irods_rule_engine_plugin-python-instance"
 MAX_RULE = 5440
 """MAX_ACTION_SIZE (reDefines.h)."""
+EXECUTORS = 4
+"""Rules that run at once (number_of_concurrent_delay_rule_executors of server_config.json)."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 31536000}
 
 
@@ -104,6 +107,12 @@ def submit(session: Session, condition: str, rule: str) -> int:
     return rule_id
 
 
+def remove(catalog: Catalog, rule_id: int) -> None:
+    """Takes a rule out of the queue (iqdel); one that runs just now ends its run."""
+    with catalog.writing():
+        catalog.run("DELETE FROM R_RULE_EXEC WHERE rule_exec_id = ?", (rule_id,))
+
+
 def opened(folder: ZoneFolder | Path | str) -> ZoneFolder:
     """A folder that may be given by its path."""
     from embedded.folder import ZoneFolder
@@ -124,23 +133,23 @@ class Due(NamedTuple):
 def run_due(folder: ZoneFolder | Path | str, now: float | None = None) -> int:
     """Runs every rule that is due (at `now`), one after the other; how many were run."""
     folder = opened(folder)
-    catalog = folder.catalog()
     done: set[int] = set()
     at = time.time() if now is None else now
-    try:
-        while True:
-            rows = catalog.all(
-                "SELECT rule_exec_id, rule_name, user_name, exe_frequency, times_left, lock_host_pid FROM R_RULE_EXEC "
-                "WHERE exe_time <= ? ORDER BY CAST(priority AS INTEGER) DESC, exe_time, rule_exec_id",
-                (timestamp(at),),
-            )
-            waiting = [Due(*row[:5]) for row in rows if row[0] not in done and (not row[5] or gone(folder.path / "agents" / row[5]))]
-            if not waiting:
-                return len(done)
+    with closing(folder.catalog()) as catalog:
+        while waiting := [due for due in _waiting(folder, catalog, at) if due.id not in done]:
             done.add(waiting[0].id)
             _run(folder, waiting[0], at)
-    finally:
-        catalog.close()
+    return len(done)
+
+
+def _waiting(folder: ZoneFolder, catalog: Catalog, now: float) -> list[Due]:
+    """What is due and does not run, in the order in which it is to run."""
+    rows = catalog.all(
+        "SELECT rule_exec_id, rule_name, user_name, exe_frequency, times_left, lock_host_pid FROM R_RULE_EXEC "
+        "WHERE exe_time <= ? ORDER BY CAST(priority AS INTEGER) DESC, exe_time, rule_exec_id",
+        (timestamp(now),),
+    )
+    return [Due(*row[:5]) for row in rows if not row[5] or gone(folder.path / "agents" / row[5])]
 
 
 def _run(folder: ZoneFolder, due: Due, now: float) -> None:
@@ -148,11 +157,11 @@ def _run(folder: ZoneFolder, due: Due, now: float) -> None:
 
     try:
         agent = Agent(folder, due.user)
-    except IrodsError:
-        catalog = folder.catalog()  # the user is gone: nobody can run it any more
-        with catalog.writing():
+    except IrodsError as error:
+        if error.code != CODES["CAT_INVALID_USER"]:
+            raise
+        with closing(folder.catalog()) as catalog, catalog.writing():  # the user is gone: nobody can run it any more
             catalog.run("DELETE FROM R_RULE_EXEC WHERE rule_exec_id = ?", (due.id,))
-        catalog.close()
         return
     with agent:
         if _claim(agent, due, now):
@@ -212,8 +221,21 @@ def _finish(agent: Agent, due: Due, failed: bool, now: float) -> None:
 
 
 def serve(folder: ZoneFolder | Path | str, stop: threading.Event, sleep: float = 1.0) -> None:
-    """The delay server: looks for due rules every `sleep` seconds until `stop` is set."""
+    """The delay server: looks for due rules every `sleep` seconds until `stop` is set, then waits for those that run.
+
+    Up to EXECUTORS rules run at once, so that one that takes minutes keeps no other from its turn. Each run has a thread of its own:
+    the low priority that a rule gives itself ends with the run. The threads do not outlive a process that is interrupted.
+    """
     folder = opened(folder)
-    while not stop.is_set():
-        run_due(folder)
-        stop.wait(sleep)
+    running: dict[int, threading.Thread] = {}
+    with closing(folder.catalog()) as catalog:
+        while not stop.is_set():
+            now = time.time()
+            running = {rule: thread for rule, thread in running.items() if thread.is_alive()}
+            for due in _waiting(folder, catalog, now):
+                if len(running) < EXECUTORS and due.id not in running:
+                    running[due.id] = threading.Thread(target=_run, args=(folder, due, now), daemon=True)
+                    running[due.id].start()
+            stop.wait(sleep)
+    for thread in running.values():
+        thread.join()

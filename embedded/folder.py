@@ -7,6 +7,7 @@ import os
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 from embedded import recovery, users
 from embedded.catalog import ACCESS_NAMES, READ, Catalog, timestamp
@@ -14,6 +15,11 @@ from embedded.errors import IrodsError
 from embedded.session import Session
 
 RESOURCES = ("demoResc", "landingResc", "archiveResc")
+VERSION = 2
+"""What this MrData makes. 1: of the delay rules the sweep alone, files stay registered where they landed.
+
+2: every delay rule, the intake, files archived when they are registered.
+"""
 ADMIN = "rods"
 SERVICE = "mrdata"
 
@@ -21,8 +27,8 @@ SERVICE = "mrdata"
 class ZoneFolder:
     """A zone's folder; `connect` is what a client does.
 
-    catalog.sqlite, vault/<resource>/, landing/ (files registered in place), rods.log, mrdata.yaml (settings), agents/ (one
-    locked file for each process that is connected).
+    catalog.sqlite, vault/<resource>/, landing/ (the landing zone), rods.log, mrdata.yaml (settings), version, agents/ (one
+    locked file for each agent that is connected).
     """
 
     default_resource = "demoResc"
@@ -61,7 +67,9 @@ class ZoneFolder:
         catalog.close()
         os.replace(draft, zone.path / "catalog.sqlite")
         if not zone.settings.exists():
-            zone.settings.write_text(_settings(name, zone.path), encoding="utf-8")
+            from yaml import safe_dump
+
+            zone.settings.write_text(safe_dump(first_settings(name, zone.path), sort_keys=False), encoding="utf-8")
         return zone
 
     @classmethod
@@ -71,6 +79,20 @@ class ZoneFolder:
         if not (zone.path / "catalog.sqlite").exists():
             raise FileNotFoundError(f"{zone.path} holds no zone; make one with ZoneFolder.create")
         return zone
+
+    @property
+    def version(self) -> int:
+        """The version of MrData's zones that this one was made as, or brought up to; those of version 1 do not say so."""
+        try:
+            return int((self.path / "version").read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return 1
+
+    def mark(self) -> None:
+        """Says that the zone is of the newest version."""
+        new = self.path / ".version.new"
+        new.write_text(f"{VERSION}\n", encoding="ascii")
+        os.replace(new, self.path / "version")
 
     def catalog(self) -> Catalog:
         """A connection of one's own to the catalog."""
@@ -119,15 +141,14 @@ def _alive(agents: Path) -> tuple[Path, int]:
         os.close(handle)  # somebody tidied it away before it was locked
 
 
-def _settings(name: str, path: Path) -> str:
-    from yaml import safe_dump
-
-    iadmin = [sys.executable, "-m", "embedded.iadmin", str(path)]
-    return str(
-        safe_dump(
-            {"zone": name, "iadmin": iadmin, "landing": {"folder": str(path / "landing"), "resource": "landingResc"}}, sort_keys=False
-        )
-    )
+def first_settings(name: str, path: Path) -> dict[str, Any]:
+    """What a zone's mrdata.yaml begins with: where its folders are, and its `iadmin`."""
+    return {
+        "zone": name,
+        "iadmin": [sys.executable, "-m", "embedded.iadmin", str(path)],
+        "landing": {"folder": str(path / "landing"), "resource": "landingResc"},
+        "archive": {"vault": str(path / "vault" / "archiveResc")},
+    }
 
 
 def _fill(catalog: Catalog, zone: str, path: Path) -> None:

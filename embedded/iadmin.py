@@ -1,7 +1,7 @@
 """`python -m embedded.iadmin FOLDER COMMAND...`: users and groups of an embedded zone, as `iadmin` manages those of a server.
 
 mkuser NAME rodsuser|rodsadmin, mkgroup NAME, atg GROUP USER, rfg GROUP USER, lu, lg GROUP, rum
-modrepl logical_path PATH replica_number NUMBER DATA_REPL_NUM|DATA_REPL_STATUS|DATA_STATUS VALUE
+modrepl logical_path PATH replica_number NUMBER DATA_PATH|DATA_REPL_NUM|DATA_REPL_STATUS|DATA_STATUS VALUE
 """
 
 from __future__ import annotations

@@ -228,8 +228,9 @@ def _to_trim(session: Session, path: str, found: list[Replica], resource: str, n
 
 def modify(catalog: Catalog, path: str, number: str, column: str, value: str) -> None:
     """Writes a column of one replica in the catalog alone (iadmin modrepl)."""
-    names = {"DATA_REPL_NUM": "data_repl_num", "DATA_REPL_STATUS": "data_is_dirty", "DATA_STATUS": "data_status"}
-    if column not in names or not number.isdigit() or not (value.isdigit() or column == "DATA_STATUS"):
+    texts = {"DATA_STATUS": "data_status", "DATA_PATH": "data_path"}
+    names = {"DATA_REPL_NUM": "data_repl_num", "DATA_REPL_STATUS": "data_is_dirty", **texts}
+    if column not in names or not number.isdigit() or not (value.isdigit() or column in texts):
         raise IrodsError("SYS_INVALID_INPUT_PARAM", f"{number} {column} {value}")
     with catalog.writing():
         changed = catalog.run(

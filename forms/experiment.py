@@ -14,7 +14,7 @@ from forms import words
 from forms.access import is_steward, person
 from forms.site import context, site
 from forms.thumbnails import NoPicture, render
-from policy import audit, browse, experiment_id, layout, overview
+from policy import audit, browse, experiment_id, finalize, layout, overview
 from policy.audit import Entry
 from policy.context import Context
 from policy.experiment import Experiment
@@ -118,6 +118,7 @@ def _live(zone: Zone, experiment: Experiment) -> dict[str, object]:
             "overview": seen,
             "suspects": overview.suspects(ctx, experiment.id),
             "history": history(ctx, experiment.id),
+            "finalization": finalize.asked(ctx, experiment),
             "may_refile": is_steward(person()),
         }
 

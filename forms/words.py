@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from forms.access import demand_steward, is_steward, person
 from forms.login import Login
 from forms.site import context, rule, site
-from policy import browse, experiment_id, withdrawn
+from policy import browse, experiment_id, finalize, withdrawn
 from policy.experiment import Experiment, State
 from policy.registry import Registry
 from policy.withdrawal import Reason
@@ -69,8 +69,10 @@ def page(experiment_id: str) -> ResponseReturnValue:
     with site().service.zone() as service:
         demand_steward(service)
         record = withdrawn.load(context(service), experiment.id) if experiment.state is State.WITHDRAWN else None
+        asked = finalize.asked(context(service), experiment) if experiment.path else None
     until = _until(record) if record else ""
-    return render_template("words.html", experiment=experiment, record=record, until=until, words=possible(person(), experiment))
+    may = possible(person(), experiment)
+    return render_template("words.html", experiment=experiment, record=record, until=until, words=may, finalization=asked)
 
 
 @pages.get("/experiments/<experiment_id>/words/<name>")
@@ -108,8 +110,7 @@ def _became(name: str, reply: dict[str, Any]) -> str:
         return f"is withdrawn; it can be restored for {reply['days']:g} days"
     if name == "restore":
         return "is restored"
-    waits = reply.get("waits_for")
-    return f"is {reply['state']}" + (f"; it will be finalized by itself, after {waits}" if waits else "")
+    return f"is {reply['state']}" + ("; finalization is asked for" if reply.get("waits_for") else "")
 
 
 def _has(login: Login, experiment: Experiment, word: Word) -> bool:

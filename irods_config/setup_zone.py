@@ -63,6 +63,11 @@ def site_from(arguments: Sequence[str] | None) -> tuple[Site, argparse.Namespace
     parser.add_argument("--check", action="store_true", help="say what differs and change nothing; status 1 where something does")
     parser.add_argument("--scanner", action="append", default=[], help="a scanner's name, for the first mrdata.yaml; may be repeated")
     parser.add_argument("--landing-folder", type=Path, default=Site.landing_folder, help="for the first mrdata.yaml")
+    parser.add_argument(
+        "--landing-elsewhere",
+        action="store_true",
+        help="for the first mrdata.yaml: mrdata scan runs on a host that does not have the vaults",
+    )
     parser.add_argument("--tls", type=Path, default=Site.tls_folder, help="folder of server.crt, server.key, dhparams.pem, ca.crt")
     parser.add_argument("--self-signed", action="store_true", help="make those that are missing: for tests")
     parser.add_argument("--vaults", type=Path, default=Site.vaults, help="folder in which landingVault and archiveVault are made")
@@ -79,6 +84,7 @@ def site_from(arguments: Sequence[str] | None) -> tuple[Site, argparse.Namespace
         self_signed=given.self_signed,
         scanners=tuple(given.scanner),
         landing_folder=given.landing_folder,
+        landing_elsewhere=given.landing_elsewhere,
         delay_sleep=given.delay_sleep,
     )
     return site, given

@@ -32,6 +32,8 @@ class Site:
     self_signed: bool = False
     scanners: tuple[str, ...] = ()
     landing_folder: Path = Path("/srv/mrdata/landing")
+    landing_elsewhere: bool = False
+    """`mrdata scan` runs on a host that does not have the vaults."""
     delay_sleep: int = 2
     """Seconds between two looks of the delay server; the sweep cannot come more often."""
 
@@ -57,6 +59,10 @@ class Site:
     def settings(self) -> Settings:
         """The site's settings; SettingsError for a file that MrData does not understand."""
         return load_settings(self.place.settings)
+
+    def vault(self, resource: str) -> Path:
+        """Where set-up makes the vault of one of its resources."""
+        return self.vaults / resource.replace("Resc", "Vault")
 
     def password_file(self, account: str) -> Path:
         """Where the password of a service account is."""

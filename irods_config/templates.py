@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def settings(zone: str, scanners: Sequence[str], landing: Path, resource: str) -> str:
-    """The first mrdata.yaml. JSON texts are YAML texts."""
+def settings(zone: str, scanners: Sequence[str], landing: Path, resource: str, vault: Path | None) -> str:
+    """The first mrdata.yaml. JSON texts are YAML texts. `vault`: of the archive resource, None where the landing host does not have it."""
+    archive = f"archive:\n  vault: {json.dumps(str(vault))}\n" if vault else ""
     return f"""# The site's settings; docs/settings.md explains each. Read at each new connection: no restart is needed.
 zone: {json.dumps(zone)}
 scanners: {json.dumps(list(scanners))}
 landing:
   folder: {json.dumps(str(landing))}
   resource: {json.dumps(resource)}
-"""
+{archive}"""
 
 
 def native_rules(resource: str) -> str:

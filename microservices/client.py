@@ -27,7 +27,7 @@ from irods.models import Collection as CollectionModel
 from irods.models import DataObject
 from irods.session import iRODSSession
 
-from microservices import bulk, client_query, client_rule, codes, genquery2, query, unfinished
+from microservices import bulk, client_query, client_rule, codes, genquery2, query, unfinished, vault
 from microservices.catalog import Catalog, demand
 from microservices.delay import repeated
 from policy.zone import AVU, Access, Among, Condition, Damaged, Either, Exists, NotFound, NotPermitted, Registration, User, ZoneError
@@ -264,6 +264,12 @@ class IrodsZone(Catalog):
             connection.send(request)
             connection.recv()
 
+    def relocate(self, path: str, file: str, to: str) -> None:
+        """As the administrator's command does it (iadmin modrepl)."""
+        which = {"objPath": path, "replNum": int(vault.replica_in(self.query, path, file))}
+        with _errors("relocate", path):
+            self.session.data_objects.modDataObjMeta(which, {_COLUMN["DATA_PATH"]: to}, **{kw.ADMIN_KW: ""})
+
     def delay(self, rule: str, argument: str, every: int) -> None:
         """Through the Python rule engine, for administrators."""
         where, text = repeated(rule, argument, every)
@@ -281,7 +287,7 @@ class IrodsZone(Catalog):
             client_rule.call(self.session, "writeLine", "serverLog", f"MrData: {message}")
 
 
-_COLUMN = {"DATA_REPL_NUM": "replNum", "DATA_REPL_STATUS": "replStatus"}
+_COLUMN = {"DATA_PATH": kw.FILE_PATH_KW, "DATA_REPL_NUM": "replNum", "DATA_REPL_STATUS": "replStatus"}
 _RENAME = {"createMode": 0, "openFlags": 0, "offset": 0, "dataSize": 0, "numThreads": 0}
 
 

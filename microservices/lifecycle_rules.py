@@ -28,8 +28,9 @@ def finish(context: Context, request: Request) -> object:
 
 
 def finalized(context: Context, request: Request) -> object:
-    """`experiment`, `by`."""
-    return finalize.ask(context, request["experiment"], _by(context, request))
+    """`experiment`, `by`; `look`: only what became of it, after it was asked for."""
+    act = finalize.look if request.get("look", False) else finalize.ask
+    return act(context, request["experiment"], _by(context, request))
 
 
 def reopen(context: Context, request: Request) -> object:

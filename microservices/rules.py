@@ -22,6 +22,7 @@ from policy import (
     fixity,
     fixity_report,
     fixity_state,
+    in_place,
     layout,
     quarantine,
     reassign,
@@ -42,6 +43,8 @@ Request = Mapping[str, Any]
 Rule = Callable[[Context, Request], object]
 BACKGROUND = 10
 """Niceness of archiving and fixity."""
+TAKEN_AT_ONCE = 500
+"""Files that one call of `take_in` takes: each costs a call of the administrator's command."""
 
 
 def answer(context: Context, name: str, text: str) -> str:
@@ -89,6 +92,12 @@ def _prepare(context: Context, request: Request) -> object:
 
 def _prepared(context: Context, request: Request) -> object:
     return {"differences": site.differences(context)}
+
+
+def _take_in(context: Context, request: Request) -> object:
+    if request.get("dry_run", False):
+        return in_place.count(context)
+    return in_place.take_in(context, int(request.get("most", TAKEN_AT_ONCE)))
 
 
 def _study(context: Context, request: Request) -> object:
@@ -307,6 +316,7 @@ def _health(context: Context, request: Request) -> object:
 RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "prepare": (_service, _prepare),
     "prepared": (_service, _prepared),
+    "take_in": (_service, _take_in),
     "study": (_service, _study),
     "register": (_service, _register),
     "sweep": (_service, _sweep),

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from functools import cache
 
-from policy.zone import GOOD, Condition, data_object
+from policy.zone import GOOD, Condition, NotFound, data_object
 
 Query = Callable[..., list[tuple[str, ...]]]
 """`policy.zone.Zone.query`."""
@@ -33,6 +33,13 @@ def read(query: Query, path: str, offset: int, length: int) -> bytes | None:
         if is_here(host) and (content := _read(file, int(size), offset, length)) is not None:
             return content
     return None
+
+
+def replica_in(query: Query, path: str, file: str) -> str:
+    """The number of the replica that is in this file; NotFound where none is."""
+    for (number,) in query(["DATA_REPL_NUM"], *data_object(path), Condition("DATA_PATH", "=", file)):
+        return number
+    raise NotFound(f"{path} has no replica in {file}")
 
 
 def _read(file: str, size: int, offset: int, length: int) -> bytes | None:

@@ -266,6 +266,11 @@ class ServerZone(Catalog):
             self._call("msiPhyPathReg", path, resource, file, "null", 0)
         return path
 
+    def relocate(self, path: str, file: str, to: str) -> None:
+        """Through the administrator's command."""
+        number = vault.replica_in(self.query, path, file)
+        self._iadmin("modrepl", "logical_path", path, "replica_number", number, "DATA_PATH", to)
+
     def delay(self, rule: str, argument: str, every: int) -> None:
         """Runs as the asking user."""
         where, text = repeated(rule, argument, every)

@@ -15,8 +15,9 @@ import yaml
 
 from landing.errors import LandingError
 from microservices.rules import RULES
+from microservices.settings import load_settings
 from mrdata import listing
-from mrdata.connect import NoZone, connect, settings
+from mrdata.connect import NoZone, connect, embedded, settings
 from mrdata.export_cli import export
 from mrdata.lifecycle_cli import COMMANDS
 from mrdata.products_cli import member, products
@@ -96,9 +97,14 @@ def zone_create(folder: Path, scanners: tuple[str, ...], name: str) -> None:
 @zone.command("run")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def zone_run(folder: Path) -> None:
-    """Runs the zone's delay rules until interrupted, as the delay server of iRODS does."""
+    """Runs the zone's delay rules until interrupted, as the delay server of iRODS does. Schedules those that are not."""
+    from embedded.client import EmbeddedZone
     from embedded.delay import serve
+    from mrdata.new_zone import schedule
 
+    site = load_settings(embedded(folder) / "mrdata.yaml")
+    with EmbeddedZone(folder, site.account) as zone:
+        schedule(zone, site)
     click.echo(f"{folder}: running delay rules; Ctrl-C ends it", err=True)
     serve(folder, threading.Event())
 

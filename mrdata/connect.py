@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from microservices.settings import load_settings
@@ -21,9 +22,7 @@ def zone_folder() -> Path | None:
     """The embedded zone's folder that MRDATA_ZONE names; None where the iRODS environment leads to a server."""
     folder = os.environ.get("MRDATA_ZONE", "")
     if folder:
-        if not (Path(folder) / "mrdata.yaml").is_file():
-            raise NoZone(f"MRDATA_ZONE={folder}: there is no zone in this folder; `mrdata zone create {folder}` makes one")
-        return Path(folder)
+        return embedded(Path(folder))
     environment = os.environ.get("IRODS_ENVIRONMENT_FILE") or str(Path.home() / ".irods/irods_environment.json")
     if not Path(environment).is_file():
         raise NoZone(
@@ -31,6 +30,17 @@ def zone_folder() -> Path | None:
             "(`mrdata zone create DIR` makes one), or run iinit for a server"
         )
     return None
+
+
+def embedded(folder: Path) -> Path:
+    """The folder of an embedded zone, which is brought up to date if an earlier MrData made it. NoZone where there is none."""
+    if not (folder / "mrdata.yaml").is_file():
+        raise NoZone(f"{folder}: there is no zone in this folder; `mrdata zone create {folder}` makes one")
+    from mrdata.upgrade import bring_up_to_date
+
+    if bring_up_to_date(folder):
+        print(f"mrdata: {folder}: an earlier MrData made this zone; it is brought up to date now", file=sys.stderr)
+    return folder
 
 
 def settings() -> Settings:

@@ -126,10 +126,7 @@ def _site(folder: Path, settings: Settings, castellum: PretendCastellum) -> list
     experiments = []
     with EmbeddedZone(folder, "mrdata") as zone:
         zone.group(settings.stewards, ["steward"])
-        for rule in ("archive", "events", "fixity", "board"):
-            _call(zone, f"mrdata_{rule}_every", {})
         _call(zone, "mrdata_castellum_poll", {})
-        _call(zone, "mrdata_castellum_schedule", {})
         for study in castellum.studies.values():
             study_id, pseudonym, owner = study.name, next(iter(study.subjects)), study.members[0]
             request = {"study": study_id, "pseudonym": pseudonym, "owner": owner, "scanner": SCANNER, "scan_type": "pilot"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,11 @@ from policy.withdrawal import Reason
 USER = click.option("--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone).")
 BY = click.option("--by", default="", help="For whom: the owner or a data steward (default: whose connection it is).")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_FINALIZE = "mrdata_experiment_finalize"
+LOOK_SECONDS = 2.0
+"""Between two looks of `mrdata finalize`."""
+STILL_WAITS = 3
+"""Exit status of `mrdata finalize` for an experiment that is not finalized yet."""
 REASONS = {reason.name.lower(): reason for reason in Reason}
 
 
@@ -32,17 +38,44 @@ def finish(experiment: str, by: str, user: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("experiment")
+@click.option("--wait/--no-wait", default=None, help="Go on looking until it is finalized, or leave at once. Default: wait on a terminal.")
 @BY
 @USER
 @JSON
-def finalize(experiment: str, by: str, user: str, as_json: bool) -> None:
-    """Makes EXPERIMENT read-only and writes its manifest, as soon as all of it is archived."""
+def finalize(experiment: str, wait: bool | None, by: str, user: str, as_json: bool) -> None:
+    """Makes EXPERIMENT read-only and writes its manifest, as soon as all of it is archived.
 
-    def text(reply: dict[str, Any]) -> str:
-        waits = f"; it will be finalized after {reply['waits_for']}" if reply["waits_for"] else ""
-        return f"{experiment} is {reply['state']}{waits}"
+    Says what it waits for, and goes on looking until it is done. Ctrl-C ends the command alone: MrData finalizes the experiment when
+    it can. Exit status: 0 finalized, 3 it still waits, 1 refused or failed.
+    """
+    from mrdata import cli
 
-    _say("mrdata_experiment_finalize", {"experiment": experiment, "by": by}, user, as_json, text)
+    request = {"experiment": experiment, "by": by}
+    reply = cli.call(user, _FINALIZE, request)
+    if sys.stderr.isatty() if wait is None else wait:
+        reply = _until_finalized(reply, request, user)
+    text = f"{experiment} is {reply['state']}"
+    if reply["waits_for"]:
+        text += f". Finalization waits for {reply['waits_for']}. MrData finalizes it by itself; the same command tells how it stands."
+    elif "manifest" in reply:
+        text += f". Its manifest: {reply['manifest']}. To be kept until {reply['retention_end']}."
+    cli.show({"experiment": experiment, **reply}, as_json, text)
+    sys.exit(STILL_WAITS if reply["waits_for"] else 0)
+
+
+def _until_finalized(reply: dict[str, Any], request: dict[str, Any], user: str) -> dict[str, Any]:
+    """The last answer: of the finalized experiment, or of the look before the user interrupted."""
+    from mrdata import cli, progress
+
+    try:
+        with progress.line() as tell:
+            while reply["waits_for"]:
+                tell(f"{request['experiment']} is {reply['state']}. Finalization waits for {reply['waits_for']}")
+                time.sleep(LOOK_SECONDS)
+                reply = cli.call(user, _FINALIZE, {**request, "look": True})
+    except KeyboardInterrupt:
+        pass
+    return reply
 
 
 @click.command()

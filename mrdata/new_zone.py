@@ -1,21 +1,26 @@
-"""Makes an embedded zone that is ready for work: its settings, its collections, its delay rule."""
+"""Makes an embedded zone that is ready for work: its settings, its folders, its collections, its delay rules."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from embedded import delay
 from embedded.client import EmbeddedZone
-from embedded.folder import ZoneFolder
-from policy.layout import Branch
+from embedded.folder import ZoneFolder, first_settings
+from microservices.headers import read_header
+from microservices.settings import load_settings
+from policy import in_place
+from policy.context import Context
+from policy.layout import INTAKE, LANDED, Branch
+from policy.schedule import periods
 from policy.settings import Settings
-from policy.zone import ZoneError
+from policy.zone import Condition, ZoneError
 
 
 def create(folder: Path, *, scanners: Sequence[str], name: str = "tempZone", site: dict[str, Any] | None = None) -> None:
@@ -23,15 +28,8 @@ def create(folder: Path, *, scanners: Sequence[str], name: str = "tempZone", sit
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder}: is not empty; give a folder that does not exist yet")
     folder = folder.resolve()
-    ZoneFolder.create(folder, name=name)
-    settings: dict[str, Any] = {
-        "zone": name,
-        "scanners": list(scanners),
-        "iadmin": [sys.executable, "-m", "embedded.iadmin", str(folder)],
-        "landing": {"folder": str(folder / "landing"), "resource": "landingResc"},
-        "archive": {"vault": str(folder / "vault" / "archiveResc")},
-        "sweep": {"every_seconds": 5, "quiet_seconds": 5, "follow_seconds": 0},  # its delay server runs one rule at a time
-    }
+    zone = ZoneFolder.create(folder, name=name)
+    settings = {**first_settings(name, folder), "scanners": list(scanners)}
     for key, value in (site or {}).items():
         settings[key] = {**settings[key], **value} if isinstance(value, dict) and isinstance(settings.get(key), dict) else value
     text = "# The site's settings; docs/settings.md explains each.\n" + yaml.safe_dump(settings, sort_keys=False)
@@ -39,11 +37,38 @@ def create(folder: Path, *, scanners: Sequence[str], name: str = "tempZone", sit
     for scanner in scanners:
         for branch in Branch:
             (folder / "landing" / scanner / branch).mkdir(parents=True, exist_ok=True)
-    with EmbeddedZone(folder, "mrdata") as zone:
-        for rule in ("mrdata_prepare", "mrdata_sweep_every"):
-            reply = json.loads(zone.rule(rule, "{}"))
-            if "error" in reply:
-                raise ZoneError(f"{rule}: {reply['error']}")
+    furnish(folder)
+    zone.mark()
+
+
+def furnish(folder: Path) -> None:
+    """Makes what a zone needs beside its catalog, as far as it is not there; takes what lies registered in the mailbox into the intake."""
+    settings = load_settings(folder / "mrdata.yaml")
+    for top, name in ((settings.landing.folder, INTAKE), (settings.archive.vault, LANDED)):
+        if top and Path(top).is_dir():
+            (Path(top) / name).mkdir(exist_ok=True)
+            (Path(top) / name).chmod(0o700)
+    with EmbeddedZone(folder, settings.account) as zone:
+        call(zone, "mrdata_prepare")
+        in_place.take_in(Context(zone, settings, read_header))
+        schedule(zone, settings)
+
+
+def schedule(zone: EmbeddedZone, settings: Settings) -> None:
+    """Schedules every delay rule that is not, and with another period those whose setting has changed."""
+    columns = ["RULE_EXEC_ID", "RULE_EXEC_FREQUENCY"]
+    for rule, seconds in periods(settings).items():
+        for number, frequency in zone.query(columns, Condition("RULE_EXEC_NAME", "like", f"%{rule}(%")):
+            if frequency.split(" ")[0] != f"{seconds}s":
+                delay.remove(zone.agent.session.catalog, int(number))
+        call(zone, f"{rule}_every")
+
+
+def call(zone: EmbeddedZone, rule: str) -> None:
+    """Calls a rule that takes no request; ZoneError for an error in its answer."""
+    reply = json.loads(zone.rule(rule, "{}"))
+    if "error" in reply:
+        raise ZoneError(f"{rule}: {reply['error']}")
 
 
 def make_users(settings: Settings, *names: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policy import audit, below, event, follow, layout, mentions, quarantine, state, withdrawn
+from policy import audit, below, event, follow, layout, lock, mentions, quarantine, state, withdrawn
 from policy.context import Context
 from policy.experiment import State
 from policy.state import Act
@@ -20,8 +20,9 @@ def restore(context: Context, record: Record, by: str) -> list[str]:
         withdrawn.save(context, record)
     faults: list[str] = []
     for one in record.experiments:
-        own = withdrawn.load(context, one)
-        faults += restore(context, own, by) if own else []
+        with lock.held(context, one, Act.RESTORE):
+            own = withdrawn.load(context, one)
+            faults += restore(context, own, by) if own else []
     faults += [fault for kept, path in record.kept.items() if (fault := _give_back(context, record, kept, path))]
     _describe(context, record, record.path, record.path)
     _permit(context, record, record.path, record.path)

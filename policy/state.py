@@ -52,7 +52,7 @@ TABLE: dict[Act, tuple[frozenset[State], frozenset[State]]] = {
     Act.RESTORE: (frozenset({State.WITHDRAWN}), _HELD),
 }
 """Act -> the states from which it leads, and to which."""
-FOLLOWS = {now: frozenset(to for before, after in TABLE.values() if now in before for to in after) for now in State}
+FOLLOWS = {one: frozenset(to for before, after in TABLE.values() if one in before for to in after) for one in State}
 """State -> those that may follow it, by whichever act."""
 
 _EVENTS = {
@@ -70,12 +70,12 @@ def change(context: Context, experiment: Experiment, act: Act, to: State, by: st
     """
     wait = 0.0 if act is Act.ARRIVE else lock.WAIT_SECONDS
     with lock.held(context, experiment.id, act, wait=wait):
-        now = current(context, experiment)
-        if now is not to:
-            demand(context, experiment, act, now)
+        before = current(context, experiment)
+        if before is not to:
+            demand(context, experiment, act, before)
             left = f"{since(context, experiment):.0f}"
-            audit.record(context, ACT, experiment=experiment.id, study=experiment.study, by=by, before=now, after=to, **details)
-            kind = event.Kind.REINSTATED if now is State.WITHDRAWN else _EVENTS.get(to)
+            audit.record(context, ACT, experiment=experiment.id, study=experiment.study, by=by, before=before, after=to, **details)
+            kind = event.Kind.REINSTATED if before is State.WITHDRAWN else _EVENTS.get(to)
             if kind and act is not Act.REOPEN:  # nothing has come to an end
                 event.emit(context, kind, experiment, once=left)
             put(context, experiment.path, to)
@@ -84,13 +84,13 @@ def change(context: Context, experiment: Experiment, act: Act, to: State, by: st
     return changed
 
 
-def demand(context: Context, experiment: Experiment, act: Act, now: State) -> None:
+def demand(context: Context, experiment: Experiment, act: Act, held: State) -> None:
     """Raises Refused unless the act leads on from this state; what the agent remembers of the experiment is forgotten then."""
-    before, _ = TABLE[act]
-    if now not in before:
+    allowed, _ = TABLE[act]
+    if held not in allowed:
         context.memory.experiments.pop(experiment.id, None)
-        allowed = " or ".join(sorted(before))
-        raise Refused(f"{experiment.id} is {now}: {act} is possible only while an experiment is {allowed}")
+        states = ", ".join(one for one in State if one in allowed)
+        raise Refused(f"{experiment.id} is {held}: {act} is possible only from these states: {states}")
 
 
 def since(context: Context, experiment: Experiment) -> float:
@@ -109,9 +109,13 @@ def current(context: Context, experiment: Experiment) -> State:
     return State(held[0])
 
 
+def now(context: Context) -> str:
+    """The time, as `StateSince` writes it."""
+    return time.strftime(_FORMAT, time.gmtime(context.now()))
+
+
 def put(context: Context, path: str, state: State) -> None:
     """Writes the AVUs of a state, whatever was there."""
-    when = time.strftime(_FORMAT, time.gmtime(context.now()))
-    new = [AVU("State", state), AVU(SINCE, when)]
+    new = [AVU("State", state), AVU(SINCE, now(context))]
     old = [avu for avu in context.zone.metadata(path) if avu.attribute in ATTRIBUTES]
     context.zone.annotate(path, add=[avu for avu in new if avu not in old], remove=[avu for avu in old if avu not in new])

@@ -57,6 +57,7 @@ class Record:
     """What lies in quarantine and says that it belongs to it."""
     experiments: list[str] = field(default_factory=list)
     """Of a subject."""
+    reason: str = ""
     restored_by: str = ""
     pruned: bool = True
     """Nothing shows the values of AVUs any more that were taken away."""
@@ -121,7 +122,7 @@ def load(context: Context, key: str) -> Record | None:
     while stat and len(content) < stat.size and (piece := context.zone.read(path, len(content), _PIECE)):
         content += piece
     held = json.loads(content)
-    return Record(**{f.name: held[f.name] for f in fields(Record)})
+    return Record(**{f.name: held[f.name] for f in fields(Record) if f.name in held})
 
 
 def save(context: Context, record: Record) -> None:

@@ -232,6 +232,9 @@ class Zone(Protocol):
     def register(self, file: str, path: str, resource: str) -> str:
         """Registers a file of the resource's host in place; the path where the object then is, which a policy may have changed."""
 
+    def relocate(self, path: str, file: str, to: str) -> None:
+        """Tells the catalog that the replica in the file `file` is in the file `to`, where somebody has moved it. For administrators."""
+
     def delay(self, rule: str, argument: str, every: int) -> None:
         """Schedules `rule(argument)` every `every` seconds, for ever, as the asking user."""
 

@@ -137,6 +137,7 @@ pep_api_ticket_admin_pre = pep_api_exec_my_rule_pre
 
 mrdata_prepare = _rule("prepare")
 mrdata_prepared = _rule("prepared")
+mrdata_take_in = _rule("take_in")
 mrdata_study = _rule("study")
 mrdata_register = _rule("register")
 mrdata_sweep = _rule("sweep")

@@ -22,7 +22,7 @@ def main(rule_args, callback, rei):
     if 'error' in reply:
         callback.writeLine('stdout', 'Error: ' + reply['error'])
         return
-    waits = '; it will be finalized after ' + reply['waits_for'] if reply.get('waits_for') else ''
+    waits = '. Finalization waits for ' + reply['waits_for'] if reply.get('waits_for') else ''
     callback.writeLine('stdout', '%s is %s%s.' % (given['experiment'], reply['state'], waits))
 INPUT *experiment="", *to="finalize", *by=""
 OUTPUT ruleExecOut

@@ -11,6 +11,8 @@ from irods_config.steps import (
     configuration,
     delay_rules,
     delay_server,
+    earlier_files,
+    folders,
     health,
     native_rules,
     resources,
@@ -21,5 +23,15 @@ from irods_config.steps import (
 FILES = [settings.STEP, certificates.STEP, rulebase.STEP, native_rules.STEP, configuration.STEP, client.STEP]
 """In this order: Python comes first in the configuration, so its core.py has to work before."""
 
-ZONE = [catalog_indexes.STEP, resources.STEP, accounts.STEP, collections.STEP, delay_rules.STEP, delay_server.STEP, health.STEP]
+ZONE = [
+    catalog_indexes.STEP,
+    resources.STEP,
+    folders.STEP,
+    accounts.STEP,
+    collections.STEP,
+    earlier_files.STEP,
+    delay_rules.STEP,
+    delay_server.STEP,
+    health.STEP,
+]
 """What needs the server, with the new configuration."""

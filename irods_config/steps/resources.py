@@ -25,7 +25,7 @@ def make(site: Site) -> None:
     there = {resource for (resource,) in site.icommands.query("RESC_NAME")}
     for resource in RESOURCES:
         if resource not in there:
-            vault = site.vaults / resource.replace("Resc", "Vault")
+            vault = site.vault(resource)
             vault.mkdir(mode=0o750, parents=True, exist_ok=True)
             site.icommands.run("iadmin", "mkresc", resource, "unixfilesystem", f"{host}:{vault}")
 

@@ -25,7 +25,8 @@ def write(site: Site) -> None:
     """The first mrdata.yaml. SetupError where there is one: it is the administrator's."""
     if site.place.settings.exists():
         raise SetupError(f"{site.place.settings}: is yours and never overwritten; mend it by hand")
-    text = templates.settings(site.config()["zone_name"], site.scanners, site.landing_folder, LANDING_RESOURCE)
+    vault = None if site.landing_elsewhere else site.vault(ARCHIVE_RESOURCE)
+    text = templates.settings(site.config()["zone_name"], site.scanners, site.landing_folder, LANDING_RESOURCE, vault)
     files.write(site.place.settings, text, 0o644)
 
 

@@ -10,7 +10,7 @@ from tests.zone.names import ALICE, PAIN, STEWARD, T94
 @pytest.fixture
 def scanned(site) -> str:
     new = site.register()
-    site.land(f"{T94}/dicom/{new}/1", dicom(new))
+    site.upload(f"{T94}/dicom/{new}/1", dicom(new))
     site.sweep()
     return new
 
@@ -45,11 +45,17 @@ def test_the_owner_says_that_it_is_complete_and_a_steward_opens_it(pages, site, 
     pages.looked_at("word-finalize")
     pages.go(f"/experiments/{scanned}")
     press(pages, "Finalize")
-    pages.shows("it will be finalized by itself, after")
+    pages.shows(f"{scanned} is finished; finalization is asked for.")
+    asked = pages.page.inner_text("#finalization")
+    assert asked.startswith(f"Finalization asked for by {ALICE}, 20")
+    assert asked.endswith("; waits for 1 object that is not on the archive resource yet.")
+    pages.looked_at("experiment-finalization")
     site.rule("archive")
+    pages.shows("waits for its turn: experiments are finalized every 5 minutes.")  # the page goes on looking
+    site.rule("lifecycle")
+    pages.page.wait_for_selector("#finalization", state="detached")
+    assert pages.page.inner_text(".summary .tag") == "finalized"
     pages.go(f"/experiments/{scanned}")
-    press(pages, "Finalize")
-    pages.shows(f"{scanned} is finalized.")
     assert buttons(pages) == []
     pages.log_out()
     pages.log_in(STEWARD)
@@ -65,6 +71,20 @@ def test_the_owner_says_that_it_is_complete_and_a_steward_opens_it(pages, site, 
     pages.go(f"/experiments/{scanned}")
     told = pages.page.locator("tr", has_text="state changed").all_inner_texts()
     assert [line.split("\t")[1] for line in told[:3]] == [STEWARD, ALICE, ALICE]
+
+
+def test_a_steward_who_is_no_member_sees_what_finalization_waits_for(pages, site, scanned):
+    pages.log_in(STEWARD)
+    pages.go(f"/experiments/{scanned}/words")
+    press(pages, "Finalize")
+    pages.shows(f"Finalization asked for by {STEWARD}, 20")
+    pages.shows("waits for 1 object that is not on the archive resource yet.")
+    pages.looked_at("words-finalization")
+    site.rule("archive")
+    site.rule("lifecycle")
+    pages.go(f"/experiments/{scanned}/words")
+    assert buttons(pages) == ["Reopen", "Withdraw"]
+    assert "asked for" not in pages.text()
 
 
 def test_a_steward_withdraws_after_a_dry_run_and_restores(pages, site, scanned):

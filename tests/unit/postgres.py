@@ -16,7 +16,7 @@ import pytest
 TABLES = """
 create table r_coll_main (coll_id bigint, coll_name varchar(2700) not null);
 create unique index idx_coll_main3 on r_coll_main (coll_name);
-create table r_data_main (data_id bigint, data_path varchar(2700) not null);
+create table r_data_main (data_id bigint, data_path varchar(2700) not null, data_checksum varchar(1000));
 create index idx_data_main6 on r_data_main (data_path);
 create table r_meta_main (meta_id bigint, meta_attr_value varchar(2700) not null);
 create index idx_meta_main3 on r_meta_main (meta_attr_value);

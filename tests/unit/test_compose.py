@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from irods_config.icommands import ICommands
+from irods_config.site import ARCHIVE_RESOURCE, Site
 from microservices.settings import load_settings
 from policy.castellum_settings import Castellum
 
@@ -181,6 +183,19 @@ def test_the_client_image_has_what_its_services_need(compose):
 def test_only_who_needs_the_landing_zone_has_it(compose):
     having = {name for name, s in compose["services"].items() if any(v.startswith("landing:") for v in s.get("volumes", []))}
     assert having == {"irods", "scanner", "ingest-workers", "ingest-scan"}
+
+
+def test_who_archives_sees_the_vault_where_the_server_sees_it(compose):
+    """What `archive.vault` of the example names is a folder of the volume, at the same path, and the vault that set-up makes."""
+    vault = Path(load_settings(ROOT / "docker/example.mrdata.yaml").archive.vault)
+    mounts = {
+        name: [volume.split(":")[1] for volume in service.get("volumes", []) if volume.startswith("vault:")]
+        for name, service in compose["services"].items()
+    }
+    who = ("irods", "scanner", "ingest-workers")
+    assert {name: found for name, found in mounts.items() if found} == {name: [str(vault.parent)] for name in who}
+    assert f"--vaults {vault.parent} " in (ROOT / "docker/irods/entrypoint.sh").read_text()
+    assert vault == Site(ICommands(Path()), vaults=vault.parent).vault(ARCHIVE_RESOURCE)
 
 
 def test_what_the_server_keeps_outlives_its_container(compose):

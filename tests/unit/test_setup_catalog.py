@@ -33,8 +33,8 @@ def site(socket, tmp_path, collation):
     return Site(ICommands(tmp_path), etc=tmp_path), Catalog.of(config)
 
 
-def plan(catalog):
-    return postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-Atc", f"analyze; {BELOW}"])
+def plan(catalog, question=BELOW):
+    return postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-Atc", f"analyze; {question}"])
 
 
 def test_an_ordinary_database_lacks_them_and_gets_them_once(socket, tmp_path):
@@ -44,6 +44,7 @@ def test_an_ordinary_database_lacks_them_and_gets_them_once(socket, tmp_path):
         "r_coll_main.coll_name",
         "r_data_main.data_path",
         "r_meta_main.meta_attr_value",
+        "r_data_main.data_checksum",
     ]
     catalog_indexes.make(here)
     assert catalog_indexes.differences(here) == []
@@ -52,10 +53,29 @@ def test_an_ordinary_database_lacks_them_and_gets_them_once(socket, tmp_path):
     assert catalog_indexes.differences(here) == []
 
 
-def test_a_database_of_collation_c_needs_none(socket, tmp_path):
+def test_a_database_of_collation_c_needs_none_for_the_beginning_of_a_path(socket, tmp_path):
     here, catalog = site(socket, tmp_path, "C")
-    assert catalog_indexes.differences(here) == []
+    assert catalog_indexes.differences(here) == ["r_data_main.data_checksum: no index (whether the archive has the bytes of a file)"]
     assert "using idx_coll_main3" in plan(catalog)
+
+
+@pytest.mark.parametrize("collation", ["C", "C.UTF-8"])
+def test_a_checksum_is_looked_up(socket, tmp_path, collation):
+    here, catalog = site(socket, tmp_path, collation)
+    filled = "insert into r_data_main select n, '/v/' || n, 'sha2:' || md5(n::text) from generate_series(1, 20000) n"
+    postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-qc", filled])
+    question = "explain select data_id from r_data_main where data_checksum = 'sha2:' || md5('77')"
+    assert "Seq Scan" in plan(catalog, question)
+    catalog_indexes.make(here)
+    assert catalog_indexes.differences(here) == []
+    assert "mrdata_r_data_main_data_checksum" in plan(catalog, question)
+
+
+def test_an_index_of_somebody_else_serves_as_well(socket, tmp_path):
+    here, catalog = site(socket, tmp_path, "C")
+    theirs = "create index theirs on r_data_main (data_checksum, data_id)"
+    postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-qc", theirs])
+    assert catalog_indexes.differences(here) == []
 
 
 def test_an_index_that_was_broken_off_is_made_again(socket, tmp_path):

@@ -96,13 +96,15 @@ def test_odd_names_get_into_no_command(text):
         name(text)
 
 
-def test_the_first_settings_are_settings(tmp_path):
+@pytest.mark.parametrize("vault", [None, Path("/srv/va: ult")])
+def test_the_first_settings_are_settings(vault):
     import yaml
 
-    text = templates.settings("tempZone", ["94T", "null", "#x: '"], Path("/srv/mr data"), "landingResc")
+    text = templates.settings("tempZone", ["94T", "null", "#x: '"], Path("/srv/mr data"), "landingResc", vault)
     settings = settings_from(yaml.safe_load(text))
     assert settings.scanners == ["94T", "null", "#x: '"]
     assert settings.landing.folder == "/srv/mr data"
+    assert settings.archive.vault == ("/srv/va: ult" if vault else "")
 
 
 def test_a_file_is_replaced_whole_with_its_mode(tmp_path):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import pwd
 import shutil
 import socket
+import stat
 import subprocess
 import threading
 import time
+import types
+from pathlib import Path
 
 import pytest
 
 from irods_config import install, server
 from irods_config.icommands import PYTHON_ENGINE, ICommands, SetupError
 from irods_config.site import Site
-from irods_config.steps import accounts, collections, delay_rules, delay_server, rulebase
+from irods_config.steps import accounts, collections, delay_rules, delay_server, earlier_files, folders, rulebase, settings
 from policy.schedule import periods
 
 HOST = "localhost"
@@ -247,6 +252,144 @@ esac"""
     assert collections.differences(site) == [fault]
     collections.make(site)
     assert collections.differences(site) == []
+
+
+# --- the folders that are MrData's alone ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folders_site(site, tmp_path):
+    """A landing zone and a vault on this host, as `iquest` tells of the resource."""
+    landing, vault = tmp_path / "landing", tmp_path / "vaults/archiveVault"
+    (landing / "94T/dicom").mkdir(parents=True)
+    vault.mkdir(parents=True)
+    settings = {"zone": "site", "scanners": ["94T"], "landing": {"folder": str(landing)}, "archive": {"vault": str(vault)}}
+    site.place.settings.write_text(json.dumps(settings))
+    resource(site, vault)
+    return dataclasses.replace(site, vaults=vault.parent)
+
+
+def resource(site, vault, host=HOST):
+    text = f"""case "$*" in
+*RESC_LOC*) printf 'demoResc\037elsewhere\narchiveResc\037{host}\n';;
+*) printf 'demoResc\037/var/lib/irods/Vault\narchiveResc\037{vault}\n';;
+esac"""
+    command(site, "iquest", text)
+
+
+def test_the_first_settings_name_the_vault_that_set_up_makes(site, tmp_path):
+    site.place.settings.unlink()
+    site = dataclasses.replace(site, vaults=tmp_path / "vaults", scanners=("94T",))
+    settings.write(site)
+    assert site.settings().archive.vault == str(tmp_path / "vaults/archiveVault") == str(site.vault("archiveResc"))
+    site.place.settings.unlink()
+    settings.write(dataclasses.replace(site, landing_elsewhere=True))
+    assert site.settings().archive.vault == ""
+
+
+def test_the_intake_and_the_vaults_folder_are_made_and_closed(folders_site):
+    here = folders_site.settings()
+    intake, landed = Path(here.landing.folder, ".intake"), Path(here.archive.vault, "landed")
+    assert folders.differences(folders_site) == [f"{intake}: is not there", f"{landed}: is not there"]
+    folders.make(folders_site)
+    assert folders.differences(folders_site) == []
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (intake, landed)] == [0o700, 0o2770]
+    intake.chmod(0o755)
+    landed.chmod(0o777)
+    assert folders.differences(folders_site) == [f"{intake}: mode 755 lets everybody in", f"{landed}: mode 777 lets everybody in"]
+    folders.make(folders_site)
+    assert folders.differences(folders_site) == []
+    intake.chmod(0o2770)  # for a scanner that runs as another member of the account's own group
+    folders.make(folders_site)
+    assert folders.differences(folders_site) == []
+    assert stat.S_IMODE(intake.stat().st_mode) == 0o2770
+
+
+def test_a_folder_of_somebody_else_is_told(folders_site, monkeypatch):
+    folders.make(folders_site)
+    intake = Path(folders_site.settings().landing.folder, ".intake")
+    monkeypatch.setattr(os, "geteuid", lambda: 1)
+    told = folders.differences(folders_site)
+    assert told[0].startswith(f"{intake}: belongs to user {os.getuid()}; give it to daemon")
+    monkeypatch.undo()
+    account = pwd.getpwuid(os.getuid())
+    monkeypatch.setattr(folders.pwd, "getpwuid", lambda _: types.SimpleNamespace(pw_uid=account.pw_uid, pw_gid=12345, pw_name="irods"))
+    assert folders.differences(folders_site)[0].endswith(f"lets group {account.pw_gid} in, which is not that of irods")
+    intake.rmdir()
+    intake.write_text("")
+    assert folders.differences(folders_site)[0] == f"{intake}: is no folder"
+    with pytest.raises(SetupError, match="Not a directory"):
+        folders.make(folders_site)
+
+
+def test_a_link_in_the_intakes_place_is_not_followed(folders_site, tmp_path):
+    (tmp_path / "precious").mkdir(mode=0o755)
+    intake = Path(folders_site.settings().landing.folder, ".intake")
+    intake.symlink_to(tmp_path / "precious")
+    assert folders.differences(folders_site)[0] == f"{intake}: is no folder"
+    with pytest.raises(SetupError):
+        folders.make(folders_site)
+    assert stat.S_IMODE((tmp_path / "precious").stat().st_mode) == 0o755
+
+
+def test_a_landing_zone_that_is_not_mounted_is_told(folders_site):
+    shutil.rmtree(folders_site.settings().landing.folder)
+    (fault,) = folders.differences(folders_site)
+    assert "or mount the landing zone" in fault
+    with pytest.raises(SetupError, match="No such file or directory"):
+        folders.make(folders_site)
+
+
+def test_a_scanner_whose_folder_is_another_file_system_is_told(folders_site, monkeypatch):
+    folders.make(folders_site)
+    other = Path(folders_site.settings().landing.folder, "94T/dicom")
+    real = Path.stat
+
+    def mounted(path, **named):
+        status = real(path, **named)
+        return os.stat_result([*status[:2], status.st_dev + 1, *status[3:]]) if path == other else status
+
+    monkeypatch.setattr(Path, "stat", mounted)
+    (fault,) = folders.differences(folders_site)
+    assert fault.startswith(f"{other}: is on another file system than")
+
+
+def test_a_vault_that_is_not_the_resources_is_told(folders_site, tmp_path):
+    folders.make(folders_site)
+    resource(folders_site, tmp_path / "other")
+    (fault,) = folders.differences(folders_site)
+    assert fault == f"archive.vault: {folders_site.settings().archive.vault} is not the vault of archiveResc, {tmp_path / 'other'}"
+
+
+def test_a_vault_on_another_host_and_none_at_all(folders_site):
+    """There the landing host's programs look; without the setting files are archived by the delay rule."""
+    vault = folders_site.settings().archive.vault
+    resource(folders_site, vault, "archive.example.org")
+    folders.make(folders_site)
+    assert folders.differences(folders_site) == []
+    assert not Path(vault, "landed").exists()
+    held = json.loads(folders_site.place.settings.read_text())
+    del held["archive"]
+    folders_site.place.settings.write_text(json.dumps(held))
+    resource(folders_site, "/elsewhere")
+    assert folders.differences(folders_site) == []
+
+
+def test_what_is_registered_in_the_mailbox_is_taken_in(site):
+    """The rulebase looks and takes: tests/zone/test_in_place.py. Here it takes five at a time."""
+    (site.etc / "left").write_text("12")
+    text = f"""for last; do :; done
+left=$(cat {site.etc}/left)
+case $(cat $last) in
+*dry_run*) ;;
+*) left=$((left > 5 ? left - 5 : 0)); echo $left > {site.etc}/left;;
+esac
+printf 'MRDATA{{"left": %s}}\n' $left"""
+    command(site, "irule", text)
+    (fault,) = earlier_files.differences(site)
+    assert fault == "12 files of /srv/mrdata/landing are registered where they landed, and others can change them"
+    earlier_files.take_in(site)
+    assert earlier_files.differences(site) == []
 
 
 # --- the delay rules ------------------------------------------------------------------------------------------------

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from embedded import delay, routes
 from embedded.client import EmbeddedZone
+from embedded.folder import ZoneFolder
 from microservices.settings import load_settings
 from microservices.zone import ServerZone
 from mrdata.new_zone import create, make_users
@@ -123,7 +124,8 @@ class EmbeddedSite(Site):
             server.join()
 
     def unschedule(self, text: str) -> None:
-        """The zone goes with the test, and nothing runs its delay rules."""
+        with closing(ZoneFolder.open(self.folder).catalog()) as catalog, catalog.writing():
+            catalog.run("DELETE FROM R_RULE_EXEC WHERE rule_name LIKE ?", (text,))
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "MRDATA_ZONE": str(self.folder)}

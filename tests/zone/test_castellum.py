@@ -114,6 +114,7 @@ def castellum():
 @pytest.fixture
 def polled(make_site, castellum, open_folder, request):
     made = Polled(make_site, castellum, open_folder, **getattr(request, "param", {}))
+    made.site.unschedule("%mrdata_castellum_poll(%")
     yield made
     made.forget()
 

@@ -477,6 +477,27 @@ def test_register(zone, site, home):
     assert zone.stat(f"{home}/none") is None
 
 
+def test_relocate(zone, site, home):
+    """The file was renamed; the catalog is told."""
+    resource = site.settings.landing.resource
+    for name in ("a", "o'y \\ \u00fc"):
+        file = site.landing_file(f"{T94}/expdata/{uuid.uuid4().hex}", b"content")
+        path = site.connect().register(str(file), f"{home}/{name}", resource)
+        moved = file.rename(f"{file} of o'y")
+        with pytest.raises(ZoneError):
+            zone.read(path, 0, 99)
+        with pytest.raises(NotFound):
+            zone.relocate(path, str(file) + "none", str(moved))
+        zone.relocate(path, str(file), str(moved))
+        assert zone.read(path, 0, 99) == b"content"
+        assert zone.query(["DATA_PATH", "DATA_RESC_NAME", "DATA_REPL_STATUS"], *named(home, name)) == [(str(moved), resource, "1")]
+    with site.new_connection(ALICE) as other, pytest.raises(ZoneError):
+        other.relocate(path, str(moved), str(file))
+    with pytest.raises(NotFound):
+        zone.relocate(f"{home}/none", str(moved), str(file))
+    assert zone.query(["DATA_PATH"], *named(home, name)) == [(str(moved),)]
+
+
 def test_delay(zone, site):
     argument = json.dumps({"o'y": '"\\ \u00fc'})
     zone.delay("mrdata_health", argument, 86400)

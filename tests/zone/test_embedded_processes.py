@@ -11,12 +11,14 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from embedded import delay, routes
 from embedded.agent import Agent
+from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
 from tests.zone.test_embedded_helpers import HOME, agent_fixture, genquery1, make_zone, zone_fixture  # noqa: F401
 
@@ -186,6 +188,12 @@ def note(rule_args, callback, rei):
         f.write(str(rei.uoic.userName) + " ")
     return int(rule_args[1])
 
+def nice(rule_args, callback, rei):
+    import os
+    with open(rule_args[0], "a") as f:
+        f.write("%d " % os.getpriority(os.PRIO_PROCESS, 0))
+    os.setpriority(os.PRIO_PROCESS, 0, 10)
+
 def later(rule_args, callback, rei):
     callback.delayExec(rule_args[0], rule_args[1], "")
 """
@@ -286,6 +294,81 @@ def test_the_delay_server_runs_until_it_is_stopped(tmp_path):
     server.join(timeout=20)
     assert not server.is_alive()
     assert len(log.read_text().split()) >= 2
+
+
+@contextmanager
+def serving(zone):
+    """Within the block, a delay server runs; it is waited for at the end."""
+    stop = threading.Event()
+    server = threading.Thread(target=delay.serve, args=(zone, stop, 0.05))
+    server.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        server.join(timeout=20)
+        assert not server.is_alive()
+
+
+def until(so, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not so():
+        assert time.monotonic() < end, "not within its time"
+        time.sleep(0.05)
+
+
+def words(file) -> list[str]:
+    return file.read_text().split() if file.exists() else []
+
+
+def test_a_rule_that_takes_long_keeps_no_other_from_its_turn(tmp_path):
+    """What verifies checksums works for minutes; the sweep has to come every few seconds all the same."""
+    zone = make_zone(tmp_path, COUNTS.replace("time.sleep(0.3)", "time.sleep(6)"))
+    slow, quick = tmp_path / "slow", tmp_path / "quick"
+    later(zone, "<PLUSET>0s</PLUSET><EF>1s REPEAT FOR EVER</EF>", f"callback.slow({str(slow)!r})")
+    later(zone, "<PLUSET>0s</PLUSET><EF>1s REPEAT FOR EVER</EF>", f"callback.note({str(quick)!r}, '0')")
+    with serving(zone):
+        until(lambda: len(words(quick)) >= 3)
+        assert words(slow)[::2] == ["start"]
+    assert words(slow)[::2] == ["start", "end"], "what runs is waited for, and never runs twice at once"
+
+
+def test_so_many_rules_run_at_once_and_no_more(tmp_path):
+    zone, log = make_zone(tmp_path, COUNTS), tmp_path / "log"
+    for _ in range(3 * delay.EXECUTORS):
+        later(zone, "<PLUSET>0s</PLUSET>", f"callback.slow({str(log)!r})")
+    with serving(zone):
+        until(lambda: queue(zone) == [])
+    running = most = 0
+    for word in words(log)[::2]:
+        running += 1 if word == "start" else -1
+        most = max(most, running)
+    assert (running, most) == (0, delay.EXECUTORS)
+
+
+def test_a_rule_that_stands_back_does_so_for_itself_alone(tmp_path):
+    zone, log = make_zone(tmp_path, COUNTS), tmp_path / "log"
+    later(zone, "<EF>1s REPEAT 3 TIMES</EF>", f"callback.nice({str(log)!r})")
+    with serving(zone):
+        until(lambda: len(words(log)) == 3)
+    assert set(words(log)) == {str(os.getpriority(os.PRIO_PROCESS, 0))}
+
+
+def test_a_rule_of_a_user_who_is_gone_goes_and_any_other_stays(tmp_path, monkeypatch):
+    zone, log = make_zone(tmp_path, COUNTS), tmp_path / "log"
+    assert iadmin(zone, "mkuser", "carol", "rodsadmin") == (0, "")
+    later(zone, "<PLUSET>0s</PLUSET>", f"callback.note({str(log)!r}, '0')", "carol")
+    later(zone, "<PLUSET>0s</PLUSET>", f"callback.note({str(log)!r}, '0')", "mrdata")
+    with closing(zone.catalog()) as catalog, catalog.writing():
+        catalog.run("DELETE FROM R_USER_MAIN WHERE user_name = 'carol'")
+    with monkeypatch.context() as patch:
+        patch.setattr(ZoneFolder, "connect", lambda *_: (_ for _ in ()).throw(IrodsError("CAT_SQL_ERR", "database is locked")))
+        with pytest.raises(IrodsError):
+            delay.run_due(zone)
+    assert len(queue(zone)) == 2
+    delay.run_due(zone)
+    assert queue(zone) == []
+    assert log.read_text() == "mrdata "
 
 
 def iadmin(zone, *arguments: str) -> tuple[int, str]:

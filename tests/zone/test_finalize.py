@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import re
 import time
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from microservices.headers import read_header
-from policy import layout
+from policy import finalize, layout, words
 from policy.audit_check import check
 from policy.context import Context
 from policy.retention import later, notices, today
@@ -159,6 +162,73 @@ def test_finalizing_again_changes_nothing(site):
     assert after[0] == before[0]
     assert after[1].pop("StateSince") >= before[1].pop("StateSince")
     assert after[1] == before[1]
+
+
+def test_the_seconds_that_are_left_are_told(make_site):
+    site = make_site(lifecycle={"settle_seconds": 60.0})
+    new = scanned(site)
+    before = time.time()
+    reply = site.rule("experiment_finalize", {"experiment": new, "by": ALICE})
+    found = re.fullmatch(r"files that may be on their way \((\d+) s left\)", reply["waits_for"])
+    assert found, reply
+    assert 60 - (time.time() - before) - 1 <= int(found[1]) <= 61
+    experiment = words.experiment(context_of(site), new)
+
+    def after(seconds: float) -> str:
+        return finalize.obstacle(replace(context_of(site), now=lambda: before + seconds), experiment)
+
+    assert "(3 s left)" in after(58) or "(2 s left)" in after(58)
+    assert after(62) == ""
+
+
+def context_of(site) -> Context:
+    return Context(site.connect(), site.settings, read_header)
+
+
+def test_who_asked_when_and_what_it_waits_for(make_site):
+    site = make_site(lifecycle={"settle_seconds": 0.0, "every_seconds": 300})
+    new = site.register()
+    site.upload(f"{T94}/dicom/{new}/1", dicom(new))
+    site.sweep()
+
+    def asked():
+        return finalize.asked(context_of(site), words.experiment(context_of(site), new))
+
+    assert asked() is None
+    site.rule("experiment_finalize", {"experiment": new, "by": ALICE})
+    first = asked()
+    assert (first.by, first.waits_for) == (ALICE, "1 object that is not on the archive resource yet")
+    assert abs(datetime.fromisoformat(first.since).timestamp() - time.time()) < 60
+    site.rule("experiment_finalize", {"experiment": new, "by": "mrdata"})
+    assert asked() == first, "who asked first"
+    site.rule("archive")
+    assert asked().waits_for == "its turn: experiments are finalized every 5 minutes"
+    site.reconnect()
+    site.upload(f"{T94}/dicom/{new}/2", dicom(new, instance=2))
+    site.sweep()
+    assert state(site, new) == "acquiring"
+    assert asked().waits_for.startswith("the end of the scan: files have come since. It goes on after 12 hours without a file")
+    site.rule("archive")
+    site.rule("experiment_finalize", {"experiment": new, "by": ALICE})
+    assert state(site, new) == "finalized"
+    assert asked() is None
+
+
+def test_a_look_begins_nothing_and_ends_what_was_asked_for(site):
+    new = scanned(site)
+    assert "not asked for any more" in site.ask("experiment_finalize", {"experiment": new, "by": ALICE, "look": True})["error"]
+    assert state(site, new) == "acquiring"
+    path = f"{site.settings.home}/studies/{PAIN}/experiments/{new}"
+    site.inside().annotate(path, add=[AVU("FinalizeAsked", ALICE)])  # as an earlier version noted it
+    assert finalize.asked(context_of(site), words.experiment(context_of(site), new)).since == ""
+    reply = site.rule("experiment_finalize", {"experiment": new, "by": ALICE, "look": True})
+    assert (reply["state"], state(site, new)) == ("acquiring", "acquiring"), "what comes just now is not declared finished again and again"
+    assert "the end of the scan" in reply["waits_for"]
+    assert "data steward" in site.ask("experiment_finalize", {"experiment": new, "by": BOB, "look": True})["error"]
+    site.rule("experiment_finish", {"experiment": new, "by": ALICE})
+    reply = site.rule("experiment_finalize", {"experiment": new, "by": ALICE, "look": True})
+    assert (reply["state"], state(site, new)) == ("finalized", "finalized")
+    assert site.rule("experiment_finalize", {"experiment": new, "by": ALICE, "look": True}) == {"state": "finalized", "waits_for": ""}
 
 
 def test_the_end_of_retention_and_its_notices(make_site):

@@ -2,15 +2,18 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
 from policy import layout
+from tests.files import dicom
 from tests.zone import audit_log
 from tests.zone.irule import irule
-from tests.zone.names import ALICE, PAIN
+from tests.zone.names import ALICE, PAIN, T94
 from tests.zone.test_withdrawal import SUBJECT, describe_site, scanned
 
 
@@ -53,6 +56,84 @@ def test_commands_from_finish_to_restore(site, tmp_path):
     command(site, "withdraw", f"{PAIN}/{SUBJECT}", "--reason", "consent")
     assert reasons(site)[-1:] == ["consent was withdrawn"]
     assert "0 faults" in command(site, "audit", "verify")
+
+
+@pytest.fixture
+def waiting(site) -> str:
+    """An experiment whose images are not archived yet."""
+    new = site.register()
+    for number in (1, 2):
+        site.upload(f"{T94}/dicom/{new}/{number}", dicom(new, instance=number))
+    site.sweep()
+    return new
+
+
+def test_finalize_says_what_it_waits_for_and_how_it_ended(site, waiting):
+    why = "2 objects that are not on the archive resource yet"
+    told = command(site, "finalize", waiting, "--by", ALICE, status=3)
+    assert f"{waiting} is finished. Finalization waits for {why}. MrData finalizes it by itself" in told
+    held = json.loads(command(site, "finalize", waiting, "--by", ALICE, "--no-wait", "--json", status=3))
+    assert held == {"experiment": waiting, "state": "finished", "waits_for": why}
+    site.rule("archive")
+    held = json.loads(command(site, "finalize", waiting, "--by", ALICE, "--json"))
+    assert (held["state"], held["waits_for"]) == ("finalized", "")
+    assert f"{waiting} is finalized" in command(site, "finalize", waiting, "--by", ALICE, "--wait")
+    assert "no data steward" in command(site, "reopen", waiting, "--by", ALICE, status=1)
+
+
+@contextmanager
+def begun(site, *arguments: str, terminal: bool = False):
+    """A command that goes on; what it says on stderr, which may be a terminal, is read from `said`."""
+    ours, theirs = os.openpty() if terminal else os.pipe()
+    command = [sys.executable, "-m", "mrdata.cli", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True, env=site.environment()) as running:
+        os.close(theirs)
+        try:
+            yield running, lambda: os.read(ours, 4096).decode()
+        finally:
+            running.kill()
+            os.close(ours)
+
+
+def heard(said, words: str) -> str:
+    told = ""
+    while words not in told:
+        told += said()
+    return told
+
+
+def test_finalize_goes_on_looking_until_it_is_done(site, waiting):
+    with begun(site, "finalize", waiting, "--by", ALICE, "--wait") as (running, said):
+        heard(said, f"{waiting} is finished. Finalization waits for 2 objects that are not on the archive resource yet")
+        assert running.poll() is None
+        site.rule("archive")
+        text, _ = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert f"{waiting} is finalized. Its manifest: " in text
+    assert "To be kept until 20" in text
+
+
+def test_finalize_waits_on_a_terminal_until_it_is_interrupted(site, waiting):
+    with begun(site, "finalize", waiting, "--by", ALICE, "--json", terminal=True) as (running, said):
+        heard(said, "waits for 2 objects that are not")
+        running.send_signal(signal.SIGINT)
+        text, _ = running.communicate(timeout=60)
+    assert running.returncode == 3
+    assert json.loads(text)["waits_for"] == "2 objects that are not on the archive resource yet"
+    with begun(site, "finalize", waiting, "--by", ALICE, "--no-wait", terminal=True) as (running, _):
+        running.communicate(timeout=60)
+    assert running.returncode == 3
+    site.rule("archive")
+    site.rule("lifecycle")
+    assert site.avus(f"studies/{PAIN}/experiments/{waiting}")["State"] == "finalized"
+
+
+def test_finalize_that_is_no_longer_asked_for_ends(site, waiting):
+    with begun(site, "finalize", waiting, "--by", ALICE, "--wait") as (running, said):
+        heard(said, "waits for 2 objects that are not")
+        command(site, "withdraw", waiting)
+        running.communicate(timeout=60)
+    assert running.returncode == 1
 
 
 def test_the_log_is_checked_without_a_zone(site, tmp_path):
