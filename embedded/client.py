@@ -14,7 +14,6 @@ from embedded.callback import _call as call
 from embedded.catalog import CREATE_METADATA, OWN, READ, WRITE
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
-from embedded.genquery2 import compile_query
 from embedded.types import DataObjInp
 from microservices import codes, genquery2, query, rename, unfinished, vault
 from policy.zone import AVU, Access, Among, Condition, Either, NotFound, Registration, Stat, User, ZoneError
@@ -58,6 +57,9 @@ class EmbeddedZone:
     def close(self) -> None:
         self.agent.close()
 
+    def hurry(self, seconds: float) -> None:
+        """Calls of this zone end by themselves."""
+
     def __enter__(self) -> EmbeddedZone:
         return self
 
@@ -98,14 +100,7 @@ class EmbeddedZone:
         limit: int = 10_000,
     ) -> list[tuple[str, ...]]:
         """See `microservices.genquery2`."""
-        session = self.agent.session
-        text = genquery2.text(columns, conditions, order, descending, limit)
-
-        def ask() -> list[tuple[str, ...]]:
-            statement, literals = compile_query(text, restricted=not session.account.is_admin)
-            return session.catalog.rows(statement.sql, statement.parameters(literals, session.account.id))
-
-        return self.agent.api("genquery2", [None, None], ask, [])
+        return routes.iquery(self.agent, genquery2.text(columns, conditions, order, descending, limit))
 
     @_translated
     def stat(self, path: str) -> Stat | None:
@@ -119,8 +114,8 @@ class EmbeddedZone:
         return Stat(path, found["objType"] == 2, found["objSize"], found["ownerName"], found["chksum"], int(found["modifyTime"]))
 
     @_translated
-    def read(self, path: str, offset: int, length: int) -> bytes:
-        return routes.read(self.agent, path, offset, length)
+    def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
+        return routes.read(self.agent, path, offset, length, replica)
 
     @_translated
     def write(self, path: str, content: bytes) -> None:

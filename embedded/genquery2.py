@@ -119,10 +119,9 @@ class _Parser:
         self._check(projections, group, order, distinct)
         self.demanded = self._demanded_by(where)
         select = self._joined(exp.select(*[projection.copy() for projection in projections]))
-        if where is not None:
-            select = select.where(exp.paren(where))
-        if self.restricted:
-            select = select.where(*[readable(exp, t, _KEYS[t]) for t in ("R_COLL_MAIN", "R_DATA_MAIN") if t in self.tables])
+        conditions = self._with_permissions(where)
+        if conditions is not None:
+            select = select.where(exp.paren(conditions))
         if group:
             select = select.group_by(*group)
         if order:
@@ -131,6 +130,18 @@ class _Parser:
         if offset:
             select = select.offset(int(offset))
         return Statement((select.distinct() if distinct else select).sql(dialect="sqlite"), len(projections), self.binders)
+
+    def _with_permissions(self, where: Sql | None) -> Sql | None:
+        """The conditions, followed by those on permissions: 5.0.2 puts no parentheses around the former (irods#9016)."""
+        exp = self.exp
+        if not self.restricted:
+            return where
+        permissions = [readable(exp, t, _KEYS[t]) for t in ("R_COLL_MAIN", "R_DATA_MAIN") if t in self.tables]
+        if where is None or not permissions:
+            return where or (exp.and_(*permissions) if permissions else None)
+        if isinstance(where, exp.Or):
+            return exp.or_(where.left, exp.and_(where.right, *permissions))
+        return exp.and_(where, *permissions)
 
     def _unexpected(self) -> IrodsError:
         return IrodsError("SYS_LIBRARY_ERROR", f"syntax error, unexpected {self.cursor.now.value or 'end of input'}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from embedded import metadata, objects, permissions, replication, tree
 from embedded.agent import Agent
 from embedded.errors import IrodsError
+from embedded.genquery2 import compile_query
 from embedded.objects import Replica
 from embedded.types import (
     BulkOprInp,
@@ -83,14 +84,14 @@ def prc_put(agent: Agent, path: str, content: bytes, *, resource: str = "", stre
     agent.api("data_obj_close", [OpenedDataObjInp(number)], lambda: objects.close(agent.session, number))
 
 
-def _prc_open(agent: Agent, path: str, flags: int, resource: str, join: int | None = None) -> int:
-    pairs = {"destRescName": resource} if resource else {}
+def _prc_open(agent: Agent, path: str, flags: int, resource: str, join: int | None = None, replica: str = "") -> int:
+    pairs = ({"destRescName": resource} if resource else {}) | ({"replNum": replica} if replica else {})
     inp = DataObjInp(path, pairs | ({"replicaToken": str(join)} if join is not None else {}), openFlags=flags)
 
     def opened() -> int:
         if join is not None:
             return objects.join(agent.session, join)
-        return objects.open_object(agent.session, str(inp.objPath), flags, resource)
+        return objects.open_object(agent.session, str(inp.objPath), flags, resource, replica)
 
     return agent.api("data_obj_open", [inp], opened)
 
@@ -243,10 +244,10 @@ def iget(agent: Agent, path: str) -> bytes:
     return agent.api("data_obj_get", [inp, None, buffer_of(b"")], get, b"")
 
 
-def read(agent: Agent, path: str, offset: int, length: int) -> bytes:
-    """Open, seek, read, close."""
+def read(agent: Agent, path: str, offset: int, length: int, replica: str = "") -> bytes:
+    """Open, seek, read, close; of the replica with this number."""
     session = agent.session
-    number = _prc_open(agent, path, os.O_RDONLY, "")
+    number = _prc_open(agent, path, os.O_RDONLY, "", replica=replica)
     try:
         if offset:
             agent.api("data_obj_lseek", [OpenedDataObjInp(number), None], lambda: objects.seek(session, number, offset, os.SEEK_SET))
@@ -272,6 +273,18 @@ def imkdir(agent: Agent, path: str, *, parents: bool = False) -> None:
     """COLL_CREATE."""
     inp = CollInp(path, {"recursiveOpr": ""} if parents else {})
     agent.api("coll_create", [inp], lambda: tree.make_collection(agent.session, str(inp.collName), recursive=parents))
+
+
+def iquery(agent: Agent, query: str) -> list[tuple[str, ...]]:
+    """GENQUERY2, whose argument has no type of its own in rules: a dict."""
+    inp = {"query_string": query, "zone": "", "sql_only": "0", "column_mappings": "0"}
+
+    def ask() -> list[tuple[str, ...]]:
+        session = agent.session
+        statement, literals = compile_query(query, restricted=not session.account.is_admin)
+        return session.catalog.rows(statement.sql, statement.parameters(literals, session.account.id))
+
+    return agent.api("genquery2", [inp, None], ask, [])
 
 
 def ichmod(agent: Agent, level: str, name: str, path: str, *, recursive: bool = False) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, abort, current_app, flash, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
+from forms import budget
 from forms.gateway import LoginRefused
 from forms.login import Login, groups_of
 from forms.site import site
@@ -64,8 +65,13 @@ def check() -> ResponseReturnValue | None:
         sent, own = request.form.get("csrf", ""), session.get("csrf", "")
         if not own or not hmac.compare_digest(sent.encode(), str(own).encode()):
             abort(400, "This form is out of date. Go back, reload the page and send it again.")
+    budget.begin(site().settings.forms.request_seconds)
     polls = POLL in request.headers
     g.login = site().logins.find(session.get("number", ""), touch=not polls)
+    if g.login is not None:
+        if not g.login.requests.acquire(blocking=False):
+            abort(429, "You have asked for many pages at once. Wait until one is there, and ask again.")
+        g.counted = g.login.requests
     view = current_app.view_functions.get(request.endpoint or "")
     if g.login is not None or view is None or request.endpoint == "static" or getattr(view, "public", False):
         return None
@@ -76,6 +82,12 @@ def check() -> ResponseReturnValue | None:
         flash("Your session has ended. Log in again.")
     back = request.full_path.rstrip("?") if request.method == "GET" and request.path != "/" else None
     return redirect(url_for("access.login", next=back))
+
+
+def done(error: BaseException | None) -> None:
+    """After each request."""
+    if (counted := g.pop("counted", None)) is not None:
+        counted.release()
 
 
 @pages.get("/login")
@@ -92,16 +104,15 @@ def login() -> ResponseReturnValue:
 def log_in() -> ResponseReturnValue:
     """Checks name and password by opening a connection to the zone."""
     name, address = request.form.get("name", "").strip(), request.remote_addr or ""
-    wait = max(site().by_name.wait(name), site().by_address.wait(address))
+    wait = site().tries.wait(name, address)
     if wait:
         return _again(name, f"Too many failed log-ins. Try again in {math.ceil(wait / 60)} minutes.", 429)
     if not name:
         return _again(name, "Enter your iRODS user name.", 400)
     try:
-        number = site().logins.begin(name, request.form.get("password", ""))
+        with site().tries.tried(name, address):
+            number = site().logins.begin(name, request.form.get("password", ""))
     except LoginRefused:
-        site().by_name.failed(name)
-        site().by_address.failed(address)
         current_app.logger.warning("log-in refused from %s", address)
         return _again(name, "iRODS does not know this name with this password.", 401)
     session.clear()

@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from forms import access
+from forms.budget import TooSlow
 from forms.gateway import Gateway
 from forms.login import Login
 from forms.site import Site, site
@@ -46,6 +47,7 @@ def create_app(gateway: Gateway, *, secure: bool = True) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["mrdata"] = Site(gateway)
     app.before_request(access.check)
+    app.teardown_request(access.done)
     app.after_request(_headers)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(ZoneError, _zone_error)
@@ -104,6 +106,8 @@ def _refused(error: Refused) -> tuple[str, int]:
 
 
 def _zone_error(error: ZoneError) -> tuple[str, int]:
+    if isinstance(error, TooSlow):
+        return _error(503, "This took too long", "The page was given up. Ask for less, or try again in a moment.")
     if isinstance(error, NotFound):
         return _error(404, "Not found", "It is not there, or you may not see it.")
     if isinstance(error, NotPermitted):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from forms.access import demand_steward
+from forms.access import demand_steward, person
 from forms.experiment import history, picture
 from forms.site import context, rule, site
 from policy import browse, experiment_id, layout
@@ -71,7 +71,7 @@ def thumbnail(scanner: str, name: str, number: str) -> ResponseReturnValue:
 @pages.post("/quarantine/<scanner>/<name>/refile")
 def refile(scanner: str, name: str) -> ResponseReturnValue:
     """First what would happen; then, if it was confirmed, the deed."""
-    with site().gateway.open_service() as service:  # of its own: a large session takes long, and other pages go on
+    with site().acting(person()) as service:
         login = demand_steward(service)
         number, to = request.form.get("number", ""), request.form.get("to", "").strip()
         source = _object(context(service), scanner, name, number) if number else _session(service, scanner, name)
@@ -118,7 +118,7 @@ def done() -> ResponseReturnValue:
 @pages.post("/quarantine/<scanner>/<name>/undo")
 def undo(scanner: str, name: str) -> ResponseReturnValue:
     """Takes what was re-filed back into quarantine."""
-    with site().gateway.open_service() as service:
+    with site().acting(person()) as service:
         login = demand_steward(service)
         asked = {"to": request.form.get("to", ""), "session": f"{scanner}/{name}"}
         moves = rule(service, "experiment_take_back", asked, login)["moves"]

@@ -23,6 +23,9 @@ class Connection(Zone, Protocol):
 
     def close(self) -> None: ...
 
+    def hurry(self, seconds: float) -> None:
+        """From now on, the zone has so long to answer a call; after that, the call is given up."""
+
     def __enter__(self) -> Connection: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...

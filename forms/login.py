@@ -12,8 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from forms import budget
 from forms.gateway import Connection, Gateway
 from policy.zone import Condition, Zone, ZoneError
+
+REQUESTS = 12
+"""Requests of one person that are worked on at a time: a browser sends six. The pages have threads for several people's."""
+ACTS = 2
+"""Acts of one person that are under way at a time: some take long."""
 
 
 @dataclass(slots=True)
@@ -27,17 +33,32 @@ class Login:
     since: float
     used: float
     lock: threading.RLock = field(default_factory=threading.RLock)
+    requests: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(REQUESTS))
+    acts: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(ACTS))
+    is_over: bool = False
 
     @contextmanager
     def zone(self) -> Iterator[Connection]:
         """The connection, for one thread at a time. One that broke off is closed; the next use opens it again."""
-        with self.lock:
+        with budget.turn(self.lock):
             try:
-                yield self.connection
+                yield budget.within(self.connection)
             except ZoneError as error:
                 if broke_off(error):
                     self.connection.close()
                 raise
+            finally:
+                if self.is_over:
+                    self.connection.close()
+
+    def close(self) -> None:
+        """Ends the connection: at once, or when the request ends that is using it."""
+        self.is_over = True
+        if self.lock.acquire(blocking=False):
+            try:
+                self.connection.close()
+            finally:
+                self.lock.release()
 
 
 class Logins:
@@ -77,7 +98,7 @@ class Logins:
         with self._lock:
             login = self._logins.pop(number, None)
         if login:
-            _close(login)
+            login.close()
 
     def close(self) -> None:
         """Logs everybody out."""
@@ -93,32 +114,46 @@ class Logins:
 
 
 class Service:
-    """The service account's connection, opened at the first use, for one thread at a time."""
+    """The service account's connections, each for one request at a time: no page waits for another one's to end."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, *, most: int = 16) -> None:
         self._gateway = gateway
-        self._lock = threading.RLock()
-        self._connection: Connection | None = None
+        self._free = threading.BoundedSemaphore(most)
+        self._lock = threading.Lock()
+        self._idle: list[Connection] = []
 
     @contextmanager
     def zone(self) -> Iterator[Connection]:
-        """After the connection broke off, the next use opens a new one."""
-        with self._lock:
-            if self._connection is None:
-                self._connection = self._gateway.open_service()
+        """A connection. After one broke off, all that rest are closed: they will have, too."""
+        with budget.turn(self._free):
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                connection = self._gateway.open_service()
             try:
-                yield self._connection
+                yield budget.within(connection)
             except ZoneError as error:
                 if broke_off(error):
+                    connection.close()
                     self.close()
+                else:
+                    self._rests(connection)
                 raise
+            except BaseException:
+                self._rests(connection)
+                raise
+            self._rests(connection)
+
+    def _rests(self, connection: Connection) -> None:
+        with self._lock:
+            self._idle.append(connection)
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connections that rest."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            resting, self._idle = self._idle, []
+        for connection in resting:
+            connection.close()
 
 
 def broke_off(error: ZoneError) -> bool:
@@ -129,8 +164,3 @@ def broke_off(error: ZoneError) -> bool:
 def groups_of(zone: Zone, name: str) -> list[str]:
     """The groups that a user is in."""
     return [group for (group,) in zone.query(["USER_GROUP_NAME"], Condition("USER_NAME", "=", name)) if group != name]
-
-
-def _close(login: Login) -> None:
-    with login.lock:
-        login.connection.close()

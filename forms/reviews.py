@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from forms.access import demand_steward
+from forms.access import demand_steward, person
 from forms.home import page_number
 from forms.site import context, rule, site
 from policy import erasure, review, vanished
@@ -99,7 +99,7 @@ def ask(number: str, name: str) -> ResponseReturnValue:
 def say(number: str, name: str) -> ResponseReturnValue:
     """Gives the word."""
     reason = " ".join(request.form.get("reason", "").split())
-    with site().gateway.open_service() as service:
+    with site().acting(person()) as service:
         login = demand_steward(service)
         one = _waiting(review.numbered(context(service), number))
         choice = _choice(one, name)

@@ -24,6 +24,8 @@ NUMBERS = {
 }
 """Name in the form: name in the vocabulary, label, unit of the form, how many of it are one of the vocabulary's."""
 TEXTS = ("study", "pseudonym", "since", "until", "protocol", "attribute", "value")
+LONGEST = 200
+"""Characters of an entry."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -54,6 +56,8 @@ def search() -> ResponseReturnValue:
 
 
 def _wanted(entries: dict[str, str]) -> Search:
+    if any(len(text) > LONGEST for text in entries.values()):
+        raise Refused(f"Write no more than {LONGEST} characters into a field.")
     for name in ("since", "until"):
         if entries[name] and not _DAY.fullmatch(entries[name]):
             raise Refused(f"{entries[name]!r}: write a day as 2026-01-31.")

@@ -9,7 +9,9 @@ from typing import Any
 from forms.app import create_app
 from forms.gateway import Gateway
 
-THREADS = 16
+THREADS = 96
+"""Of eight people's requests at a time (`forms.login.REQUESTS`); most of them wait for iRODS."""
+LONGEST_HEADER = 16 * 1024
 
 
 def server(gateway: Gateway, *, host: str = "127.0.0.1", port: int = 8080, secure: bool = True) -> Any:  # noqa: ANN401 - of waitress
@@ -20,7 +22,15 @@ def server(gateway: Gateway, *, host: str = "127.0.0.1", port: int = 8080, secur
     app = create_app(gateway, secure=secure)
     proxy = {"trusted_proxy": forms.proxy, "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"}} if forms.proxy else {}
     return waitress.create_server(
-        app, host=host, port=port, threads=THREADS, url_prefix=forms.prefix, ident="", clear_untrusted_proxy_headers=True, **proxy
+        app,
+        host=host,
+        port=port,
+        threads=THREADS,
+        url_prefix=forms.prefix,
+        ident="",
+        max_request_header_size=LONGEST_HEADER,
+        clear_untrusted_proxy_headers=True,
+        **proxy,
     )
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import current_app
 
-from forms.gateway import Gateway
-from forms.limit import Limit
+from forms import budget
+from forms.gateway import Connection, Gateway
+from forms.limit import LogIns
 from forms.login import Login, Logins, Service
 from forms.thumbnails import Thumbnails
 from forms.watch import Watch
 from microservices.headers import read_header
 from policy.context import Context, Refused
 from policy.zone import Zone
+
+LONGEST = 3600.0
+"""Seconds that an act may take: re-filing or withdrawing what is large."""
 
 
 class Site:
@@ -25,9 +31,21 @@ class Site:
         self.service = Service(gateway)
         forms = gateway.settings.forms
         self.logins = Logins(gateway, idle=forms.idle_minutes * 60.0, longest=forms.longest_hours * 3600.0)
-        self.by_name, self.by_address = Limit(5, 300.0), Limit(20, 300.0)
+        self.tries = LogIns()
         self.thumbnails = Thumbnails()
         self.watch = Watch()
+
+    @contextmanager
+    def acting(self, login: Login) -> Iterator[Connection]:
+        """A connection of the service account for one act of this person: it may take long, and other pages go on."""
+        if not login.acts.acquire(blocking=False):
+            raise Refused("What you asked for before is still being done. Wait until it is, and ask again.")
+        try:
+            budget.begin(LONGEST)
+            with self.gateway.open_service() as connection:
+                yield budget.within(connection)
+        finally:
+            login.acts.release()
 
     @property
     def is_demonstration(self) -> bool:

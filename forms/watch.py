@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from forms import budget
 from forms.login import Service
 from microservices.headers import read_header
 from policy import lookout
@@ -20,17 +21,21 @@ class Watch:
     """The last look."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._memory = Memory()
-        self._board: Board | None = None
-        self._until = 0.0
+        self._last: tuple[Board | None, float] = (None, 0.0)
+        """And until when it is shown."""
 
     def look(self, service: Service, settings: Settings) -> Board:
         """A look that is a few seconds old at most; one request asks the zone, others wait for it. ZoneError, OSError."""
-        with self._lock:
-            if self._board is None or time.monotonic() > self._until:
-                self._board = None
+        board, until = self._last
+        if board is not None and time.monotonic() <= until:
+            return board
+        with budget.turn(self._lock):
+            board, until = self._last
+            if board is None or time.monotonic() > until:
+                self._last = None, 0.0
                 with service.zone() as zone:
-                    self._board = lookout.look(Context(zone, settings, read_header, self._memory))
-                self._until = time.monotonic() + SECONDS
-            return self._board
+                    board = lookout.look(Context(zone, settings, read_header, self._memory))
+                self._last = board, time.monotonic() + SECONDS
+            return board

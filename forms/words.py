@@ -83,7 +83,7 @@ def ask(experiment_id: str, name: str) -> ResponseReturnValue:
         abort(403, "Only its owner and data stewards may do this." if word.is_owners else "Only data stewards may do this.")
     told: dict[str, Any] = {}
     if name == "withdraw":
-        with site().gateway.open_service() as service:
+        with site().acting(person()) as service:
             told = rule(service, word.rule, {"experiment": experiment.id, "dry_run": True}, login)
     return render_template("word.html", experiment=experiment, name=name, word=word, told=told, reasons=list(Reason))
 
@@ -97,7 +97,7 @@ def say(experiment_id: str, name: str) -> ResponseReturnValue:
         if request.form.get("reason") not in list(Reason):
             abort(400, "Choose why it is withdrawn.")
         asked["reason"] = request.form["reason"]
-    with site().gateway.open_service() as service:  # of its own: a large experiment takes long, and other pages go on
+    with site().acting(person()) as service:
         reply = rule(service, word.rule, asked, login)
     flash(f"{experiment.id} {_became(name, reply)}.")
     for fault in reply.get("elsewhere", ()):

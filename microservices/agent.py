@@ -15,8 +15,8 @@ from microservices.zone import ServerZone
 from policy import batch, birth, sweep
 from policy.context import Context, Memory
 
-REMOTE_ADMIN = 4
-"""`authFlag` of a rodsadmin of another zone; a local one has 5 (lib/core/include/irods/rodsUser.h)."""
+LOCAL_ADMIN = 5
+"""`authFlag` of a rodsadmin of this zone; one of another zone has 4 (lib/core/include/irods/rodsUser.h)."""
 
 
 MAX_NAME_LEN = 1088
@@ -49,10 +49,10 @@ class Agent:
     def registering_all(self, rule_args: Any, callback: Any, rei: Any) -> bool:  # noqa: ANN401
         """Before a batch is registered (BULK_DATA_OBJ_REG, which asks nobody's permission to read a file): whether it may be.
 
-        Another server's request for its user comes through that server's own account.
+        Another server of the zone asks, as the zone's administrator, for a user who uploads with `iput -b`: it wrote the files itself.
         """
-        if not any(user.authInfo.authFlag >= REMOTE_ADMIN for user in (rei.uoic, rei.uoip)):
-            return False
+        if rei.uoic.authInfo.authFlag < LOCAL_ADMIN:
+            return bool(rei.uoip.authInfo.authFlag >= LOCAL_ADMIN)
         return batch.may_register(self.context(callback, rei), _files(rule_args[2]))
 
     def registered_all(self, rule_args: Any, callback: Any, rei: Any) -> None:  # noqa: ANN401
@@ -78,7 +78,7 @@ class Agent:
 
     def _trusts(self, rei: Any) -> bool:  # noqa: ANN401
         user = rei.uoic
-        return user.authInfo.authFlag >= REMOTE_ADMIN and str(user.userName) in self.settings.trusted
+        return user.authInfo.authFlag >= LOCAL_ADMIN and str(user.userName) in self.settings.trusted
 
 
 def _files(rows: Any) -> dict[str, str]:  # noqa: ANN401 - a GenQueryOut

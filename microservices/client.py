@@ -49,6 +49,10 @@ class IrodsZone(Catalog):
         with suppress(OSError):  # TLS's farewell may meet an answer that nobody waits for any more
             self.session.cleanup()
 
+    def hurry(self, seconds: float) -> None:
+        """From now on the server has so long to answer; ZoneError after that, and the connection is of no use any more."""
+        self.session.connection_timeout = seconds
+
     def __enter__(self) -> IrodsZone:
         return self
 
@@ -84,10 +88,11 @@ class IrodsZone(Catalog):
         with _errors("select", ", ".join(columns)):
             return [tuple(row) for row in GenQuery2(self.session).execute(text)]
 
-    def read(self, path: str, offset: int, length: int) -> bytes:
+    def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
         """Opens, seeks, reads and closes."""
         demand(path)
-        with _errors("read", path), self._any_replica(), self.session.data_objects.open(path, "r") as file:
+        which = {kw.REPL_NUM_KW: replica} if replica else {}
+        with _errors("read", path), self._any_replica(), self.session.data_objects.open(path, "r", **which) as file:
             file.seek(offset)
             return bytes(file.read(length))
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from policy.pattern import like
 from policy.zone import Among, Condition
 
 Rows = list[tuple[str, ...]]
@@ -32,9 +33,9 @@ def distinct(ask: Ask, columns: Sequence[str], conditions: Sequence[Condition | 
     given = [_widened(c) if isinstance(c, Condition) and c in odd else c for c in conditions]
     rows = ask([*columns, *(c.column for c in odd)], given)
     for position, condition in enumerate(odd, len(columns)):
-        matches = re.compile(_expression(condition), re.DOTALL).fullmatch
+        fits = like(condition.value) if condition.operator == "like" else condition.value.__eq__
         wanted = condition.operator != "!="
-        rows = [row for row in rows if bool(matches(row[position])) is wanted]
+        rows = [row for row in rows if fits(row[position]) is wanted]
     return list(dict.fromkeys(row[: len(columns)] for row in rows)) if odd else rows
 
 
@@ -56,11 +57,6 @@ def _widened(condition: Condition) -> Condition:
     if condition.operator not in ("=", "!=", "like"):
         raise ValueError(f"{condition.operator} {condition.value!r}: GenQuery1 cannot hold a quote together with || or &&")
     return Condition(condition.column, "like", "%" if condition.operator == "!=" else condition.value.translate(_ANY))
-
-
-def _expression(condition: Condition) -> str:
-    literal = re.escape(condition.value)
-    return literal.replace("%", ".*").replace("_", ".") if condition.operator == "like" else literal
 
 
 def _escaped(value: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from microservices import lifecycle_rules
+from microservices import lifecycle_rules, verify_rule
 from policy import (
     archive,
     batch,
@@ -32,7 +32,6 @@ from policy import (
     site,
     study,
     sweep,
-    verify,
     volume,
     words,
 )
@@ -186,10 +185,6 @@ def _expanded_describe(context: Context, request: Request) -> object:
     return {"taken": len(found.avus), "refused": list(found.faults)}
 
 
-def _verify(context: Context, request: Request) -> object:
-    return asdict(verify.verify(context, request.get("files"), checksums=bool(request.get("checksums", True))))
-
-
 def _events(context: Context, request: Request) -> object:
     from microservices import hooks
 
@@ -331,7 +326,7 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
     "experiment_reassign": (_service, _reassign),
     "experiment_take_back": (_service, _take_back),
     "expanded_describe": (_service, _expanded_describe),
-    "verify": (_service, _verify),
+    "verify": (_service, verify_rule.run),
     "events": (_service, _events),
     "events_every": (_service, _events_every),
     "events_waiting": (_service, _events_waiting),

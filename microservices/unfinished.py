@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from microservices.catalog import demand
-from microservices.vault import Query, is_here
+from microservices.vault import Query
+from policy.files import is_here
 from policy.zone import Condition, NotFound, data_object
 
 STALE, INTERMEDIATE = "0", "2"

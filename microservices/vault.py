@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
-from functools import cache
 
-from policy.zone import GOOD, Condition, NotFound, data_object
+from policy import files
+from policy.zone import GOOD, Condition, NotFound, ZoneError, data_object
 
 Query = Callable[..., list[tuple[str, ...]]]
 """`policy.zone.Zone.query`."""
 
 
-def is_here(host: str) -> bool:
-    """Whether a resource's host (RESC_LOC) is this one."""
-    return host in _names()
-
-
-@cache
-def _names() -> set[str]:
-    return {"localhost", socket.gethostname(), socket.getfqdn()}
-
-
-def read(query: Query, path: str, offset: int, length: int) -> bytes | None:
+def read(query: Query, path: str, offset: int, length: int, replica: str = "") -> bytes | None:
     """Bytes of a good replica's file; None where none lies here with the size that the catalog knows: then iRODS has to be asked.
 
+    `replica`: of the one with this number alone. ZoneError for what is not a regular file: iRODS would follow a symbolic link.
     Asks nobody for permission: for administrators alone.
     """
     columns = ["DATA_PATH", "DATA_SIZE", "RESC_LOC"]
-    for file, size, host in query(columns, *data_object(path), Condition("DATA_REPL_STATUS", "=", GOOD)):
-        if is_here(host) and (content := _read(file, int(size), offset, length)) is not None:
+    conditions = [Condition("DATA_REPL_STATUS", "=", GOOD), *([Condition("DATA_REPL_NUM", "=", replica)] if replica else [])]
+    for file, size, host in query(columns, *data_object(path), *conditions):
+        if files.is_here(host) and (content := _read(path, file, int(size), offset, length)) is not None:
             return content
     return None
 
@@ -42,10 +33,14 @@ def replica_in(query: Query, path: str, file: str) -> str:
     raise NotFound(f"{path} has no replica in {file}")
 
 
-def _read(file: str, size: int, offset: int, length: int) -> bytes | None:
+def _read(path: str, file: str, size: int, offset: int, length: int) -> bytes | None:
     try:
-        with open(file, "rb", buffering=0) as opened:
-            descriptor = opened.fileno()
+        descriptor = files.open_regular(file)
+        try:
             return os.pread(descriptor, length, offset) if os.fstat(descriptor).st_size == size else None
+        finally:
+            os.close(descriptor)
+    except files.NotRegular as error:
+        raise ZoneError(f"cannot read {path}: the file of its replica is {error.strerror}") from error
     except OSError:  # no file system's resource, or not readable: iRODS has other ways, and says what is wrong
         return None

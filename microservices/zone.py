@@ -20,7 +20,7 @@ from policy.settings import Settings
 from policy.zone import AVU, Access, Among, Condition, Either, Exists, NotFound, Stat, User, ZoneError
 
 _CODE = re.compile(r"\[iRods__Error__Code:(-?\d+)\]")
-_REMOTE_ADMIN = 4
+_LOCAL_ADMIN = 5
 _ATOMIC = {"add": "add", "rm": "remove"}
 
 
@@ -42,9 +42,9 @@ class ServerZone(Catalog):
         return self._settings.zone
 
     def whoami(self) -> User:
-        """The client user; an administrator only if the client and the proxy user both are one."""
+        """The client user; an administrator only if the client and the proxy user both are one, and of this zone."""
         client, proxy = self._rei.uoic, self._rei.uoip
-        is_admin = all(u.authInfo.authFlag >= _REMOTE_ADMIN for u in (client, proxy))
+        is_admin = all(u.authInfo.authFlag >= _LOCAL_ADMIN for u in (client, proxy))
         return User(str(client.userName), str(client.rodsZone), is_admin)
 
     def query(self, columns: Sequence[str], *conditions: Condition | Among) -> list[tuple[str, ...]]:
@@ -79,14 +79,15 @@ class ServerZone(Catalog):
                 raise
             yield tuple(str(self._call("msi_genquery2_column", handle, str(i), "")[2]) for i in range(columns))
 
-    def read(self, path: str, offset: int, length: int) -> bytes:
+    def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
         """An administrator's rule reads the replica's file itself. Otherwise opens, seeks, reads and closes: callers read large pieces."""
         _demand_one_argument(path)
         demand(path)
-        if self.whoami().is_admin and (content := vault.read(self.query, path, offset, length)) is not None:
+        if self.whoami().is_admin and (content := vault.read(self.query, path, offset, length, replica)) is not None:
             return content
         with _errors("read", path):
-            opened = self._call("msiDataObjOpen", f"objPath={path}++++openFlags=O_RDONLY", 0)[1]
+            which = f"++++replNum={int(replica)}" if replica else ""
+            opened = self._call("msiDataObjOpen", f"objPath={path}++++openFlags=O_RDONLY{which}", 0)[1]
             try:
                 if offset:
                     self._call("msiDataObjLseek", opened, str(offset), "SEEK_SET", 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from landing.errors import LandingError
 from microservices.rules import RULES
 from microservices.settings import load_settings
 from mrdata import listing
-from mrdata.connect import NoZone, connect, embedded, settings
+from mrdata.connect import NoZone, connect, embedded, settings, zone_folder
 from mrdata.export_cli import export
 from mrdata.lifecycle_cli import COMMANDS
 from mrdata.products_cli import member, products
@@ -145,13 +147,15 @@ def scan(landing_zone: Path | None, once: bool, user: str, as_json: bool) -> Non
 @USER
 @JSON
 def tidy(days: float | None, dry_run: bool, user: str, as_json: bool) -> None:
-    """Removes the files of the landing zone that the archive has had for long, with their checksum, on all its resources."""
-    from landing.tidy import tidy as run
+    """Removes the files of the intake that the archive has had for long enough, read again, on all its resources."""
+    from landing.retention import retention
 
     site = settings()
     with opened(user) as zone:
-        done = run(zone, site, site.landing.keep_days if days is None else days, dry_run=dry_run)
+        done = retention(zone, site, site.landing.keep_days if days is None else days, dry_run=dry_run)
     show(done.as_dict(), as_json, str(done))
+    if not done.is_well:
+        sys.exit(1)
 
 
 @cli.command()
@@ -241,16 +245,36 @@ def rule(name: str, request: str, user: str) -> None:
 
 @cli.command()
 @click.option("--quick", is_flag=True, help="Do not read the bytes to compare checksums.")
+@click.option("--experiment", default="", help="Only the objects of this experiment.")
+@click.option("--study", default="", help="Only the objects of this study.")
+@click.option("--resume", is_flag=True, help="Go on where the last run with the same options was interrupted.")
 @USER
 @JSON
-def verify(quick: bool, user: str, as_json: bool) -> None:
-    """Accounts for every landed byte: in landing, in the archive, in quarantine; and compares checksums."""
-    from mrdata.verify import report, text
+def verify(quick: bool, experiment: str, study: str, resume: bool, user: str, as_json: bool) -> None:
+    """Accounts for every landed byte: in mailbox, intake, landing, archive and quarantine; compares checksums and manifests.
 
-    with opened(user) as zone:
-        found = report(zone, settings(), checksums=not quick)
-    show(found, as_json, text(found))
-    sys.exit(0 if found["sound"] else 1)
+    Exit status 0 when everything was looked at and all is well, 1 when something is wrong, 3 when not everything was looked at.
+    """
+    from mrdata import verify as verification
+    from mrdata.verify_state import AtWork
+    from policy.context import Refused
+    from policy.verify import Scope
+
+    if experiment and study:
+        raise click.UsageError("--experiment and --study exclude each other")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was looked at is kept then too
+    try:
+        key = {"user": user, "zone": str(zone_folder() or os.environ.get("IRODS_ENVIRONMENT_FILE", ""))}
+        with opened(user) as zone:
+            scope = Scope(experiment, study)
+            found = verification.resumable(zone, settings(), key, checksums=not quick, scope=scope, resume=resume)
+    except (AtWork, Refused, NoZone, SettingsError, ZoneError, OSError) as error:
+        click.echo(f"mrdata: {error}", err=True)
+        sys.exit(verification.INCOMPLETE)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    show(found, as_json, verification.text(found))
+    sys.exit(verification.status(found))
 
 
 @cli.command()

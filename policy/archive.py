@@ -1,24 +1,29 @@
 """Archives what is placed: a replica on the archive resource, compared with its source, forced to the disk, before the source's goes.
 
-Each step leaves a state from which the next run goes on: an object is done when its only replicas are good ones on the archive
-resource. iRODS leaves a file that was registered in place in the landing zone; the landing host removes it.
+For what was not archived when it was registered: what users put, and files of a landing host that does not have the archive's vault.
+The source is looked at before and after, and what was archived is decided about again (`policy.placement_check`). Each step leaves a
+state from which the next run goes on: an object is done when its only replicas are good ones on the archive resource. iRODS leaves a
+file that was registered in place where it is; the landing host removes it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
-from policy import durability, expanded, layout, unfinished
+from policy import birth, copies, durability, expanded, layout, origin, placement_check, sources, unfinished, withdrawn
 from policy.context import Context
+from policy.experiment import State
 from policy.volume import Tally
 from policy.zone import GOOD, Condition, NotFound, ZoneError, data_object
 
 
 def archive(context: Context) -> Counter[str]:
-    """Archives every object of the studies that has a replica elsewhere; how many were `archived`, `failed`, `gone`.
+    """Archives every object of the studies that has a replica elsewhere; how many were `archived`, `quarantined`, `failed`, `gone`.
 
-    What a process that died has left unfinished is put right first: so many were `given_up`.
+    What a process that died has left unfinished is put right first: so many were `given_up`. At last the copies are made that are
+    queued: `copied`, `uncopied`.
     """
     done, tally = Counter({"given_up": unfinished.give_up(context)}), Tally()
     for path in outside(context):
@@ -27,6 +32,7 @@ def archive(context: Context) -> Counter[str]:
         if outcome == "archived":
             tally.add(context, path)
     tally.keep(context)
+    done.update(copies.make(context))
     return +done  # without what is 0
 
 
@@ -51,23 +57,20 @@ def outside(context: Context) -> Iterator[str]:
 
 
 def archive_object(context: Context, path: str) -> str:
-    """Replicates, compares, forces to the disk, trims an object: `archived`, `failed` (logged, tried again at the next run) or `gone`."""
+    """Replicates, compares, forces to the disk, decides again, describes, trims an object.
+
+    `archived`, `quarantined`, `failed` (logged, tried again at the next run) or `gone`.
+    """
     zone = context.zone
     try:
-        checksum = zone.checksum(path)
-        there = [resource for resource in resources(context) if _good(context, path, resource, checksum)]
-        for resource in resources(context):
-            if resource not in there:
-                zone.replicate(path, resource)
-            files = _good(context, path, resource, checksum)
-            if not files:
-                raise ZoneError(f"the replica on {resource} is not good, or its checksum is not {checksum}")
-            for file in files:
-                durability.force(file)
-        if there:  # an earlier run was interrupted: what it wrote may not have survived the interruption
-            zone.checksum(path, verify=True)
-        if expanded.is_metadata(context, path):
-            expanded.describe(context, path)  # before the last step: interrupted, it is done again
+        with sources.held(context, path, resources(context)) as files:
+            _replicate(context, path, files)
+        checked = placement_check.check(context, path, _number(context, path))
+        if checked and checked.landed and checked.verdict:
+            placement_check.carry_out(context, path, checked.header, checked.experiment, checked.landed, checked.verdict)
+            zone.log(f"{path} was quarantined when it was archived: {checked.verdict.reason}: {checked.verdict.detail}")
+            return "quarantined"
+        _describe(context, path, checked)
         for source in _resources(context, path) - set(resources(context)):
             zone.trim(path, source)
     except NotFound as error:
@@ -81,10 +84,50 @@ def archive_object(context: Context, path: str) -> str:
     return "archived"
 
 
-def _good(context: Context, path: str, resource: str, checksum: str) -> list[str]:
-    """The files of the good replicas with this checksum on a resource."""
-    good = [Condition("DATA_REPL_STATUS", "=", GOOD), Condition("DATA_CHECKSUM", "=", checksum)]
-    return [file for (file,) in context.zone.query(["DATA_PATH"], *data_object(path), Condition("DATA_RESC_NAME", "=", resource), *good)]
+def _replicate(context: Context, path: str, files: list[sources.Source]) -> None:
+    """Makes the replicas that are missing. They go again where a source has changed meanwhile."""
+    zone = context.zone
+    checksum = zone.checksum(path)
+    rows = zone.query(["DATA_RESC_NAME", "DATA_REPL_STATUS", "DATA_CHECKSUM"], *data_object(path))
+    missing = [resource for resource in resources(context) if (resource, GOOD, checksum) not in rows]
+    made: list[str] = []
+    try:
+        for resource in resources(context):
+            if resource in missing:
+                zone.replicate(path, resource)
+                made.append(resource)
+            durability.demand_replica(context, path, resource, checksum)
+        if len(missing) < len(resources(context)):  # an interrupted run wrote these: they may not have survived the interruption
+            zone.checksum(path, verify=True)
+        for source in files:
+            source.demand_unchanged()
+    except sources.Changed:
+        for resource in made:
+            zone.trim(path, resource)
+        raise
+
+
+def _describe(context: Context, path: str, checked: placement_check.Checked | None) -> None:
+    """What has to be told before the last step: interrupted, it is done again. Of what is withdrawn, only its record tells."""
+    if checked and checked.experiment.state == State.WITHDRAWN:
+        if origins := origin.of_object(context, path):
+            withdrawn.keep(context, checked.experiment.id, path, [one.avu for one in origins])
+        return
+    if checked:
+        with suppress(NotFound):  # nothing tells how it landed, as of what an administrator put there by hand
+            birth.describe(context, path, checked.header)
+    origin.keep(context, path)
+    if expanded.is_metadata(context, path):
+        expanded.describe(context, path)
+
+
+def _number(context: Context, path: str) -> str:
+    """The number of the good replica on the archive resource."""
+    here = Condition("DATA_RESC_NAME", "=", context.settings.archive.resource), Condition("DATA_REPL_STATUS", "=", GOOD)
+    rows = context.zone.query(["DATA_REPL_NUM"], *data_object(path), *here)
+    if not rows:
+        raise NotFound(f"{path} has no good replica on {context.settings.archive.resource}")
+    return rows[0][0]
 
 
 def _resources(context: Context, path: str) -> set[str]:

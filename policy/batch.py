@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policy import birth, landed_again, layout, occupant, place
+from policy import birth, landed_again, layout, occupant, origin, place
 from policy.context import Context, Decided, Refused
 from policy.ingest import Placement, decide
 from policy.landed_again import Landing
@@ -32,7 +32,7 @@ class Outcome(StrEnum):
     SAME = "same"
     """The archive has these bytes at `path`: nothing is to be registered."""
     KNOWN = "known"
-    """Registered already, by a request of which nothing was heard: it is at `path`."""
+    """Registered already, by a process that was killed or by a request whose answer was lost: it is at `path`."""
     LATER = "later"
     """Another file of the batch takes its path: to be asked about again."""
 
@@ -62,31 +62,33 @@ def decide_all(context: Context, batch: str, folder: str, files: Sequence[Owned]
     placed: list[tuple[int, Placement, place.Place]] = []
     for number, file in enumerate(files):
         if resumed and (path := _known(context, f"{folder}/{file.landing_path}", file)):
-            answers[number] = _found_again(context, path)
+            answers[number] = _registered(context, path)
         elif (prepared := _prepared(context, f"{folder}/{file.landing_path}", file)) is None:
             answers[number] = _resting(context, batch, folder, file)
         else:
             placed.append((number, *prepared))
     occupants = occupant.find(context, [(placement, target.path) for _, placement, target in placed])
-    again: defaultdict[str, list[Landing]] = defaultdict(list)
+    again: defaultdict[str, list[int]] = defaultdict(list)
     taken: set[str] = set()
     for (number, placement, target), there in zip(placed, occupants, strict=True):
         file, name = files[number], target.path
+        where = f"{folder}/{file.landing_path}"
         if there is None and name not in taken:
             taken.add(name)
-            context.memory.decided[name] = Decided(f"{folder}/{file.landing_path}", target.avus)
+            kept = [] if origin.of_file(context.settings, where) else [Origin(file.landing_path, batch).avu]
+            context.memory.decided[name] = Decided(where, target.avus + kept)
             answers[number] = Answer(Outcome.PLACED, name, placement.data_type)
         elif there is None:
             answers[number] = Answer(Outcome.LATER, name)
-        elif f"{folder}/{file.landing_path}" in there.files:
-            answers[number] = _found_again(context, there.path)
+        elif where in there.files:
+            answers[number] = _registered(context, there.path)
         elif file.checksum in there.archived:
-            again[there.path].append(Landing.of(context, Origin(file.landing_path, batch), file.size, file.checksum))
-            answers[number] = Answer(Outcome.SAME, there.path)
+            again[there.path].append(number)
         else:
             answers[number] = _resting(context, batch, folder, file)
-    for path, landings in again.items():
-        landed_again.note(context, path, landings)
+    for path, numbers in again.items():
+        same = _landed_again(context, batch, path, [files[number] for number in numbers])
+        answers |= {number: Answer(Outcome.SAME, path) if same else _resting(context, batch, folder, files[number]) for number in numbers}
     return [answers[number] for number in range(len(files))]
 
 
@@ -124,30 +126,41 @@ def _told(error: OSError | ZoneError) -> str:
     return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
 
 
-def _found_again(context: Context, path: str) -> Answer:
-    """Whoever registered it may have been killed before it was described."""
+def _resting(context: Context, batch: str, folder: str, file: Owned) -> Answer:
+    """Its path in landing, or one beside it where another file rests under its name."""
+    path, where = f"{layout.landing(context.settings)}/{file.landing_path}", f"{folder}/{file.landing_path}"
+    other = context.memory.decided.get(path)
+    if (other and other.file != where) or context.zone.query(["DATA_ID"], *data_object(path)):
+        path = layout.beside(context.settings, path, batch)
+    context.zone.make_collection(layout.parent(path))
+    context.memory.decided[path] = Decided(where, [])
+    return Answer(Outcome.RESTS, path)
+
+
+def _landed_again(context: Context, batch: str, path: str, files: Sequence[Owned]) -> bool:
+    """Writes down that these landed again; False where that cannot be: the object was re-filed to an experiment that is finalized."""
+    try:
+        landed_again.note(context, path, [Landing.of(context, Origin(one.landing_path, batch), one.size, one.checksum) for one in files])
+    except ZoneError as error:
+        context.zone.log(f"{path} landed again, which could not be written down: {error}")
+        return False
+    return True
+
+
+def _registered(context: Context, path: str) -> Answer:
+    """What is registered already, and described: who was killed, or cut off, may not have come to that."""
     if layout.experiment_of(context.settings, path):
         birth.describe(context, path)
     return Answer(Outcome.KNOWN, path)
 
 
-def _resting(context: Context, batch: str, folder: str, file: Owned) -> Answer:
-    """Its path in landing, or one beside it where another file rests under its name."""
-    path = f"{layout.landing(context.settings)}/{file.landing_path}"
-    if path in context.memory.decided or context.zone.query(["DATA_ID"], *data_object(path)):
-        path = layout.beside(context.settings, path, batch)
-    context.zone.make_collection(layout.parent(path))
-    context.memory.decided[path] = Decided(f"{folder}/{file.landing_path}", [])
-    return Answer(Outcome.RESTS, path)
-
-
 def _known(context: Context, where: str, file: Owned) -> str:
-    """Where the object is that this very file is registered as, or that has its bytes and its origin; empty where there is none."""
-    for collection, name, registered in context.zone.query(
-        ["COLL_NAME", "DATA_NAME", "DATA_PATH"], Condition("DATA_CHECKSUM", "=", file.checksum)
-    ):
-        path = f"{collection}/{name}"
+    """The object that has this very file, or rests with these bytes and this origin; empty where there is none."""
+    for row in context.zone.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_PATH", "=", where)):
+        return "/".join(row)
+    rows = context.zone.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_CHECKSUM", "=", file.checksum))
+    for path in map("/".join, rows):
         landed: Landed | None = layout.quarantined(context.settings, path) or layout.landed(context.settings, path)
-        if registered == where or (landed and landed.landing_path == file.landing_path):
+        if landed and landed.landing_path == file.landing_path:
             return path
     return ""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from policy import layout, occupant, origin, place
 from policy.context import Context, Decided
+from policy.experiment import State
+from policy.header import Header
 from policy.ingest import Placement, decide, place_of
-from policy.layout import Landed
+from policy.layout import DataType, Landed
 from policy.objects import read_file, read_object
 from policy.origin import Origin
 from policy.registry import Registry
@@ -45,31 +50,34 @@ def came_from(context: Context, landed: Landed, file: str) -> list[AVU]:
     return [] if origin.of_file(context.settings, file) else [Origin(landed.landing_path).avu]
 
 
-def describe(context: Context, path: str) -> bool:
-    """Gives an archived object the AVUs that it lacks, as after a registration that was interrupted; False where it lacked none."""
+def describe(context: Context, path: str, header: Header | None = None) -> bool:
+    """Gives an archived object the AVUs that it lacks, as after a registration that was interrupted; False where it lacked none.
+
+    `header`: the object's, where it has been read already. Nothing becomes of its experiment: the object is there already.
+    """
     experiment = Registry(context).experiment(layout.experiment_of(context.settings, path) or "")
     if experiment is None:
         raise NotFound(f"{path} is in no registered experiment")
-    landed, kept = _landed(context, path)
-    header = read_object(context, path)
-    wanted = [*place.prepare(context, place_of(header, landed, experiment)).avus, *kept]
-    has = set(context.zone.metadata(path))
+    has = context.zone.metadata(path)
+    landed, kept = _landed(context, path, has)
+    placement = place_of(header or read_object(context, path), landed, replace(experiment, state=State.ACQUIRING))
+    wanted = [*([] if placement.data_type is DataType.EXP_DATA else place.prepare(context, placement).avus), *kept]
     missing = [avu for avu in wanted if avu not in has]
     if missing:
         context.zone.annotate(path, add=missing)
     return bool(missing)
 
 
-def _landed(context: Context, path: str) -> tuple[Landed, list[AVU]]:
+def _landed(context: Context, path: str, avus: Sequence[AVU]) -> tuple[Landed, list[AVU]]:
     """Where it landed, and the AVU that keeps it if nothing else does. Raises NotFound where nothing tells it."""
     root = layout.landing(context.settings)
-    for one in origin.of_object(context, path):
+    for one in origin.of_object(context, path, avus):
         if landed := layout.landed(context.settings, f"{root}/{one.landing_path}"):
             return landed, []
-    folder = context.settings.landing.folder.rstrip("/") + "/"
     for file in _files(context, path):
-        if file.startswith(folder) and (landed := layout.landed(context.settings, f"{root}/{file.removeprefix(folder)}")):
-            return landed, [Origin(landed.landing_path).avu]
+        there = origin.of_mailbox(context.settings, file)
+        if there and (landed := layout.landed(context.settings, f"{root}/{there.landing_path}")):
+            return landed, [there.avu]
     raise NotFound(f"{path}: nothing tells where it landed")
 
 

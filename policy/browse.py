@@ -5,14 +5,14 @@ The number of queries does not depend on what is archived, and their rows depend
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
 from policy import layout
 from policy.context import Context, Refused
 from policy.experiment import Experiment, experiment_from
+from policy.pattern import like
 from policy.vocabulary import UNITS
 from policy.zone import Among, Condition
 
@@ -228,17 +228,11 @@ def _having(context: Context, wanted: Search, kind: str, values: dict[str, list[
 
 def _fitting_values(wanted: Search, name: str, occurring: Sequence[str]) -> list[str]:
     """Of the values that occur those that fit: a site has few protocols. Refused where too many do."""
-    fits = wanted.ranges[name].holds if name in wanted.ranges else _like(wanted.protocol)
+    fits = wanted.ranges[name].holds if name in wanted.ranges else like(f"%{wanted.protocol}%")
     found = [value for value in occurring if fits(value)]
     if len(found) > _VALUES:
         raise Refused(f"{name}: {len(found)} different values fit; give more of it")
     return found
-
-
-def _like(part: str) -> Callable[[str], object]:
-    """Whether a text holds what is looked for, as `like` of the catalog reads it."""
-    pattern = re.escape(part).replace("%", ".*").replace("_", ".")
-    return re.compile(pattern, re.DOTALL).search
 
 
 def _occurring(context: Context, name: str) -> list[str]:

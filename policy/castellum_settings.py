@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Hosts to which plain HTTP stays on this machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fields:
@@ -96,7 +99,7 @@ def check(castellum: Castellum, faulty: Faulty) -> None:
 
 def _check_url(castellum: Castellum, faulty: Faulty) -> None:
     parts = urlsplit(castellum.url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")):
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise faulty(
             f"castellum.url: {castellum.url!r} must begin with https:// (http:// only to this host: the token goes with each request)"
         )

@@ -6,7 +6,7 @@ which it lies, and could give himself access again.
 
 from __future__ import annotations
 
-from policy import below, derived, erasure, event, landing_files, layout, mentions, state, withdrawn
+from policy import below, derived, erasure, event, layout, mentions, state, withdrawn
 from policy.context import Context
 from policy.experiment import State
 from policy.fixity_state import FAULT, VERIFIED
@@ -24,7 +24,7 @@ def hide(context: Context, record: Record) -> bool:
     zone, account = context.zone, context.settings.account
     copies = {} if record.is_subject else derived.find(context, record.key, record.path, record.kept.values())
     access, avus = below.access(context, record.path), _telling(context, record)
-    named = {} if record.is_subject else _named(context, record)
+    named = {} if record.is_subject else mentions.avus(context, record.key, record.path)
     _note(context, record, copies, access, avus | named)
     if record.is_subject:
         if AVU("State", State.WITHDRAWN) not in zone.metadata(record.path):
@@ -52,27 +52,13 @@ def hide(context: Context, record: Record) -> bool:
 
 
 def _telling(context: Context, record: Record) -> dict[str, list[AVU]]:
-    """Path -> the AVUs that tell of it. Its state stays, the days on which it was verified, and landing paths while their file is
-    there, which would be landed anew."""
-    stay = {} if record.is_subject else landing_files.leave(context, record.path, archived_only=True)
-    keep = {(one, AVU(landing_files.LANDING_PATH, value)) for one, values in stay.items() for value in values}
+    """Path -> the AVUs that tell of it. Its state stays, and the days on which it was verified."""
     own = (*FIXITY, *state.ATTRIBUTES)
     found = {
-        one: [avu for avu in avus if (one, avu) not in keep and avu.attribute not in (own if one == record.path else FIXITY)]
+        one: [avu for avu in avus if avu.attribute not in (own if one == record.path else FIXITY)]
         for one, avus in below.avus(context, record.path).items()
     }
     return {one: avus for one, avus in found.items() if avus}
-
-
-def _named(context: Context, record: Record) -> dict[str, list[AVU]]:
-    """Path -> AVUs elsewhere that name it, but for landing paths while their file may be there."""
-    found: dict[str, list[AVU]] = {}
-    for path, avus in mentions.avus(context, record.key, record.path).items():
-        landed = [avu for avu in avus if avu.attribute == landing_files.LANDING_PATH]
-        stay = landing_files.leave_archived(context, path, landed) if landed else []
-        if told := [avu for avu in avus if avu not in stay]:
-            found[path] = told
-    return found
 
 
 def everything(context: Context, path: str) -> tuple[dict[str, dict[str, Access]], dict[str, list[AVU]]]:

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 import os
 
-from policy.zone import ZoneError
+from policy.context import Context
+from policy.files import NotRegular, open_regular
+from policy.zone import GOOD, Condition, ZoneError, data_object
+
+
+def demand_replica(context: Context, path: str, resource: str, checksum: str) -> None:
+    """ZoneError unless an object has a good replica with this checksum on a resource; forces it to the disk."""
+    good = [Condition("DATA_REPL_STATUS", "=", GOOD), Condition("DATA_CHECKSUM", "=", checksum)]
+    files = context.zone.query(["DATA_PATH"], *data_object(path), Condition("DATA_RESC_NAME", "=", resource), *good)
+    if not files:
+        raise ZoneError(f"the replica on {resource} is not good, or its checksum is not {checksum}")
+    for (file,) in files:
+        force(file)
 
 
 def force(file: str) -> bool:
@@ -18,9 +30,11 @@ def force(file: str) -> bool:
     ZoneError where the disk did not take it: then the replica must not be the only one.
     """
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular(file)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return False
+    except NotRegular as error:
+        raise ZoneError(f"its file in the archive is {error.strerror}") from error
     try:
         _force(descriptor)
         folder = os.open(os.path.dirname(file), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 
-from policy import audit, below, erased, event, follow, landing_files, layout, mentions, retention, review, withdrawn
+from policy import audit, below, erased, event, follow, landing_files, layout, mentions, origin, retention, review, withdrawn
 from policy.context import Context
+from policy.origin import Origin
 from policy.withdrawn import Phase, Record
 from policy.zone import AVU, Access, Condition, ZoneError
 
@@ -77,21 +78,25 @@ def erase(context: Context, record: Record) -> str:
         audit.record(context, "erasing", experiment=_about(record), study=record.study, record=record.key, **told)
         record.phase = Phase.ERASING
         withdrawn.save(context, record)
+    origins = {Origin(value, unit) for avus in record.avus.values() for name, value, unit in avus if name == origin.LANDING_PATH}
     if not record.is_subject:
-        left = landing_files.leave(context, record.path, archived_only=False)
-        removed = [landing_files.remove_replicas(context, path) for path in _doomed(context, record)]
-        if left or not all(removed):
-            context.zone.log(f"{record.key} cannot be erased: its files in the landing zone stay; run mrdata_lifecycle on the landing host")
+        aside = _set_aside(context, record)
+        landed = landing_files.of_experiment(context, record)
+        landed |= {one for path in (*record.kept, *aside) for one in landing_files.in_place(context, path)}
+        if not landing_files.remove(context, landed):
+            context.zone.log(f"{record.key} cannot be erased: its files in the landing zone stay")
             return "waiting"
-        _erase_set_aside(context, record)
+        origins |= {one.origin for one in landed}
+        for path in aside:
+            _erase(context, path)
+            below.erase_empty(context, layout.parent(path), _trash(context))
     else:  # before it is gone: whatever names it again is to find this
         erased.note(context, record.study, record.path.rpartition("/")[2], record.key)
-    landed = {value for avus in record.avus.values() for name, value, _ in avus if name == landing_files.LANDING_PATH}
     for path in _doomed(context, record):
         found = [layout.quarantined(context.settings, one) or layout.landed(context.settings, one) for one in below.objects(context, path)]
-        landed |= {one.landing_path for one in found if one}
+        origins |= {Origin(one.landing_path) for one in found if one}
         _erase(context, path)
-    landing_files.remove_folders(context, landed)
+    landing_files.remove_folders(context, origins)
     if not has_receipt(context, record.key):
         _receipt(context, record)
     if record.is_subject:
@@ -156,14 +161,18 @@ def _erase(context: Context, path: str) -> None:
         context.zone.erase(path)
 
 
-def _erase_set_aside(context: Context, record: Record) -> None:
+def _trash(context: Context) -> str:
+    """The service account's."""
+    return f"/{context.settings.zone}/trash/home/{context.settings.account}"
+
+
+def _set_aside(context: Context, record: Record) -> list[str]:
     """Identical copies in the service account's trash."""
-    zone, trash = context.zone, f"/{context.settings.zone}/trash/home/{context.settings.account}"
+    found: list[str] = []
     for checksum in sorted({checksum for *_, checksum in _objects(context, record.path)} - {""}):
-        for collection, name in zone.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_CHECKSUM", "=", checksum)):
-            if f"{collection}/".startswith(trash + "/"):
-                _erase(context, f"{collection}/{name}")
-                below.erase_empty(context, collection, trash)
+        rows = context.zone.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_CHECKSUM", "=", checksum))
+        found += [f"{collection}/{name}" for collection, name in rows if f"{collection}/".startswith(_trash(context) + "/")]
+    return found
 
 
 def _objects(context: Context, path: str) -> list[tuple[str, ...]]:

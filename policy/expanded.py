@@ -30,7 +30,7 @@ LONGEST_UNIT = 250
 """Characters (R_META_MAIN)."""
 _OURS = {"LandingPath", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SOPClassUID"}
 _OURS |= {"DerivedFrom", "Inputs", "InputsChecksum", "MadeBy", "ProductState", "ProductDetail", "Reassigned", READ}
-_OURS |= {"Reason", "Detail", "Quarantined", "HeaderSays", "Candidate", "Tries", "NextTry", "LastError"}
+_OURS |= {"LandingBatch", "Reason", "Detail", "Quarantined", "HeaderSays", "Candidate", "Tries", "NextTry", "LastError"}
 _PREFIXES = ("irods::", "mrdata", "Retention", "Finalize", "Checksum", "Event", "Audit")
 
 

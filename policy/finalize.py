@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from policy import archive, below, lock, manifest, reassign, retention, seal, state, words
+from policy import archive, below, copies, lock, manifest, reassign, retention, seal, state, words
 from policy.context import Context, Refused
 from policy.experiment import Experiment, State
 from policy.layout import DataType
@@ -93,6 +93,7 @@ def finalize(context: Context, experiment: Experiment) -> dict[str, Any]:
         state.demand(context, experiment, Act.FINALIZE, state.current(context, experiment))
         waits_for = obstacle(context, experiment)
         if waits_for:
+            copies.ask(context, experiment.path)
             return {"state": State.FINISHED, "waits_for": waits_for}
         by = [avu.value for avu in _asked(context, experiment)]
         seal.seal(context, experiment)
@@ -149,6 +150,8 @@ def obstacle(context: Context, experiment: Experiment) -> str:
         found = {row for path in paths for row in below.rows(context, path, ["DATA_NAME"], *conditions)}
         if found:
             return f"1 object {one}" if len(found) == 1 else f"{len(found)} objects {several}"
+    if lacking := copies.lacking(context, experiment.path):
+        return "1 object that lacks a copy" if len(lacking) == 1 else f"{len(lacking)} objects that lack copies"
     return ""
 
 

@@ -74,17 +74,36 @@ class Experiments(Protocol):
 
 def decide(header: Header, landed: Landed, experiments: Experiments, settings: Settings) -> Decision:
     """Where the file belongs, or why nobody can tell."""
-    if landed.branch is not Branch.EXPDATA:
-        if header.kind is Kind.OTHER:
-            return Quarantine(
-                Reason.NOT_RECOGNISED, header.problem or "neither DICOM nor TWIX; other files belong into expdata/<ExperimentID>/"
-            )
-        if header.problem:
-            return Hold(Reason.TRUNCATED, header.problem) if header.incomplete else Quarantine(Reason.DAMAGED, header.problem)
+    if fault := _fault(header, landed):
+        return fault
     experiment = recognise(header, landed, experiments)
     if not isinstance(experiment, Experiment):
         return experiment
     return admit(header, landed, experiment, settings)
+
+
+def decide_again(header: Header, landed: Landed, placed: Experiment, experiments: Experiments, settings: Settings) -> Decision:
+    """As `decide`, of bytes that are archived in the experiment `placed`, which may have been closed meanwhile."""
+    if fault := _fault(header, landed):
+        return fault
+    found = whose(header, landed, experiments)
+    if not isinstance(found, Experiment):
+        return found
+    if found.id != placed.id:
+        return Quarantine(Reason.CONFLICT, f"it was placed under {_told(placed)}, its archived bytes say {_told(found)}", found.id)
+    return admit(header, landed, placed, settings)
+
+
+def _fault(header: Header, landed: Landed) -> Quarantine | Hold | None:
+    """What is wrong with the file itself; Expanded Data are kept as they are."""
+    if landed.branch is Branch.EXPDATA:
+        return None
+    if header.kind is Kind.OTHER:
+        other = "neither DICOM nor TWIX; other files belong into expdata/<ExperimentID>/"
+        return Quarantine(Reason.NOT_RECOGNISED, header.problem or other)
+    if header.problem:
+        return Hold(Reason.TRUNCATED, header.problem) if header.incomplete else Quarantine(Reason.DAMAGED, header.problem)
+    return None
 
 
 def admit(header: Header, landed: Landed, experiment: Experiment, settings: Settings) -> Placement | Quarantine:
@@ -107,19 +126,26 @@ def place_of(header: Header, landed: Landed, experiment: Experiment) -> Placemen
 
 def recognise(header: Header, landed: Landed, experiments: Experiments) -> Experiment | Quarantine | Hold:
     """The experiment that the file says it belongs to: registered, open and for this scanner."""
+    found = whose(header, landed, experiments)
+    return _usable(found, landed) if isinstance(found, Experiment) else found
+
+
+def whose(header: Header, landed: Landed, experiments: Experiments) -> Experiment | Quarantine | Hold:
+    """The experiment that the file says it belongs to, whether or not it accepts files."""
     if landed.branch is Branch.EXPDATA:
-        found = _by_text(landed.folders[0] if landed.folders else "", landed, experiments, "the folder below expdata")
+        found = _by_text(landed.folders[0] if landed.folders else "", experiments, "the folder below expdata")
         named = None if header.masked else experiment_id.parse(header.patient_name)
         other = experiments.experiment(named) if named else None
         if isinstance(found, Experiment) and other and other.id != found.id:
-            return Quarantine(Reason.CONFLICT, f"the folder below expdata says {found.id}, Patient Name says {_told(other)}", found.id)
+            detail = f"the folder below expdata says {_told(found)}, Patient Name says {_told(other)}"
+            return Quarantine(Reason.CONFLICT, detail, found.id)
         return found
     if header.kind is Kind.TWIX and (header.masked or not header.patient_name):
         return _masked(header, landed, experiments)
-    found = _by_text(header.patient_name, landed, experiments, "Patient Name")
+    found = _by_text(header.patient_name, experiments, "Patient Name")
     meant = _by_folder(landed, experiments)
     if isinstance(found, Experiment) and meant and meant.id != found.id:
-        detail = f"Patient Name says {found.id}, the folder in the landing zone says {_told(meant)}"
+        detail = f"Patient Name says {_told(found)}, the folder in the landing zone says {_told(meant)}"
         return Quarantine(Reason.CONFLICT, detail, found.id)
     return found
 
@@ -134,7 +160,7 @@ def _told(experiment: Experiment) -> str:
     return "a withdrawn experiment" if experiment.state == State.WITHDRAWN else experiment.id
 
 
-def _by_text(typed: str, landed: Landed, experiments: Experiments, where: str) -> Experiment | Quarantine:
+def _by_text(typed: str, experiments: Experiments, where: str) -> Experiment | Quarantine:
     parsed = experiment_id.parse(typed)
     if parsed is None:
         if experiment_id.looks_meant(typed):
@@ -143,7 +169,7 @@ def _by_text(typed: str, landed: Landed, experiments: Experiments, where: str) -
     experiment = experiments.experiment(parsed)
     if experiment is None:
         return Quarantine(Reason.UNREGISTERED, f"{where} is an ExperimentID that was never registered", parsed)
-    return _usable(experiment, landed)
+    return experiment
 
 
 def _usable(experiment: Experiment, landed: Landed) -> Experiment | Quarantine:
@@ -167,7 +193,5 @@ def _masked(header: Header, landed: Landed, experiments: Experiments) -> Experim
     sharing = experiments.sharing_frame_of_reference(uid) if uid else []
     if len(sharing) > 1:
         return Quarantine(Reason.CONFLICT, "its frame of reference is shared by images of " + ", ".join(map(_told, sharing)))
-    experiment = sharing[0] if sharing else _by_folder(landed, experiments)
-    if experiment:
-        return _usable(experiment, landed)
-    return Hold(Reason.NO_ID, "the name is masked, and no archived image shares its frame of reference yet")
+    hold = Hold(Reason.NO_ID, "the name is masked, and no archived image shares its frame of reference yet")
+    return sharing[0] if sharing else _by_folder(landed, experiments) or hold

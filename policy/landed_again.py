@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from policy import layout, small_object
 from policy.context import Context
@@ -57,8 +57,23 @@ def everywhere(context: Context) -> Iterator[tuple[str, Landing]]:
 
 
 def entries(context: Context, experiment_path: str) -> Iterator[Landing]:
-    """What landed again of an experiment. Raises ZoneError."""
+    """What landed again of an experiment. Raises ZoneError, and ValueError where a record cannot be read."""
+    for record in records(context, experiment_path):
+        yield from read(context, record)
+
+
+def records(context: Context, experiment_path: str) -> list[str]:
+    """The objects that hold an experiment's landings."""
     rows = context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", experiment_path), Condition("DATA_NAME", "like", f"{_NAME}%"))
-    for name in sorted({name.removesuffix(".new") for (name,) in rows}):
-        held = small_object.load(context.zone, f"{experiment_path}/{name}") or {}
-        yield from (Landing(**one) for one in held.get("landings", []))
+    return sorted({f"{experiment_path}/{name.removesuffix('.new')}" for (name,) in rows if name.startswith(_NAME)})
+
+
+def read(context: Context, record: str) -> list[Landing]:
+    """The landings of one object; none where it is gone. Raises ValueError where it does not hold them."""
+    try:
+        held = small_object.load(context.zone, record)
+        if held is None and context.zone.stat(record) is not None:
+            raise ValueError("is not JSON")
+        return [Landing(**{one.name: entry[one.name] for one in fields(Landing)}) for entry in (held or {"landings": []})["landings"]]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"does not hold landings: {error!r}") from error

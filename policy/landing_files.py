@@ -1,100 +1,145 @@
-"""The files of the landing zone that archived objects came from. iRODS leaves them where they are; this host must be the landing host."""
+"""Files of the landing host that objects came from: they are erased with the objects. iRODS leaves them where they are.
+
+    <landing folder>/.intake/<batch>/<landing path>     taken, and kept for a time after the archive has it; or registered there
+    <vault>/landed/<batch>/<landing path>               copied to be archived, by a process that was killed before it was registered
+    <landing folder>/<landing path>                     earlier releases registered files where they landed
+
+Removed is only what has the bytes of the object, looked at when nobody can exchange it any more (`policy.removal`).
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from policy import below, layout
+from policy import below, files, landed_again, layout, origin, removal
 from policy.context import Context
+from policy.files import NotRegular, Seen
 from policy.manifest import sha256
-from policy.zone import AVU, GOOD, Condition, data_object
+from policy.origin import Origin
+from policy.removal import Outcome, Root
+from policy.withdrawn import Record
+from policy.zone import Condition, data_object
 
-LANDING_PATH = "LandingPath"
+_COLUMNS = ["DATA_SIZE", "DATA_CHECKSUM", "DATA_PATH", "DATA_CREATE_TIME"]
+_ANY = "*"
+"""Stands for a batch where none in particular is meant."""
 
 
-def leave(context: Context, path: str, *, archived_only: bool) -> dict[str, list[str]]:
-    """Removes the files that the objects below a collection came from; object -> landing paths whose file may still be there.
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A file that landed. `checksum` is iRODS's text.
 
-    Removed is only what is still the file that was archived. With `archived_only`, files that are a replica themselves stay.
+    Where that is empty, `file` is what iRODS takes for the object and has never read: then `made`, when it was registered (seconds
+    since 1970), tells a file of the mailbox from a later one.
     """
-    objects = {
-        f"{collection}/{name}": (int(size), checksum)
-        for collection, name, size, checksum in below.rows(context, path, ["DATA_NAME", "DATA_SIZE", "DATA_CHECKSUM"])
-    }
-    named = Condition("META_DATA_ATTR_NAME", "=", LANDING_PATH)
-    stay: dict[str, list[str]] = {}
-    for collection, name, landing_path in below.rows(context, path, ["DATA_NAME", "META_DATA_ATTR_VALUE"], named):
-        one = f"{collection}/{name}"
-        size, checksum = objects[one]
-        if not _gone(context, landing_path, size, checksum or context.zone.checksum(one), archived_only):
-            stay.setdefault(one, []).append(landing_path)
-    return stay
+
+    origin: Origin
+    size: int
+    checksum: str
+    made: int = 0
 
 
-def leave_archived(context: Context, path: str, landed: Iterable[AVU]) -> list[AVU]:
-    """As `leave`, of some landing paths (AVUs) of one object, which is another experiment's: nothing is removed before it is archived."""
-    archived = Condition("DATA_RESC_NAME", "=", context.settings.archive.resource), Condition("DATA_REPL_STATUS", "=", GOOD)
-    rows = context.zone.query(["DATA_SIZE", "DATA_CHECKSUM"], *data_object(path), *archived)
-    size, checksum = rows[0] if rows else ("0", "")
-    return [avu for avu in landed if not checksum or not _gone(context, avu.value, int(size), checksum, True)]
+def of_experiment(context: Context, record: Record) -> set[Landed]:
+    """All that landed for a withdrawn experiment: as the record tells, the catalog, and the records of what landed again."""
+    found = set(_of_objects(context, record.path, record))
+    for path in (*record.sessions, layout.uploads(context.settings, record.experiment.scanner, record.key)):
+        found |= set(_of_objects(context, path))
+    found |= {Landed(Origin(one.landing_path, one.batch), one.size, one.checksum) for one in landed_again.entries(context, record.path)}
+    return found
 
 
-def remove_replicas(context: Context, path: str) -> bool:
-    """Removes the files that objects at or below a path are registered from in place: what is erased in iRODS only is not erased."""
-    root = context.settings.landing.folder.rstrip("/") + "/"
-    rows = below.rows(context, path, ["DATA_NAME", "DATA_PATH"]) or context.zone.query(
-        ["COLL_NAME", "DATA_NAME", "DATA_PATH"], *data_object(path)
-    )
-    removed = [_removed(context, file) for *_, file in rows if file.startswith(root)]
-    return all(removed)
+def in_place(context: Context, path: str) -> set[Landed]:
+    """The files of the landing host that are replicas of what is at or below a path."""
+    rows = below.rows(context, path, ["DATA_NAME", *_COLUMNS])
+    return set(_in_place(context, rows or context.zone.query(["COLL_NAME", "DATA_NAME", *_COLUMNS], *data_object(path))))
 
 
-def remove_folders(context: Context, landing_paths: Iterable[str]) -> None:
-    """Removes the empty collections and folders below which the files landed: their names may tell who it was."""
-    folder = context.settings.landing.folder.rstrip("/")
-    for relative in {layout.parent(path) for path in landing_paths}:
+def remove(context: Context, landed: Iterable[Landed]) -> bool:
+    """Removes the files; whether none is left. What stays is logged, without names: they may tell who it was."""
+    landed = list(landed)
+    for root, _ in _roots(context, _ANY) if landed else ():
+        removal.recover(root)  # what is to go may lie aside, where a killed process left it
+    stays = [why for one in landed for root, relative in _places(context, one) if (why := _remove(context, root, relative, one))]
+    for why in sorted(set(stays)):
+        context.zone.log(f"{stays.count(why)} files of the landing zone could not be removed: {why}")
+    return not stays
+
+
+def remove_folders(context: Context, landed: Iterable[Origin]) -> None:
+    """Removes the empty collections and folders in which files landed: their names may tell who it was."""
+    collections = {(layout.parent(one.landing_path), one.batch) for one in landed}
+    for relative, batch in sorted(collections):
         branch = "/".join(relative.split("/")[:2])
         below.erase_empty(context, f"{layout.landing(context.settings)}/{relative}", f"{layout.landing(context.settings)}/{branch}")
-        while relative.startswith(branch + "/"):
-            with suppress(OSError):  # it is not empty, or not there
-                os.rmdir(f"{folder}/{relative}")
-            relative = layout.parent(relative)
+        for root, within in _roots(context, batch):
+            removal.remove_folders(root, f"{within}{relative}", f"{within}{branch}")
 
 
-def _gone(context: Context, landing_path: str, size: int, checksum: str, archived_only: bool) -> bool:
-    """Whether the file is not there, or no longer. Another one under its name is not this one."""
-    folder = context.settings.landing.folder.rstrip("/")
-    if not os.path.isdir(folder):
-        return False
-    file = os.path.realpath(f"{folder}/{landing_path}")
-    if not file.startswith(os.path.realpath(folder) + os.sep) or not os.path.isfile(file):
-        return True
-    if archived_only and context.zone.query(["DATA_ID"], Condition("DATA_PATH", "=", f"{folder}/{landing_path}")):
-        return False
+def _of_objects(context: Context, path: str, record: Record | None = None) -> Iterator[Landed]:
+    """Of the objects below a collection: their files, and what their AVUs tell now or told before they were hidden."""
+    rows = below.rows(context, path, ["DATA_NAME", *_COLUMNS])
+    yield from _in_place(context, rows)
+    told = origin.of_all(context, path)
+    for one, avus in (record.avus if record else {}).items():
+        told[one] = [*told.get(one, []), *(Origin(value, unit) for name, value, unit in avus if name == origin.LANDING_PATH)]
+    content: dict[str, set[tuple[int, str]]] = {}
+    for collection, name, size, checksum, *_ in rows:
+        if checksum:
+            content.setdefault(f"{collection}/{name}", set()).add((int(size), checksum))
+    for one, origins in told.items():
+        yield from (Landed(where, *held) for where in origins for held in content.get(one, ()))
+
+
+def _in_place(context: Context, rows: Iterable[tuple[str, ...]]) -> Iterator[Landed]:
+    """The files that are replicas themselves."""
+    for _, _, size, checksum, file, made in rows:
+        where = origin.of_file(context.settings, file) or origin.of_mailbox(context.settings, file)
+        if where and file.startswith(context.settings.landing.folder.rstrip("/") + "/"):
+            yield Landed(where, int(size), checksum, int(made))
+
+
+def _roots(context: Context, batch: str) -> Iterator[tuple[Root, str]]:
+    """Where files of a batch, or of the mailbox, may be; and the path from there to its scanners' folders."""
+    yield removal.landing(context.settings), f"{layout.INTAKE}/{batch}/" if batch else ""
+    vault = removal.vault(context.settings)
+    if vault and batch:
+        yield vault, f"{layout.LANDED}/{batch}/"
+
+
+def _places(context: Context, landed: Landed) -> Iterator[tuple[Root, str]]:
+    for root, within in _roots(context, landed.origin.batch):
+        relative = f"{within}{landed.origin.landing_path}"
+        # In the vault, what an object names is iRODS's to remove.
+        if within.startswith(layout.INTAKE) or not within or not _is_named(context, f"{root.folder}/{relative}"):
+            yield root, relative
+
+
+def _is_named(context: Context, file: str) -> bool:
+    return bool(context.zone.query(["DATA_ID"], Condition("DATA_PATH", "=", file)))
+
+
+def _remove(context: Context, root: Root, relative: str, landed: Landed) -> str:
+    """Why it stays; empty where it does not, or where another file has its name."""
+    if not root.is_here:
+        return "their folder is not on this host; run mrdata_lifecycle on the landing host"
     try:
-        with open(file, "rb") as opened:
-            same = os.path.getsize(file) == size and hashlib.file_digest(opened, "sha256").hexdigest() == sha256(landing_path, checksum)
-    except FileNotFoundError:
-        return True
+        digest = sha256(landed.origin.landing_path, landed.checksum) if landed.checksum else _unread(root, relative, landed)
+    except (FileNotFoundError, NotADirectoryError, NotRegular):
+        return ""
     except OSError as error:
-        return _told(context, error)
-    return not same or _removed(context, file)
+        return error.strerror or str(error)
+    outcome, why = removal.remove(root, relative, {digest}, landed.size) if digest else (Outcome.OTHER, "")
+    return why if outcome in (Outcome.FAILED, Outcome.ASIDE) else ""
 
 
-def _removed(context: Context, file: str) -> bool:
-    try:
-        os.remove(file)
-    except FileNotFoundError:
-        return os.path.isdir(context.settings.landing.folder)
-    except OSError as error:
-        return _told(context, error)
-    return True
+def _unread(root: Root, relative: str, landed: Landed) -> str | None:
+    """The SHA-256 of the file of an object that has no checksum; None where the file is not the one that was registered.
 
-
-def _told(context: Context, error: OSError) -> bool:
-    """Its name may tell who the person is, and does not go into the log."""
-    context.zone.log(f"a file of the landing zone could not be removed: {error.strerror}")
-    return False
+    Only MrData writes into the intake. In the mailbox a file that changed since it was registered is another one.
+    """
+    with files.opened(root.folder, relative) as descriptor:
+        seen = Seen.of(os.fstat(descriptor))
+        in_time = bool(landed.origin.batch) or int(seen.changed) <= landed.made
+        return files.sha256(descriptor) if seen.size == landed.size and in_time else None

@@ -132,6 +132,11 @@ def sha256(path: str, checksum: str) -> str:
     return base64.b64decode(checksum.removeprefix(_SHA2)).hex()
 
 
+def irods_checksum(sha256_hex: str) -> str:
+    """A SHA-256 in hexadecimal as iRODS writes it."""
+    return _SHA2 + base64.b64encode(bytes.fromhex(sha256_hex)).decode()
+
+
 def _manifest(experiment: Experiment, version: int, content: bytes, listed: dict[str, Any]) -> Manifest:
     objects = listed["objects"]
     digest = hashlib.sha256(content).hexdigest()

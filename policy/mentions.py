@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from policy import audit, below, experiment_id, layout, quarantine
 from policy.context import Context
 from policy.ingest import Reason
-from policy.landing_files import LANDING_PATH
+from policy.origin import LANDING_PATH
 from policy.reassign import REASSIGNED
 from policy.zone import AVU, Condition
 

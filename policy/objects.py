@@ -4,43 +4,47 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 
 from policy.context import Context
+from policy.files import NotRegular, open_regular
 from policy.header import Header
 from policy.zone import Access, NotFound, ZoneError
 
 
-def read_object(context: Context, path: str) -> Header:
-    """Reads the header of an object in the zone, whoever put it there. NotFound where the object is gone."""
-    found = context.zone.stat(path)
-    if found is None or found.is_collection:
+def read_object(context: Context, path: str, *, replica: str = "") -> Header:
+    """Reads the header of an object in the zone, whoever put it there. NotFound where the object is gone.
+
+    `replica`: that of the replica with this number.
+    """
+    stat = context.zone.stat(path)
+    if stat is None or stat.is_collection:
         raise NotFound(f"{path} is no data object")
-    if found.owner != context.settings.account:
+    if stat.owner != context.settings.account:
         context.zone.permit(path, context.settings.account, Access.OWN)
-    return context.read_header(open_object(context, path, found.size), found.size)
+    return context.read_header(open_object(context, path, stat.size, replica), stat.size)
 
 
 def read_file(context: Context, file: str, size: int | None = None) -> Header:
     """Reads the header of a regular file of this host. Raises ZoneError for any other, and where its size is not `size`."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        descriptor = open_regular(file)
+    except NotRegular as error:
+        raise ZoneError("it is not a regular file") from error
     with open(descriptor, "rb") as opened:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ZoneError("it is not a regular file")
-        if size is not None and status.st_size != size:
-            raise ZoneError(f"it has {status.st_size} bytes, not {size}")
-        return context.read_header(opened, status.st_size)
+        found = os.fstat(descriptor).st_size
+        if size is not None and found != size:
+            raise ZoneError(f"it has {found} bytes, not {size}")
+        return context.read_header(opened, found)
 
 
-def open_object(context: Context, path: str, size: int) -> io.BufferedReader:
+def open_object(context: Context, path: str, size: int, replica: str = "") -> io.BufferedReader:
     """An object of the zone as a file, for readers of headers: 256 KiB at a time, which holds most headers."""
-    return io.BufferedReader(_ObjectFile(context, path, size), buffer_size=1 << 18)
+    return io.BufferedReader(_ObjectFile(context, path, size, replica), buffer_size=1 << 18)
 
 
 class _ObjectFile(io.RawIOBase):
-    def __init__(self, context: Context, path: str, size: int) -> None:
-        self._zone, self._path, self._size, self._at = context.zone, path, size, 0
+    def __init__(self, context: Context, path: str, size: int, replica: str) -> None:
+        self._zone, self._path, self._size, self._replica, self._at = context.zone, path, size, replica, 0
         self.name = path
 
     def readable(self) -> bool:
@@ -54,7 +58,7 @@ class _ObjectFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._zone.read(self._path, self._at, len(buffer)) if self._at < self._size else b""
+        data = self._zone.read(self._path, self._at, len(buffer), replica=self._replica) if self._at < self._size else b""
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)

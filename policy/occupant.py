@@ -17,7 +17,7 @@ _COLUMNS = ["COLL_NAME", "DATA_NAME", "DATA_CHECKSUM", "DATA_RESC_NAME", "DATA_R
 
 @dataclass(slots=True)
 class Occupant:
-    """An object of the archive. `archived`: the checksums of its good replicas on the archive resource; `files`: of all replicas."""
+    """An object of the archive: the checksums of its good replicas on the archive resource, and the files of all its replicas."""
 
     path: str
     archived: set[str] = field(default_factory=set)

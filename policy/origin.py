@@ -2,10 +2,12 @@
 
 The file of a replica tells: `<vault>/landed/<batch>/<landing path>` or `<landing folder>/.intake/<batch>/<landing path>`. iRODS moves
 a vault's file when its object is renamed, so an object that is moved gets the AVU `LandingPath` (value: the path, unit: the batch) first.
+In quarantine, an object's path tells the landing path, which everybody could read in an AVU; the AVU `LandingBatch` tells the batch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policy import below, layout
@@ -14,6 +16,7 @@ from policy.settings import Settings
 from policy.zone import AVU, Condition, data_object
 
 LANDING_PATH = "LandingPath"
+LANDING_BATCH = "LandingBatch"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,9 +42,20 @@ def of_file(settings: Settings, file: str) -> Origin | None:
     return None
 
 
-def of_object(context: Context, path: str) -> list[Origin]:
-    """The origins of one object; identical bytes that people put twice give several."""
-    found = [Origin(avu.value, avu.unit) for avu in context.zone.metadata(path) if avu.attribute == LANDING_PATH]
+def of_mailbox(settings: Settings, file: str) -> Origin | None:
+    """The origin of a file that was registered where it landed, as earlier releases did; None for any other."""
+    root = settings.landing.folder.rstrip("/") + "/"
+    landing_path = file.removeprefix(root)
+    is_there = root != "/" and file.startswith(root) and layout.landed(settings, f"{layout.landing(settings)}/{landing_path}")
+    return Origin(landing_path) if is_there else None
+
+
+def of_object(context: Context, path: str, avus: Sequence[AVU] | None = None) -> list[Origin]:
+    """The origins of one object; identical bytes that people put twice give several. `avus`: the object's, if they are known."""
+    avus = context.zone.metadata(path) if avus is None else avus
+    found = [Origin(avu.value, avu.unit) for avu in avus if avu.attribute == LANDING_PATH]
+    if not found and (landed := layout.quarantined(context.settings, path)):
+        found = [Origin(landed.landing_path, avu.value) for avu in avus if avu.attribute == LANDING_BATCH]
     if found:
         return sorted(found)
     files = (file for (file,) in context.zone.query(["DATA_PATH"], *data_object(path)))
@@ -51,9 +65,12 @@ def of_object(context: Context, path: str) -> list[Origin]:
 def of_all(context: Context, path: str) -> dict[str, list[Origin]]:
     """The origins of the objects below a collection; what has none is not there."""
     found: dict[str, set[Origin]] = {}
-    named = Condition("META_DATA_ATTR_NAME", "=", LANDING_PATH)
+    named, batches = (Condition("META_DATA_ATTR_NAME", "=", attribute) for attribute in (LANDING_PATH, LANDING_BATCH))
     for collection, name, value, unit in below.rows(context, path, ["DATA_NAME", "META_DATA_ATTR_VALUE", "META_DATA_ATTR_UNITS"], named):
         found.setdefault(f"{collection}/{name}", set()).add(Origin(value, unit))
+    for collection, name, batch in below.rows(context, path, ["DATA_NAME", "META_DATA_ATTR_VALUE"], batches):
+        if landed := layout.quarantined(context.settings, f"{collection}/{name}"):
+            found.setdefault(f"{collection}/{name}", set()).add(Origin(landed.landing_path, batch))
     told = set(found)
     for collection, name, file in below.rows(context, path, ["DATA_NAME", "DATA_PATH"]):
         if f"{collection}/{name}" not in told and (origin := of_file(context.settings, file)):
@@ -62,7 +79,7 @@ def of_all(context: Context, path: str) -> dict[str, list[Origin]]:
 
 
 def keep(context: Context, path: str) -> None:
-    """Before an object is moved: writes the AVU, unless it is there."""
-    origins = of_object(context, path)
-    if origins:
+    """Before an object is moved, or loses the replica whose file tells: writes the AVU, unless it is there."""
+    avus = context.zone.metadata(path)
+    if not any(avu.attribute == LANDING_PATH for avu in avus) and (origins := of_object(context, path, avus)):
         context.zone.annotate(path, add=[origin.avu for origin in origins])

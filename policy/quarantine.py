@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from policy import audit, experiment_id, layout
+from policy import audit, experiment_id, layout, origin
 from policy.context import Context
 from policy.experiment import Experiment, State
 from policy.header import Header
@@ -49,11 +49,14 @@ def carry_out(context: Context, verdict: Quarantine, landed: Landed, path: str, 
     zone = context.zone
     if not session or zone.stat(session) is None:
         session = _session(context, landed, header, verdict.meant)
-    old = [avu for avu in zone.metadata(path) if avu.attribute in ON_HOLD]
+    # Its path tells where it landed from now on: an AVU could be read by everybody. Only the batch would be forgotten.
+    avus = zone.metadata(path)
+    batches = {one.batch for one in origin.of_object(context, path, avus) if one.batch}
+    old = [avu for avu in avus if avu.attribute in ON_HOLD]
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now()))
     says = [AVU(REASON, verdict.reason), AVU(DETAIL, verdict.detail[:2000]), AVU(SINCE, since)]
+    says += [AVU(origin.LANDING_BATCH, batch) for batch in sorted(batches)]
     zone.annotate(path, add=says, remove=old)
-    # Its path tells where it landed from now on: an AVU could be read by everybody.
     hand_over(context, path, context.settings.stewards)
     for attempt in range(1, 1000):
         again = f"/again{attempt}" if attempt > 1 else ""

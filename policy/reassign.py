@@ -18,7 +18,7 @@ from policy.zone import AVU, Condition, ZoneError
 
 REASSIGNED = "Reassigned"
 """AVU of an object that was re-filed: when, by whom, from where. From which experiment tells the audit log: everybody can read AVUs."""
-_MADE_HERE = {*UNITS, "SOPInstanceUID", "FrameOfReferenceUID", *quarantine.OF_OBJECT, *quarantine.ON_HOLD}
+MADE_HERE = {*UNITS, "SOPInstanceUID", "FrameOfReferenceUID", *quarantine.OF_OBJECT, *quarantine.ON_HOLD, origin.LANDING_BATCH}
 """AVUs of an object that follow from its header or its stay in quarantine; all others travel with it."""
 
 _FROM_QUARANTINE = re.compile(r" from quarantine (?P<session>[^:]+): (?P<reason>[\w-]+)$")
@@ -87,8 +87,8 @@ def _back(context: Context, path: str, reason: str, session: str, by: str) -> Mo
     known = Reason(reason) if reason in set(Reason) else Reason.FAILED
     verdict = Quarantine(known, f"taken back by {by}")  # the audit log tells from where; a detail can be read by everybody
     target = quarantine.carry_out(context, verdict, landed, path, header, session=session)
-    context.zone.annotate(target, remove=[avu for avu in avus if avu.attribute in _MADE_HERE or avu.attribute == origin.LANDING_PATH])
-    _tidy(context, layout.parent(path))
+    context.zone.annotate(target, remove=[avu for avu in avus if avu.attribute in MADE_HERE or avu.attribute == origin.LANDING_PATH])
+    tidy(context, layout.parent(path))
     return Move(path, target)
 
 
@@ -162,11 +162,11 @@ def _refile(context: Context, path: str, experiment: Experiment, dry_run: bool, 
     is_archived = layout.experiment_of(context.settings, path) is not None
     source = "another experiment" if is_archived else _place_in_quarantine(context, path, avus)
     history = AVU(REASSIGNED, f"{when} by {by} from {source}")
-    outdated = [avu for avu in avus if avu.attribute in _MADE_HERE]
+    outdated = [avu for avu in avus if avu.attribute in MADE_HERE]
     placed = place.carry_out(context, placement, landed, path, history=[history], outdated=outdated)
     if not isinstance(placed, str):
         return Move(path, "", f"{placed.reason}: {placed.detail}")
-    _tidy(context, layout.parent(path))
+    tidy(context, layout.parent(path))
     return Move(path, placed, note)
 
 
@@ -187,7 +187,7 @@ def _landed(context: Context, path: str) -> Landed:
     raise ZoneError(f"{path}: neither its file nor an AVU LandingPath tells where it landed")
 
 
-def _tidy(context: Context, collection: str) -> None:
+def tidy(context: Context, collection: str) -> None:
     """A series of which nothing is left would still be found by its AVUs."""
     zone = context.zone
     left = zone.query(["DATA_ID"], Condition("COLL_NAME", "=", collection))

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 from policy import castellum_settings
-from policy.castellum_settings import Castellum
+from policy.castellum_settings import LOOPBACK, Castellum
 
 
 class SettingsError(ValueError):
@@ -115,6 +116,8 @@ class Forms:
     """A session without a request ends after so long; pages that refresh themselves do not count."""
     longest_hours: int = 12
     """Every session ends after so long."""
+    request_seconds: float = 30.0
+    """Seconds after which a page that is not there yet is given up."""
     webdav: str = ""
     """Address of the studies' collection over WebDAV (`https://host/dav`); empty: there is none."""
 
@@ -301,6 +304,9 @@ def _check_hook(name: str, hook: Hook) -> None:
         raise SettingsError(f"events.hooks: {name!r} must be up to 64 letters, digits, `_` or `-`")
     if not re.fullmatch(r"https?://[^/\s]+\S*", hook.url):
         raise SettingsError(f"events.hooks.{name}.url: expected an address that begins with https:// or http://, found {hook.url!r}")
+    parts = urlsplit(hook.url)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise SettingsError(f"events.hooks.{name}.url: {hook.url!r} leaves this machine without encryption; expected https://")
     if not hook.secret_file:
         raise SettingsError(f"events.hooks.{name}.secret_file: missing; name a file that holds the secret which signs what is sent")
 

@@ -170,8 +170,11 @@ class Zone(Protocol):
     def stat(self, path: str) -> Stat | None:
         """None where there is nothing (or nothing that the user may see)."""
 
-    def read(self, path: str, offset: int, length: int) -> bytes:
-        """At most `length` bytes of a data object from `offset`; fewer only at its end."""
+    def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
+        """At most `length` bytes of a data object from `offset`; fewer only at its end.
+
+        Of a good replica, or of the one with the number `replica` alone.
+        """
 
     def write(self, path: str, content: bytes) -> None:
         """Creates or replaces a small data object."""

@@ -14,19 +14,24 @@ _LIBRARY = _os.environ.get("MRDATA_LIBRARY") or _os.path.dirname(_os.path.dirnam
 _LANDING = "/home/mrdata/landing/"
 _CONTINUE = 5000000  # RULE_ENGINE_CONTINUE: other sites' policies run as well
 _NO_PRIVILEGE = -13000  # SYS_NO_API_PRIV
-_REMOTE_ADMIN = 4  # authFlag of a rodsadmin of another zone; a local one has 5
+_LOCAL_ADMIN = 5  # authFlag of a rodsadmin of this zone; one of another zone has 4, and is a stranger
 _agents: list = []
 
 
 def _agent():
     """This connection's agent, made when it is needed first."""
     if not _agents:
-        if _LIBRARY not in _sys.path:
-            _sys.path.insert(0, _LIBRARY)
+        _library()
         from microservices.agent import Agent
 
         _agents.append(Agent(_SETTINGS))
     return _agents[0]
+
+
+def _library():
+    """Makes the release importable."""
+    if _LIBRARY not in _sys.path:
+        _sys.path.insert(0, _LIBRARY)
 
 
 def _enforcement_point(function):
@@ -58,9 +63,13 @@ def _rule(name):
 # --- policy enforcement points --------------------------------------------------------------------------------------
 
 
-@_enforcement_point
 def pep_api_phy_path_reg_pre(rule_args, callback, rei):
-    """ireg, and the landing host's scanner: placed at birth."""
+    """ireg, and the landing host's scanner: placed at birth. Administrators only."""
+    return _administrators(rule_args, callback, rei) if rei.uoic.authInfo.authFlag < _LOCAL_ADMIN else _place(rule_args, callback, rei)
+
+
+@_enforcement_point
+def _place(rule_args, callback, rei):
     if _LANDING in str(rule_args[2].objPath):
         _agent().registering(rule_args, callback, rei)
 
@@ -70,11 +79,6 @@ def pep_api_phy_path_reg_post(rule_args, callback, rei):
     """What was placed at birth is described."""
     if _agents:
         _agent().registered(rule_args, callback, rei)
-
-
-def pep_api_bulk_data_obj_reg_pre(rule_args, callback, rei):
-    """The landing host's batches: only what was decided on this connection. Refuses when anything is in doubt."""
-    return _CONTINUE if _agent().registering_all(rule_args, callback, rei) else _NO_PRIVILEGE
 
 
 @_enforcement_point
@@ -117,20 +121,81 @@ def pep_api_data_obj_rename_post(rule_args, callback, rei):
         _agent().arrived(path, callback, rei)
 
 
-# Rules and delay rules run Python as the service account, and the server itself asks nobody: only administrators may.
-# These refuse when anything is in doubt.
+# --- what iRODS leaves open to every user of the zone, and MrData does not ------------------------------------------
+# docs/security.md says what each would do. These refuse when anything is in doubt.
 
 
-def pep_api_exec_my_rule_pre(rule_args, callback, rei):
-    """irule, and the rules of clients."""
-    return _CONTINUE if rei.uoic.authInfo.authFlag >= _REMOTE_ADMIN else _NO_PRIVILEGE
+def _administrators(rule_args, callback, rei):
+    return _CONTINUE if rei.uoic.authInfo.authFlag >= _LOCAL_ADMIN else _NO_PRIVILEGE
 
 
-pep_api_exec_rule_expression_pre = pep_api_exec_my_rule_pre  # the delay server, for who submitted the rule
-pep_api_rule_exec_submit_pre = pep_api_exec_my_rule_pre  # a delay rule that another server submits
+def _administrators_and_servers(rule_args, callback, rei):
+    """Another server of the zone asks for a user as the zone's administrator; it has asked its own policies first."""
+    return _CONTINUE if max(rei.uoic.authInfo.authFlag, rei.uoip.authInfo.authFlag) >= _LOCAL_ADMIN else _NO_PRIVILEGE
+
+
+def _without(*keywords):
+    """Open to everybody but for these keywords of the request."""
+
+    def call(rule_args, callback, rei):
+        if rei.uoic.authInfo.authFlag >= _LOCAL_ADMIN:
+            return _CONTINUE
+        _library()
+        from microservices.requests import keywords_of
+
+        return _NO_PRIVILEGE if keywords_of(rule_args[2]).intersection(keywords) else _CONTINUE
+
+    return call
+
+
+# Rules and delay rules run Python as the service account.
+pep_api_exec_my_rule_pre = _administrators  # irule, and the rules of clients
+pep_api_exec_rule_expression_pre = _administrators  # the delay server, for who submitted the rule
+pep_api_rule_exec_submit_pre = _administrators  # a delay rule that another server submits
 # Predefined SQL asks nobody's permissions, and a ticket outlives what its owner has lost when the object was placed.
-pep_api_specific_query_pre = pep_api_exec_my_rule_pre
-pep_api_ticket_admin_pre = pep_api_exec_my_rule_pre
+pep_api_specific_query_pre = _administrators
+pep_api_ticket_admin_pre = _administrators
+
+
+def pep_api_genquery2_pre(rule_args, callback, rei):
+    """iquery: ordinary users only what cannot be turned round iRODS's permissions."""
+    if rei.uoic.authInfo.authFlag >= _LOCAL_ADMIN:
+        return _CONTINUE
+    _library()
+    from microservices.genquery2_guard import may_send
+
+    return _CONTINUE if may_send(rule_args[2]) else _NO_PRIVILEGE
+
+
+# A file of the server is registered without a look at who may read it.
+def pep_api_bulk_data_obj_reg_pre(rule_args, callback, rei):
+    """The landing host's batches: only what was decided on this connection."""
+    return _CONTINUE if _agent().registering_all(rule_args, callback, rei) else _NO_PRIVILEGE
+
+
+pep_api_register_physical_path_pre = _administrators
+pep_api_reg_data_obj_pre = _administrators_and_servers
+pep_api_unreg_data_obj_pre = _administrators_and_servers
+# A collection becomes a folder of the server.
+pep_api_coll_create_pre = _without("collectionType", "collectionInfo1", "collectionInfo2")
+pep_api_reg_coll_pre = pep_api_mod_coll_pre = pep_api_coll_create_pre
+# A file of the vault is moved to any path of the server; a folder is made there.
+pep_api_data_obj_rename_pre = _without("filePath")
+pep_api_bulk_data_obj_put_pre = pep_api_data_obj_rename_pre
+# What is open for reading is written.
+pep_api_l3_file_put_single_buf_pre = _administrators
+# Everybody is an administrator, whose keywords are believed.
+pep_api_data_object_modify_info_pre = _administrators
+# Archives and folders of the server, named by the request; plug-ins, for whoever connects, as the server's account; who is connected.
+pep_api_struct_file_bundle_pre = _administrators
+pep_api_struct_file_ext_and_reg_pre = _administrators
+pep_api_struct_file_extract_pre = _administrators
+pep_api_struct_file_sync_pre = _administrators
+pep_api_sub_struct_file_get_pre = _administrators
+pep_api_sub_struct_file_put_pre = _administrators
+pep_api_sync_mounted_coll_pre = _administrators
+pep_experimental_api_adaptor_pre = _administrators
+pep_api_proc_stat_pre = _administrators_and_servers
 
 
 # --- callable rules -------------------------------------------------------------------------------------------------

@@ -45,6 +45,12 @@ def frame_of_reference(name: str) -> str:
     return generate_uid(entropy_srcs=[SESSION, name, "frame"])
 
 
+def frame_of_raw_data(name: str) -> str:
+    """A frame of reference for the images of an exam, of the length of the one in `twix(name)`."""
+    length = len(Session(name, datetime(2026, 1, 2, 9, 0, 0, 123_000)).frame_of_reference_uid)
+    return frame_of_reference(name)[:length].rstrip(".").ljust(length, "0")
+
+
 def twix(name: str, *, masked: bool = False, frame: str = "") -> bytes:
     """A VE raw file with few readouts; masked as VE software does, or plain as VB does."""
     session = Session(name, datetime(2026, 1, 2, 9, 0, 0, 123_000))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from irods_config.icommands import SetupError
 from irods_config.site import Site, Step
-from microservices.vault import is_here
+from policy.files import is_here
 from policy.layout import INTAKE, LANDED, Branch
 from policy.settings import Settings
 

@@ -44,6 +44,10 @@ def test_nested_values(tmp_path):
         ("zone: z\ncastellum: {attributes: {handedness: ['(']}}", "castellum.attributes.handedness"),
         ("zone: z\ncastellum: {remote: 'http://git.example/x'}", "castellum.remote: http"),
         ("zone: z\ncastellum: {remote: 'https://a:b@git.example/x'}", "castellum.remote: a password"),
+        *((f"zone: z\nevents: {{hooks: {{h: {{url: '{url}', secret_file: s}}}}}}", "events.hooks.h.url") for url in (
+            "http://workflows.example/x", "http://127.0.0.1@evil.example/", "http://127.0.0.1.evil.example/", "http://localhost.example/",
+            "http://10.0.0.1/", "ftp://localhost/", "HTTP://workflows.example/",
+        )),
     ],
 )  # fmt: skip
 def test_an_error_says_where(tmp_path, text, part):
@@ -55,3 +59,9 @@ def test_an_error_says_where(tmp_path, text, part):
 def test_a_missing_file(tmp_path):
     with pytest.raises(SettingsError, match="cannot be read"):
         load_settings(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("url", ["https://workflows.example/x", "http://127.0.0.1:8080/x", "http://localhost/", "http://[::1]:1/x"])
+def test_a_hook_needs_https_but_on_this_machine(tmp_path, url):
+    settings = load(tmp_path, f"zone: z\nevents: {{hooks: {{h: {{url: '{url}', secret_file: s}}}}}}")
+    assert settings.events.hooks["h"].url == url

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from embedded import delay, routes
-from embedded.client import EmbeddedZone
+from embedded.client import EmbeddedZone, zone_error
+from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
 from microservices.settings import load_settings
 from microservices.zone import ServerZone
@@ -129,6 +130,12 @@ class EmbeddedSite(Site):
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "MRDATA_ZONE": str(self.folder)}
+
+    def iquery(self, query: str, user: str = "mrdata") -> list[tuple[str, ...]]:
+        try:
+            return routes.iquery(self.connect(user).agent, query)
+        except IrodsError as error:
+            raise zone_error(error) from error
 
     def reconnect(self) -> None:
         self._open.close()

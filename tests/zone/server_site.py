@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from irods.genquery2 import GenQuery2
 from irods.rule import Rule
 
 from microservices import delay
 from microservices.client import IrodsZone
+from microservices.client import _errors as errors
 from policy import layout
 from policy.settings import settings_from
 from policy.zone import Condition, ZoneError
@@ -113,6 +115,10 @@ class ServerSite(Site):
     @property
     def settings_file(self) -> Path:
         return self.server.settings_file
+
+    def iquery(self, query: str, user: str = SERVICE) -> list[tuple[str, ...]]:
+        with errors("ask", query):
+            return [tuple(row) for row in GenQuery2(self.connect(user).session).execute(query)]
 
     def connect(self, user: str = SERVICE) -> IrodsZone:
         if user not in self._connections:

@@ -13,6 +13,7 @@ from pathlib import Path
 from microservices.headers import read_header
 from policy import landed_again, origin
 from policy.context import Context
+from policy.findings import FAULTS, UNKNOWN
 from policy.layout import landing, studies
 from policy.origin import Origin
 from policy.settings import Settings
@@ -156,6 +157,10 @@ class Site(ABC):
         assert "error" not in reply, reply["error"]
         return reply
 
+    @abstractmethod
+    def iquery(self, query: str, user: str = "mrdata") -> list[tuple[str, ...]]:
+        """The rows of a GenQuery2 that a client sends as it is."""
+
     def register(self, **changes: str) -> str:
         """A new ExperimentID."""
         request = {"study": PAIN, "pseudonym": "P1", "owner": ALICE, "scanner": T94, "scan_type": "pilot", **changes}
@@ -233,7 +238,7 @@ def _less(found: dict, before: dict) -> dict:
         if isinstance(value, list):
             less[key] = [entry for entry in value if entry not in before[key]]
         elif isinstance(value, dict):
-            less[key] = dict(Counter(value) - Counter(before[key]))
+            less[key] = value if key == "run" else dict(Counter(value) - Counter(before[key]))
         else:
-            less[key] = value if key == "sound" else value - before[key]
-    return {**less, "sound": not less["lost"] and not less["undescribed"] and not less["busy"]}
+            less[key] = value if isinstance(value, bool | str | float) else value - before[key]
+    return {**less, "sound": not any(less[kind] for kind in (*FAULTS, *UNKNOWN))}

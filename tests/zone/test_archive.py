@@ -139,7 +139,7 @@ def test_a_file_that_is_archived_is_not_registered_again(site, placed):
 
     site.rule("archive")
     summary = scanner.run_once(site.settings, lambda: site.connect(), progress_to())
-    assert (summary.registered, summary.already_registered) == (0, 2)
+    assert (summary.registered, summary.same) == (0, 2)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -16,8 +16,6 @@ import pytest
 
 from landing.progress import Lines
 from landing.scanner import Scanner
-from landing.tidy import tidy
-from mrdata import verify
 from policy import layout
 from policy.zone import Condition
 from tests import files
@@ -150,7 +148,6 @@ def test_another_image_of_the_same_size_under_the_name_of_an_archived_one(site, 
     assert len(first) == len(second)
     for content, registered in ((first, 1), (second, 1), (second, 0)):
         put(landing, f"{T94}/dicom/a/1.dcm", content)
-        assert verify.report(site.connect(), site.settings)["waiting"] == [f"{T94}/dicom/a/1.dcm"] * registered
         summary = scan(site)
         assert (summary.registered, summary.ok) == (registered, True)
         site.rule("archive")
@@ -173,41 +170,6 @@ def test_an_image_that_was_registered_half_written_is_registered_anew(site, land
     site.rule("archive")
     assert site.connect("mrdata").read(f"{site.settings.home}/{path}", 0, 1 << 20) == content
     assert site.verify()["sound"]
-
-
-def test_tidied_are_only_files_that_the_archive_has_everywhere(make_site):
-    site = make_site(archive={"copies": ["demoResc"]})
-    landing, zone = Path(site.settings.landing.folder), site.connect()
-    experiment = site.register()
-    archived = [f"{T94}/dicom/a/{number}.dcm" for number in range(3)] + [f"{T94}/expdata/{experiment}/deep/it's %41 || b.txt"]
-    for number, path in enumerate(archived):
-        put(landing, path, b"notes" if "expdata" in path else files.dicom(experiment, instance=number))
-    put(landing, f"{T94}/dicom/b/odd.dcm", files.dicom("SIMPSON^HOMER"))
-    assert [scan(site).registered for _ in range(2)] == [4, 1]  # then the second name of the file with the odd one
-    site.sweep()
-    assert tidy(zone, site.settings, 0).removed == 0  # not archived yet
-    site.rule("archive")
-    put(landing, f"{T94}/dicom/b/new.dcm", files.dicom(experiment, instance=9))
-    put(landing, archived[0], b"other bytes")
-    (copied,) = [path for path in site.paths(f"studies/{PAIN}/experiments/{experiment}/DICOM") if path.split("/")[-1].startswith("1_")]
-    zone.trim(f"{site.settings.home}/{copied}", "demoResc")
-    assert tidy(zone, site.settings, 1).stay == {"not old enough": 6}
-    told = tidy(zone, site.settings, 0, dry_run=True)
-    assert (told.removed, all((landing / path).exists() for path in archived)) == (2, True)
-    done = tidy(zone, site.settings, 0)
-    assert done.stay == {
-        "not archived yet, or in quarantine": 1,
-        "not registered": 1,
-        "other bytes than the archive has": 1,
-        "not on all resources of the archive": 1,
-    }
-    assert (done.removed, done.bytes) == (2, len(files.dicom(experiment, instance=2)) + 5)
-    left = {path.relative_to(landing).as_posix() for path in landing.rglob("*") if path.is_file() and not path.name.startswith(".")}
-    assert left == {*archived[:2], f"{T94}/dicom/b/odd.dcm", f"{T94}/dicom/b/new.dcm"}
-    tidy(zone, site.settings, 0)
-    assert not (landing / f"{T94}/expdata/{experiment}/deep").exists()
-    assert (landing / f"{T94}/expdata").exists()
-    assert scan(site).registered == 2
 
 
 def test_what_was_not_described_when_the_scanner_was_killed(site, landing):

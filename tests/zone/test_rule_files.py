@@ -55,7 +55,7 @@ def test_what_failed_is_tried_again_and_the_sweep_is_done_now(make_site):
     assert site.paths(f"landing/{T94}/dicom") == [path.removeprefix(site.settings.home + "/")]
     assert f"archived: {site.settings.home}/studies/{PAIN}/experiments/{new}/DICOM/" in irule(site, "retry", path=path)
     assert site.paths(f"landing/{T94}/dicom") == []
-    assert "Every byte is accounted for." in irule(site, "verify")
+    assert "Every object of the zone is as it was archived." in irule(site, "verify")
     assert "Error: " in irule(site, "retry", path="/nowhere")
 
 

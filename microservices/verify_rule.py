@@ -1,0 +1,31 @@
+"""The rule `mrdata_verify`: the account of the zone and of the vault, where the server is the vault's host. JSON in, JSON out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from microservices import vault_files
+from policy import verify
+from policy.context import Context
+from policy.findings import Area, Part, Report
+from policy.verify import Scope
+
+
+def run(context: Context, request: Mapping[str, Any]) -> object:
+    """The whole report; with `vault`, a piece of the vault alone, for a client on a host that does not have it."""
+    if "vault" in request:
+        return vault_files.piece(context, request["vault"])
+    scope = Scope(str(request.get("experiment", "")), str(request.get("study", "")))
+    report = verify.begin(context, scope, checksums=bool(request.get("checksums", True)))
+    for part in _parts(context, scope, report):
+        for look in part.looks(""):
+            report.add(look)
+    return report.as_dict()
+
+
+def _parts(context: Context, scope: Scope, report: Report) -> Iterator[Part]:
+    yield from verify.parts(context, scope, report)
+    if not scope.subject:
+        report.areas.add(Area.VAULT)
+        yield vault_files.part(context, vault_files.of_archive(context))
