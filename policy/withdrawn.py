@@ -61,6 +61,7 @@ class Record:
     """What lies in quarantine and says that it belongs to it."""
     experiments: list[str] = field(default_factory=list)
     """Of a subject."""
+    reason: str = ""
     restored_by: str = ""
     pruned: bool = True
     """Nothing shows the values of AVUs any more that were taken away."""
@@ -122,7 +123,7 @@ def load(context: Context, key: str) -> Record | None:
     if not version:
         return None
     held = json.loads(_content(context, f"{base(context, key)}/record.{version}.json"))
-    record = Record(**{f.name: held[f.name] for f in fields(Record)})
+    record = Record(**{f.name: held[f.name] for f in fields(Record) if f.name in held})
     for name in sorted(names):
         if _KEPT.fullmatch(name):
             with suppress(ValueError):  # it is being written
