@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar, Protocol
@@ -41,7 +40,7 @@ class Decided:
     avus: list[AVU]
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
+@dataclass(slots=True)
 class Memory:
     """What an agent remembers between two calls, so that the next object of a series costs few catalog calls.
 
@@ -58,7 +57,6 @@ class Memory:
     """Path -> what was decided about the file that is about to be registered there."""
     locks: set[str] = field(default_factory=set)
     """What this agent has locked just now (`policy.lock`)."""
-    agent: str = field(default_factory=lambda: uuid.uuid4().hex)
     audit_end: tuple[int, str] | None = None
     """Number and hash of the audit log's last entry, when this agent wrote there last."""
 

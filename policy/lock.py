@@ -13,13 +13,12 @@ import os
 import socket
 import time
 import uuid
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from policy import layout
-from policy.context import Context, Memory
+from policy.context import Context
 from policy.zone import Exists, NotFound, ZoneError
 
 WAIT_SECONDS = 20.0
@@ -27,8 +26,8 @@ WAIT_SECONDS = 20.0
 UNSEEN_SECONDS = 3600.0
 """After which a holder on another host is taken to be dead."""
 _PAUSE_SECONDS = 0.2
-_agents: weakref.WeakSet[Memory] = weakref.WeakSet()
-"""Of this process: an embedded zone's agents are threads."""
+_held_here: set[str] = set()
+"""Locks that this process holds just now: an embedded zone's agents are threads."""
 
 
 class Busy(ZoneError):
@@ -43,21 +42,27 @@ def held(context: Context, key: str, act: str, *, wait: float = WAIT_SECONDS) ->
         yield
         return
     path = f"{layout.locks(context.settings)}/{key}.json"
-    mine = _holder(memory, act)
-    broken = _take(context, path, mine, wait)
+    number = uuid.uuid4().hex
+    mine = _holder(number, act)
+    _held_here.add(number)
+    try:
+        broken = _take(context, path, mine, wait)
+    except BaseException:
+        _held_here.discard(number)
+        raise
     memory.locks.add(key)
     memory.experiments.pop(key, None)
     try:
         yield
     finally:
         memory.locks.discard(key)
+        _held_here.discard(number)
         _release(context, path, mine, broken)
 
 
-def _holder(memory: Memory, act: str) -> bytes:
-    _agents.add(memory)
-    who = {"host": socket.gethostname(), "process": os.getpid(), "started": _started(os.getpid()), "agent": memory.agent}
-    return json.dumps({**who, "act": act, "since": time.time(), "lock": uuid.uuid4().hex}).encode()
+def _holder(number: str, act: str) -> bytes:
+    who = {"host": socket.gethostname(), "process": os.getpid(), "started": _started(os.getpid())}
+    return json.dumps({**who, "act": act, "since": time.time(), "lock": number}).encode()
 
 
 def _take(context: Context, path: str, mine: bytes, wait: float) -> list[str]:
@@ -75,7 +80,7 @@ def _take(context: Context, path: str, mine: bytes, wait: float) -> list[str]:
             zone.move(draft, path)
         except Exists:
             there = _read(context, path)
-            if there is not None and not _lives(context.memory, there):
+            if there is not None and not _lives(there):
                 broken += _break(context, path, there)
             elif time.monotonic() >= end:
                 zone.erase(draft)
@@ -119,15 +124,14 @@ def _release(context: Context, path: str, mine: bytes, broken: list[str]) -> Non
             context.zone.erase(aside)
 
 
-def _lives(memory: Memory, there: bytes) -> bool:
+def _lives(there: bytes) -> bool:
     holder = _parsed(there)
     if holder.get("host") != socket.gethostname():
         return time.time() - float(holder.get("since", 0)) < UNSEEN_SECONDS
     process = int(holder.get("process", 0))
     if process != os.getpid():
         return bool(holder.get("started")) and holder["started"] == _started(process)
-    agent = holder.get("agent")
-    return agent != memory.agent and any(one.agent == agent for one in list(_agents))
+    return holder.get("lock") in _held_here
 
 
 def _parsed(there: bytes) -> dict[str, Any]:
