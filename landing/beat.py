@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from landing.connections import Connections
+from landing.names import said
 from landing.progress import Progress, Summary
 from policy import bulletin
 from policy.settings import Settings
@@ -35,8 +36,8 @@ class Beat:
         try:
             bulletin.tell(zones.get(), self._settings, "landing", what)
         except (ZoneError, OSError) as error:
-            if str(error) != self._error:
-                self._progress.report(f"the operator's board could not be told how the landing zone stands: {error}", alarm=False)
-            self._error = str(error)
+            if said(error) != self._error:
+                self._progress.report(f"the operator's board could not be told how the landing zone stands: {said(error)}", alarm=False)
+            self._error = said(error)
         else:
             self._error = ""
