@@ -74,13 +74,13 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
         time.sleep(0.01)
 
 
-class Failing:
-    """A zone of which a verb fails when it is told to: `before(verb, error)` it does its work, or `after`."""
+class Faults:
+    """Faults of a zone's verbs, of all connections that it wraps: `before` a verb does its work, or `after`."""
 
-    def __init__(self, zone: object) -> None:
-        self._zone = zone
+    def __init__(self) -> None:
         self._faults: dict[tuple[str, str], list[Exception]] = {}
         self.away: Exception | None = None
+        """While it is set, no verb works."""
         self.calls: Counter[str] = Counter()
 
     def before(self, verb: str, *errors: Exception) -> None:
@@ -89,20 +89,33 @@ class Failing:
     def after(self, verb: str, *errors: Exception) -> None:
         self._faults.setdefault((verb, "after"), []).extend(errors)
 
+    def meet(self, verb: str, when: str) -> None:
+        if self.away:
+            raise self.away
+        if faults := self._faults.get((verb, when)):
+            raise faults.pop(0)
+
+    def wrap(self, zone: object) -> Failing:
+        return Failing(self, zone)
+
+
+class Failing:
+    """A connection that meets them. A rule's verb is its name."""
+
+    def __init__(self, faults: Faults, zone: object) -> None:
+        self._met, self._zone = faults, zone
+
     def __getattr__(self, verb: str) -> Callable[..., object]:
         whole = getattr(self._zone, verb)
         if not callable(whole):
             return whole
 
         def call(*arguments: object, **named: object) -> object:
-            self.calls[f"rule {arguments[0]}" if verb == "rule" else verb] += 1
-            if self.away:
-                raise self.away
-            if faults := self._faults.get((verb, "before")):
-                raise faults.pop(0)
+            name = str(arguments[0]) if verb == "rule" else verb
+            self._met.calls[name] += 1
+            self._met.meet(name, "before")
             answer = whole(*arguments, **named)
-            if faults := self._faults.get((verb, "after")):
-                raise faults.pop(0)
+            self._met.meet(name, "after")
             return answer
 
         return call
