@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 
 from landing.connections import Connections
+from landing.names import said
 from landing.progress import Progress, Summary
 from policy import bulletin
-from policy.log import error_text
 from policy.settings import Settings
 from policy.zone import ZoneError
 
@@ -36,10 +36,8 @@ class Beat:
         try:
             bulletin.tell(zones.get(), self._settings, "landing", what)
         except (ZoneError, OSError) as error:
-            if str(error) != self._error:
-                self._progress.report(
-                    f"the operator's board could not be told how the landing zone stands: {error_text(error)}", alarm=False
-                )
-            self._error = str(error)
+            if said(error) != self._error:
+                self._progress.report(f"the operator's board could not be told how the landing zone stands: {said(error)}", alarm=False)
+            self._error = said(error)
         else:
             self._error = ""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
+from landing.names import said
 from policy.settings import Settings
 from policy.zone import Client, Zone, ZoneError
 
@@ -22,27 +24,38 @@ class Connections:
         self._retry = retry_seconds
         self._mine = threading.local()
         self._generation = 0
+        self._due = 0.0
+        self._lock = threading.Lock()
         self.losses = 0
         self.error = ""
         """Why the zone does not answer; empty when it does."""
 
     def get(self) -> Client:
-        """This thread's connection. ZoneError or OSError when the zone cannot be reached."""
-        if getattr(self._mine, "generation", None) != self._generation:
+        """This thread's connection. ZoneError or OSError when the zone cannot be reached, or is not to be asked yet after it was lost."""
+        if self.error and time.monotonic() < self._due:
+            raise ZoneError(self.error)
+        generation = self._generation
+        if getattr(self._mine, "generation", None) != generation or self._mine.zone is None:
+            self._mine.generation, self._mine.zone = generation, None
             self._mine.zone = self._zones()
-            self._mine.generation = self._generation
         zone: Client = self._mine.zone
         return zone
 
-    def lose(self, error: str) -> None:
-        """No connection is used again."""
-        self._generation += 1
-        self.losses += 1
-        self.error = error or "no answer"
+    def lose(self, error: Exception) -> bool:
+        """No connection is used again. Whether that is news: several threads may find out at once."""
+        with self._lock:
+            if getattr(self._mine, "generation", None) != self._generation:
+                return False
+            self._generation += 1
+            self.losses += 1
+            self.error = said(error)
+            self._due = time.monotonic() + self.pause
+            return True
 
     def find(self) -> bool:
         """The zone answers; whether that is news."""
-        news, self.losses, self.error = bool(self.error), 0, ""
+        with self._lock:
+            news, self.losses, self.error = bool(self.error), 0, ""
         return news
 
     @property

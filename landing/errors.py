@@ -9,3 +9,7 @@ class LandingError(Exception):
 
 class NotYet(Exception):
     """A file is not taken now, and is to be tried again; the message says why, and what a person can do."""
+
+
+class Gone(Exception):
+    """A file is not in the intake any more: another process goes on with it, or somebody has removed it."""

@@ -1,4 +1,4 @@
-"""Renames in folders that others own: no link is followed on the way, and nothing is written over."""
+"""Looks and renames in folders that others own: no link is followed on the way, and nothing is written over."""
 
 from __future__ import annotations
 
@@ -12,22 +12,19 @@ from contextlib import contextmanager, suppress
 
 AT_FDCWD = -100
 _NOREPLACE, _EXCHANGE = 1, 2
-_CANNOT = (errno.EINVAL, errno.ENOSYS)
+_CANNOT = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 """A file system that knows no such renames: NFS."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @contextmanager
 def opened(top: str, relative: str, *, make: bool = False) -> Iterator[int]:
     """A folder below `top`, opened step by step: whoever owns a folder on the way could turn it into a link. With `make`, made."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    descriptor = os.open(top, flags)
+    descriptor = os.open(top, _FOLDER)
     try:
         for part in filter(None, relative.split("/")):
-            if make:
-                with suppress(FileExistsError):
-                    os.mkdir(part, dir_fd=descriptor)
-            inner = os.open(part, flags | os.O_NOFOLLOW, dir_fd=descriptor)
+            inner = _entered(part, descriptor, os.fstat(descriptor) if make else None)
             os.close(descriptor)
             descriptor = inner
         yield descriptor
@@ -35,16 +32,50 @@ def opened(top: str, relative: str, *, make: bool = False) -> Iterator[int]:
         os.close(descriptor)
 
 
-def move(source: str, target: str, *, folder: int = AT_FDCWD) -> bool:
-    """Renames a file or a link to `target` (in an opened folder), unless something has the name; whether it did. OSError else."""
+def walk(top: str, relative: str) -> Iterator[tuple[str, os.stat_result]]:
+    """A folder below `top`, and all in it, by their paths below `top`. Raises OSError, with its path, for a folder that cannot be listed.
+
+    What is gone, or no folder any more, when it is come to is left out.
+    """
+    stack = [relative]
+    while stack:
+        here = stack.pop()
+        try:
+            with opened(top, here) as folder:
+                found = [(here, os.fstat(folder)), *_listed(folder, here)]
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, here) from error
+        yield found[0]
+        for path, status in found[1:]:
+            if stat.S_ISDIR(status.st_mode):
+                stack.append(path)
+            else:
+                yield path, status
+
+
+def _listed(folder: int, path: str) -> Iterator[tuple[str, os.stat_result]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                yield f"{path}/{entry.name}", entry.stat(follow_symlinks=False)
+
+
+def move(name: str, source: int, target: str, folder: int) -> bool:
+    """Renames what is no folder, from one opened folder to another, unless something has its new name; whether it did. OSError else."""
     try:
-        _renameat2(AT_FDCWD, source, folder, target, _NOREPLACE)
+        _renameat2(source, name, folder, target, _NOREPLACE)
     except FileExistsError:
         return False
     except OSError as error:
         if error.errno not in _CANNOT:
             raise
-        return _link(source, target, folder)
+        try:
+            os.link(name, target, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
+        except FileExistsError:
+            return False
+        os.unlink(name, dir_fd=source)
     return True
 
 
@@ -57,9 +88,7 @@ def take_folder(name: str, folder: int, target: str) -> None:
     if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), name)
     os.mkdir(target)
-    if os.geteuid() == 0:
-        os.chown(target, status.st_uid, status.st_gid)
-    os.chmod(target, stat.S_IMODE(status.st_mode))
+    _liken(target, status)
     try:
         _renameat2(folder, name, AT_FDCWD, target, _EXCHANGE)
     except OSError as error:
@@ -69,18 +98,29 @@ def take_folder(name: str, folder: int, target: str) -> None:
         empty = f"{target}.{uuid.uuid4().hex}"
         os.rename(target, empty)
         os.rename(name, target, src_dir_fd=folder)
-        with suppress(OSError):  # somebody has made it meanwhile
-            os.mkdir(name, stat.S_IMODE(status.st_mode), dir_fd=folder)
+        with suppress(OSError):  # somebody has made something else of that name meanwhile
+            os.close(_entered(name, folder, status))
         os.rmdir(empty)
 
 
-def _link(source: str, target: str, folder: int) -> bool:
-    try:
-        os.link(source, target, dst_dir_fd=None if folder == AT_FDCWD else folder, follow_symlinks=False)
-    except FileExistsError:
-        return False
-    os.unlink(source)
-    return True
+def _entered(name: str, folder: int, model: os.stat_result | None) -> int:
+    """Opens a folder of an opened one; with a model, makes it where it is not there, like that."""
+    is_new = False
+    if model:
+        with suppress(FileExistsError):
+            os.mkdir(name, dir_fd=folder)
+            is_new = True
+    inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    if model and is_new:
+        _liken(inner, model)
+    return inner
+
+
+def _liken(folder: int | str, model: os.stat_result) -> None:
+    """Gives a folder the mode of another and, as far as this account may, its owner and group: who wrote there goes on writing."""
+    with suppress(PermissionError):
+        os.chown(folder, model.st_uid if os.geteuid() == 0 else -1, model.st_gid)
+    os.chmod(folder, stat.S_IMODE(model.st_mode))
 
 
 def _renameat2(from_folder: int, source: str, to_folder: int, target: str, flags: int) -> None:

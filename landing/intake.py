@@ -1,38 +1,30 @@
 """The intake: complete files leave the mailbox by a rename into a folder that only MrData may enter.
 
     <landing folder>/.intake/<batch>/<scanner>/<branch>/<path>    taken files
-    <landing folder>/.intake/<batch>/.done                        every file of the batch is registered
+    <landing folder>/.intake/<batch>/.done                        every file of the batch is registered (`landing.batches`)
     <landing folder>/.intake/.clock                               its mtime tells the file server's time
 
-A rename is atomic: one process gets the file, and a new file under the old name is a new file. A batch belongs to one process, which its
-name tells; who finds a batch of a process that is gone goes on with it.
+A rename is atomic: one process gets the file, and a new file under the old name is a new file.
 """
 
 from __future__ import annotations
 
 import os
-import socket
 import stat
-import threading
-import time
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from landing import exchange
+from landing.batches import Batch, Batches
 from landing.errors import LandingError, NotYet
 from landing.mailbox import Ready
-from landing.names import another, fitted, folder_key, is_leftover, told
+from landing.names import another, fitted, is_leftover, told
 from landing.signature import Signature
+from landing.tree import tree_of
 from policy.layout import INTAKE, Branch
 from policy.settings import Settings
 
-DONE = ".done"
 _CLOCK = ".clock"
-LARGEST_BATCH = 1000
-"""Files of a batch."""
-OLDEST_BATCH = 60.0
-"""Seconds for which files are added to a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +43,17 @@ class Taken:
         return f"{self.intake}/{self.batch}/{self.landing_path}"
 
 
-@dataclass(slots=True)
-class _Batch:
-    """A batch of this process. `open`: its files that are not registered yet; `broken`: it holds files that nobody counts."""
-
-    name: str
-    since: float
-    files: int = 0
-    open: int = 0
-    broken: bool = False
-    names: set[str] = field(default_factory=set)
-
-
 class Intake:
     """Of one landing folder and one process; its threads may share it."""
 
     def __init__(self, settings: Settings, *, of_tasks: bool = False) -> None:
-        """`of_tasks`: of a process that may never work on what it leaves: another goes on when it gives no sign of life."""
-        self._owner = f"task-{owner()}" if of_tasks else owner()
+        """`of_tasks`: see `Batches`."""
         self.landing = os.path.abspath(settings.landing.folder)
         self.folder = f"{self.landing}/{INTAKE}"
-        self._settings = settings
-        self._batch: _Batch | None = None
-        self._batches: dict[str, _Batch] = {}
-        self._number = 0
-        self._lock = threading.Lock()
+        self.batches = Batches(self.folder, settings.landing.take_over_seconds, of_tasks=of_tasks)
         self.reports: list[tuple[str, str]] = []
-        """What a person should know of files of the landing zone: of which, and what. Whoever prints a path escapes it."""
+        """What a person should know, paths escaped by who prints them."""
+        self._settings = settings
 
     def check(self) -> None:
         """Makes the intake, and sees that it serves. Raises LandingError with what to do."""
@@ -89,8 +65,10 @@ class Intake:
             status = os.lstat(self.folder)
             if not stat.S_ISDIR(status.st_mode):
                 raise LandingError(f"{self.folder}: is not a folder; remove it, and MrData makes one")
-            if status.st_mode & stat.S_IRWXO or (status.st_mode & stat.S_IWGRP and status.st_uid != os.geteuid()):
-                raise LandingError(f"{self.folder}: others may enter it; run `chmod o= {self.folder}` as its owner")
+            if status.st_uid != os.geteuid():
+                raise LandingError(f"{self.folder}: belongs to another account; run MrData as that one, or give it to this one with chown")
+            if status.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
+                raise LandingError(f"{self.folder}: others may enter it, or write there; run `chmod g-w,o= {self.folder}`")
             if status.st_dev != os.stat(self.landing).st_dev:
                 raise LandingError(f"{self.folder}: is on another file system than {self.landing}; files are taken by a rename within one")
             self._check_branches(status.st_dev)
@@ -109,7 +87,7 @@ class Intake:
                 if status.st_dev != device:
                     raise LandingError(f"{folder}: is on another file system than {self.folder}; mount the landing zone as one")
                 is_sticky = status.st_mode & stat.S_ISVTX and status.st_uid != os.geteuid() and os.geteuid() != 0
-                if is_sticky or not os.access(folder, os.W_OK | os.X_OK):
+                if is_sticky or not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
                     raise LandingError(
                         f"{folder}: MrData may not rename files here; give the account of `mrdata scan` write permission on this "
                         "folder and all below it, and take the sticky bit away"
@@ -124,238 +102,99 @@ class Intake:
         finally:
             os.close(descriptor)
 
-    # Taking
-
     def take(self, ready: Ready) -> list[Taken]:
-        """Takes a file, or all files of a tree. Empty where it is gone. Raises NotYet where it may not be taken."""
+        """Takes a file, or all files of a tree. Empty where it is gone or not a file any more. Raises NotYet where it may not be taken."""
         try:
             if ready.signature is None:
                 return self._take_tree(ready.relative)
-            taken = self._rename(ready.relative, fitted(ready.relative))
+            above, name = os.path.split(ready.relative)
+            with exchange.opened(self.landing, above) as folder:
+                return self._take(name, folder, ready.relative)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise NotYet(told(error)) from error
-        status = os.lstat(taken.file)
-        if not stat.S_ISREG(status.st_mode):
-            self._give_back(taken.file, ready.relative)
-            self.settle(taken)
-            raise NotYet("it is no regular file any more")
-        return [replace(taken, signature=Signature.of(status))]
 
-    def _rename(self, relative: str, name: str) -> Taken:
-        batch = self._join(name)
-        target = f"{self.folder}/{batch.name}/{name}"
+    def take_over(self, batch: str, landing_path: str) -> list[Taken]:
+        """Takes a file out of another process's batch; empty where a third one was quicker, or it is not data. OSError."""
+        above, name = os.path.split(f"{batch}/{landing_path}")
+        try:
+            with exchange.opened(self.folder, above) as folder:
+                return [replace(taken, resumed=True) for taken in self._take(name, folder, landing_path)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _take(self, name: str, folder: int, relative: str) -> list[Taken]:
+        """Renames what has this name in an opened folder into a batch. What is not data goes into the mailbox, to `relative`."""
+        path = fitted(relative)
+        batch = self.batches.join(path)
+        target = f"{self.folder}/{batch.name}/{path}"
         try:
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            folder, own = os.path.split(relative)
-            with exchange.opened(self.landing, folder) as source:
-                os.rename(own, target, src_dir_fd=source)
+            try:
+                os.rename(name, target, src_dir_fd=folder)
+            except FileNotFoundError:
+                if not os.path.lexists(target):  # a file server whose answer was lost has renamed it at the first request
+                    raise
+            status = os.lstat(target)
         except BaseException:
-            self._leave(batch)
+            self.batches.leave(batch, path)
             raise
-        return Taken(self.folder, batch.name, name, Signature(0, 0, 0))
+        if stat.S_ISREG(status.st_mode) and not (tree_of(relative) and is_leftover(name)):
+            return [Taken(self.folder, batch.name, path, Signature.of(status))]
+        self._give_back(f"{batch.name}/{path}", relative)
+        self.batches.settle(batch.name)
+        return []
 
     def _take_tree(self, tree: str) -> list[Taken]:
-        name = fitted(tree)
-        batch = self._join(name, alone=True)
-        target = f"{self.folder}/{batch.name}/{name}"
+        path = fitted(tree)
+        batch = self.batches.join(path, alone=True)
+        target = f"{self.folder}/{batch.name}/{path}"
         try:
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            above, own = os.path.split(tree)
+            above, name = os.path.split(tree)
             with exchange.opened(self.landing, above) as folder:
-                exchange.take_folder(own, folder, target)
-            return self._files_of_tree(batch, name, tree)
+                exchange.take_folder(name, folder, target)
+            return self._files_of_tree(batch, path, tree)
         finally:
-            self._leave(batch)
+            self.batches.leave(batch, path)
 
-    def _files_of_tree(self, batch: _Batch, name: str, tree: str) -> list[Taken]:
-        """Its files, under names that iRODS can hold; what is no data goes back. What fails is found again, as an abandoned batch's."""
-        base, found = f"{self.folder}/{batch.name}", []
-        for where, _, files in os.walk(f"{base}/{name}", topdown=False):
-            for one in sorted(files):
-                below = os.path.relpath(f"{where}/{one}", f"{base}/{name}")
-                try:
-                    taken = self._file_of_tree(batch, f"{where}/{one}", f"{name}/{below}", f"{tree}/{below}")
-                except OSError as error:
-                    batch.broken = True
-                    self.reports.append((f"{tree}/{below}", told(error)))
-                    continue
-                found += [taken] if taken else []
+    def _files_of_tree(self, batch: Batch, path: str, tree: str) -> list[Taken]:
+        """Its files, under names that iRODS can hold; what is not data goes back. What fails is found when the batch is gone on with."""
+        found = []
+        for file, status in list(exchange.walk(f"{self.folder}/{batch.name}", path)):
+            if stat.S_ISDIR(status.st_mode):
+                continue
+            with suppress(OSError):
+                if stat.S_ISREG(status.st_mode) and not is_leftover(os.path.basename(file)):
+                    found.append(Taken(self.folder, batch.name, self._fit(batch, file), Signature.of(status)))
+                elif not self._give_back(f"{batch.name}/{file}", tree + file.removeprefix(path)):
+                    batch.taken.add(file)
         return found
 
-    def _file_of_tree(self, batch: _Batch, file: str, name: str, relative: str) -> Taken | None:
-        status = os.lstat(file)
-        if is_leftover(os.path.basename(file)) or not stat.S_ISREG(status.st_mode):
-            self._give_back(file, relative)
-            return None
-        landing_path = self._fit(f"{self.folder}/{batch.name}", name)
-        with self._lock:
-            batch.files += 1
-            batch.open += 1
-        return Taken(self.folder, batch.name, landing_path, Signature.of(status))
-
-    def _fit(self, base: str, path: str) -> str:
-        """Renames a file of the intake to a name that iRODS can hold; nothing is written over."""
-        wanted = fitted(path)
-        if wanted == path:
-            return path
-        os.makedirs(os.path.dirname(f"{base}/{wanted}"), exist_ok=True)
-        target, attempt = wanted, 1
-        while not exchange.move(f"{base}/{path}", f"{base}/{target}"):
-            attempt += 1
-            target = another(wanted, attempt)
+    def _fit(self, batch: Batch, path: str) -> str:
+        """Renames a file of a tree to a name that iRODS can hold, and counts it; nothing is written over. OSError."""
+        wanted = target = fitted(path)
+        if wanted != path:
+            above, name = os.path.split(path)
+            base, attempt = f"{self.folder}/{batch.name}", 1
+            with exchange.opened(base, above) as source, exchange.opened(base, os.path.dirname(wanted), make=True) as folder:
+                while not exchange.move(name, source, os.path.basename(target), folder):
+                    attempt += 1
+                    target = another(wanted, attempt)
+        self.batches.add(batch, target)
         return target
 
-    def _give_back(self, file: str, relative: str) -> None:
-        """Back into the mailbox; where its place is taken it stays in the intake, and a person is told."""
-        above, own = os.path.split(relative)
+    def _give_back(self, inside: str, relative: str) -> bool:
+        """Renames what is not data back into the mailbox; where that cannot be it stays in the intake, and a person is told."""
+        (here, name), (there, own) = os.path.split(inside), os.path.split(relative)
+        why = "its place is taken"
         try:
-            with exchange.opened(self.landing, above, make=True) as folder:
-                if exchange.move(file, own, folder=folder):
-                    return
+            with exchange.opened(self.folder, here) as source, exchange.opened(self.landing, there, make=True) as folder:
+                if exchange.move(name, source, own, folder):
+                    os.fsync(folder)  # back in a batch that is done, nothing would account for it
+                    return True
         except OSError as error:
-            self.reports.append((relative, f"is no data, and could not be put back: {told(error)}; it stays in the intake"))
-            return
-        self.reports.append((relative, "is no data, and its place is taken meanwhile; it stays in the intake"))
-
-    # Batches
-
-    def settle(self, taken: Taken) -> None:
-        """A file is registered, or is not in the intake any more."""
-        with self._lock:
-            self._batches[taken.batch].open -= 1
-
-    def beat(self) -> None:
-        """Shows that this process lives, and marks the batches that are done."""
-        with self._lock:
-            batches = list(self._batches.values())
-        for batch in batches:
-            is_full = batch is not self._batch or time.monotonic() - batch.since > OLDEST_BATCH
-            if batch.open or not is_full:
-                with suppress(OSError):
-                    os.utime(f"{self.folder}/{batch.name}")
-            else:
-                self._finish(batch)
-
-    def close(self) -> None:
-        """Marks what is done; what is not is gone on with by the next process."""
-        for batch in [batch for batch in self._batches.values() if not batch.open]:
-            self._finish(batch)
-
-    def abandon(self) -> None:
-        """Gives all batches up, as they are."""
-        with self._lock:
-            self._batches.clear()
-            self._batch = None
-
-    def _finish(self, batch: _Batch) -> None:
-        with self._lock:
-            if batch.open:
-                return
-            if self._batch is batch:
-                self._batch = None
-            self._batches.pop(batch.name, None)
-        if not batch.broken:
-            mark_done(f"{self.folder}/{batch.name}")
-
-    def _join(self, name: str, *, alone: bool = False) -> _Batch:
-        """A batch in which this name is free, with the file counted as open."""
-        with self._lock:
-            batch = self._batch
-            if batch is None or alone or name in batch.names or batch.files >= LARGEST_BATCH:
-                batch = self._new_batch()
-                if not alone:
-                    self._batch = batch
-            batch.names.add(name)
-            batch.files += 1
-            batch.open += 1
-            return batch
-
-    def _leave(self, batch: _Batch) -> None:
-        with self._lock:
-            batch.open -= 1
-
-    def _new_batch(self) -> _Batch:
-        while True:
-            self._number += 1
-            batch = _Batch(f"{self._owner}.{self._number}", time.monotonic())
-            try:
-                os.mkdir(f"{self.folder}/{batch.name}", 0o750)
-            except FileExistsError:
-                continue
-            self._batches[batch.name] = batch
-            return batch
-
-    # What processes that are gone have left
-
-    def abandoned(self, clock: int) -> list[str]:
-        """Batches that are not done, and whose process is gone."""
-        found = []
-        with os.scandir(self.folder) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") or entry.name in self._batches or not entry.is_dir(follow_symlinks=False):
-                    continue
-                if not os.path.lexists(f"{entry.path}/{DONE}") and not self._lives(entry, clock):
-                    found.append(entry.name)
-        return sorted(found)
-
-    def _lives(self, entry: os.DirEntry[str], clock: int) -> bool:
-        host, _, process = entry.name.rpartition(".")[0].partition(".")
-        if f"{host}.{process}" == owner():  # this process has given it up
-            return False
-        if host == owner().partition(".")[0] and process.count(".") == 1:
-            number, _, started = process.partition(".")
-            return _started(number) == started
-        return clock - entry.stat(follow_symlinks=False).st_mtime_ns < self._settings.landing.take_over_seconds * 1e9
-
-    def files(self, batch: str) -> Iterator[str]:
-        """The paths below a batch."""
-        base = f"{self.folder}/{batch}"
-        for where, _, names in os.walk(base):
-            for name in sorted(names):
-                path = os.path.relpath(f"{where}/{name}", base)
-                if path != DONE:
-                    yield path
-
-    def take_over(self, batch: str, landing_path: str) -> Taken | None:
-        """Takes a file out of an abandoned batch into one of this process; None where another process was quicker."""
-        source, name = f"{self.folder}/{batch}/{landing_path}", fitted(landing_path)
-        mine = self._join(name)
-        target = f"{self.folder}/{mine.name}/{name}"
-        try:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.rename(source, target)
-            status = os.lstat(target)
-        except FileNotFoundError:
-            self._leave(mine)
-            return None
-        if is_leftover(os.path.basename(name)) or not stat.S_ISREG(status.st_mode):
-            self._give_back(target, landing_path)
-            self._leave(mine)
-            return None
-        return Taken(self.folder, mine.name, name, Signature.of(status), resumed=True)
-
-
-def mark_done(batch: str) -> None:
-    """Every file of the batch is registered, or there is none: then it goes."""
-    for where, *_ in os.walk(batch, topdown=False):
-        with suppress(OSError):  # it is not empty
-            os.rmdir(where)
-    with suppress(FileNotFoundError):
-        os.close(os.open(f"{batch}/{DONE}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-
-def owner() -> str:
-    """`<host>.<process>.<start>`: the host with the namespace in which its processes are numbered."""
-    space = os.readlink("/proc/self/ns/pid").strip("pid:[]")
-    return f"{folder_key(socket.gethostname())}-{space}.{os.getpid()}.{_started(str(os.getpid()))}"
-
-
-def _started(process: str) -> str:
-    """When a process of this host was started (ticks since the host was); empty where there is none. References: proc(5), stat"""
-    try:
-        with open(f"/proc/{int(process)}/stat", "rb") as opened_file:
-            return opened_file.read().rpartition(b")")[2].split()[19].decode()
-    except (OSError, ValueError, IndexError):
-        return ""
+            why = told(error)
+        self.reports.append((relative, f"is not a file of data, and could not be put back ({why}); it stays in the intake"))
+        return False

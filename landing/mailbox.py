@@ -14,7 +14,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from landing.names import LONGEST_PATH, Reason, fitted, is_leftover, is_temporary, told
+from landing.exchange import walk
+from landing.names import LONGEST_PATH, Reason, is_leftover, is_temporary, is_too_long, told
 from landing.signature import Signature
 from landing.tree import Trees
 from microservices import twix
@@ -78,6 +79,7 @@ class Mailbox:
         self._settings = settings
         self._scanners = settings.scanners
         self._trees = trees_of(settings)
+        self._longest = longest(settings)
         self._stale_ns = int(stale_seconds * 1e9)
         self._looks = 0
         self._clock = 0
@@ -151,40 +153,44 @@ class Mailbox:
                     self._problem(path, Reason.UNREADABLE, told(error))
                     continue
                 if stat.S_ISDIR(status.st_mode):
+                    if self._is_temporary(path, status):
+                        continue
                     if relative == top and top.endswith(f"/{Branch.EXPDATA}"):
                         self._tree(path)
-                    elif not self._is_temporary(path, status):
+                    else:
                         stack.append(path)
-                elif self._fits(path, status):
+                elif not self._is_temporary(path, status) and self._serves(path, status):
                     self._file(path, status, before)
 
     def _tree(self, tree: str) -> None:
         if self._trees.released(tree, self._clock):
             self._look.ready.append(Ready(tree, None))
             return
-        for where, _, names in os.walk(f"{self.folder}/{tree}", onerror=self._cannot_list):
-            for name in names:
-                self._look.trees += not is_leftover(name)
-                self._look.temporary += is_leftover(name)
-                if os.path.islink(f"{where}/{name}"):
-                    self._problem(os.path.relpath(f"{where}/{name}", self.folder), Reason.SYMLINK)
-
-    def _cannot_list(self, error: OSError) -> None:
-        self._problem(os.path.relpath(os.fsdecode(error.filename), self.folder), Reason.UNREADABLE, told(error))
+        try:
+            for path, status in walk(self.folder, tree):
+                if stat.S_ISDIR(status.st_mode):
+                    continue
+                if is_leftover(os.path.basename(path)):
+                    self._temporary(path, status)
+                elif self._serves(path, status):
+                    self._look.trees += 1
+        except OSError as error:
+            self._problem(os.fsdecode(error.filename), Reason.UNREADABLE, told(error))
 
     def _is_temporary(self, path: str, status: os.stat_result) -> bool:
         if not is_temporary(path.rpartition("/")[2]):
             return False
+        self._temporary(path, status)
+        return True
+
+    def _temporary(self, path: str, status: os.stat_result) -> None:
         self._look.temporary += 1
         if self._clock - status.st_ctime_ns > self._stale_ns:
             self._problem(path, Reason.TEMPORARY)
-        return True
 
-    def _fits(self, path: str, status: os.stat_result) -> bool:
+    def _serves(self, path: str, status: os.stat_result) -> bool:
         """Whether it is a file that can be taken (later)."""
-        if self._is_temporary(path, status):
-            return False
-        reason = why_not(path, status, self._settings)
+        reason = why_not(path, status, self._longest)
         if reason:
             self._problem(path, reason)
         return reason is None
@@ -225,16 +231,17 @@ def trees_of(settings: Settings) -> Trees:
     """The trees of the site's landing folder."""
     expanded = settings.expanded
     still = min(settings.landing.quiet_seconds, expanded.quiet_seconds)
-    return Trees(os.path.abspath(settings.landing.folder), expanded.quiet_seconds, expanded.marker, still)
+    folder = os.path.abspath(settings.landing.folder)
+    return Trees(folder, expanded.quiet_seconds, expanded.marker, still_seconds=still, longest=longest(settings))
 
 
-def why_not(path: str, status: os.stat_result, settings: Settings) -> Reason | None:
-    """Why what lies at a path below the landing folder can never be taken as it is."""
+def why_not(path: str, status: os.stat_result, most: int) -> Reason | None:
+    """Why what lies at a path below the landing folder can never be taken as it is. `most`: bytes of a path (`longest`)."""
     if stat.S_ISLNK(status.st_mode):
         return Reason.SYMLINK
     if not stat.S_ISREG(status.st_mode):
         return Reason.SPECIAL
-    return Reason.TOO_LONG if len(os.fsencode(fitted(path))) > longest(settings) else None
+    return Reason.TOO_LONG if is_too_long(path, most) else None
 
 
 def longest(settings: Settings) -> int:

@@ -13,10 +13,13 @@ from policy.layout import Branch
 
 LONGEST_PATH = 1087
 """Bytes of a logical or physical path: MAX_NAME_LEN of rodsDef.h, without its closing zero."""
+_LONGEST_NAME = 255
+"""Bytes of one name of a path: NAME_MAX of limits.h."""
 
 _TEMPORARY_ENDINGS = (".tmp", ".part", ".partial", ".filepart", ".crdownload", "~")
 _LEFTOVER = re.compile(
-    r"\.nfs[0-9a-f]{8,}|\.smbdelete.*|~\$.*|\.~lock\..*#|\.#.*|#.*#|\..*\.sw[a-p]|.*~|.*\.(tmp|part|partial|filepart|crdownload)", re.I
+    r"\.nfs[0-9a-f]{8,}|\.smbdelete.*|~\$.*|\.~lock\..*#|\.#.*|#.*#|\..*\.sw[a-p]|.*~|.*\.(tmp|part|partial|filepart|crdownload)",
+    re.IGNORECASE | re.DOTALL,
 )
 
 # Control characters break iRODS's line and XML protocols and every log; lone surrogates are what Python makes of bytes that are no UTF-8.
@@ -41,7 +44,7 @@ class Reason(StrEnum):
 ADVICE: dict[Reason, str] = {
     Reason.SYMLINK: "links are never followed; put the file itself here (mount a folder, do not link it)",
     Reason.SPECIAL: "sockets, pipes and devices are not archived; remove it",
-    Reason.TOO_LONG: f"iRODS holds paths of at most {LONGEST_PATH} bytes; shorten the folders' names",
+    Reason.TOO_LONG: f"at most {LONGEST_PATH} bytes of a path and {_LONGEST_NAME} of a name can be held (an odd one as three); shorten it",
     Reason.TEMPORARY: "a copy may have been broken off: copy it again, or rename it if it is complete (no leading dot, no .tmp, .part, ~)",
     Reason.UNREADABLE: "let this account read it",
     Reason.PLACE: "move it to <scanner>/{dicom,twix,expdata}/ of a scanner that mrdata.yaml names",
@@ -91,10 +94,23 @@ def fitted(path: str) -> str:
     return path if is_fit(path) else escaped(path)
 
 
-def another(name: str, attempt: int) -> str:
-    """A further name for a file whose fitted name another file has: it tells which attempt, and keeps the ending."""
+def is_too_long(path: str, longest: int) -> bool:
+    """Whether the path under which a file would be taken has more bytes than `longest`, or one of its names too many."""
+    if 3 * len(os.fsencode(path)) <= min(longest, _LONGEST_NAME):
+        return False
+    wanted = os.fsencode(fitted(path))
+    return len(wanted) > longest or max(map(len, wanted.split(b"/"))) > _LONGEST_NAME
+
+
+def another(path: str, attempt: int) -> str:
+    """A further path for a file whose fitted path another file has: its name tells which attempt, and keeps its ending.
+
+    >>> another("9.4T/expdata/a", 2), another("9.4T/expdata/a.txt", 2)
+    ('9.4T/expdata/a%2', '9.4T/expdata/a%2.txt')
+    """
+    folder, slash, name = path.rpartition("/")
     stem, dot, ending = name.rpartition(".")
-    return f"{stem}%{attempt}{dot}{ending}" if stem else f"{name}%{attempt}"
+    return f"{folder}{slash}{stem}%{attempt}{dot}{ending}" if stem else f"{path}%{attempt}"
 
 
 def folder_key(text: str) -> str:
@@ -125,3 +141,17 @@ def shown(path: str) -> str:
     'a\\\\nb'
     """
     return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), path)
+
+
+def said(error: Exception) -> str:
+    """What an error says, as one safe line."""
+    return shown(told(error) if isinstance(error, OSError) else str(error)) or "no answer"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "file"), counted(2, "file")
+    ('1 file', '2 files')
+    """
+    return f"{count} {noun}{'s' * (count != 1)}"

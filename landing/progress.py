@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from landing.names import place, shown
+from landing.names import counted, place, shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -59,13 +59,13 @@ class Progress(Protocol):
     """
 
     def looked(self, ready: int, waiting: int) -> None:
-        """After each look: so many files will be registered now, so many later."""
+        """After each look: how many files will be registered now, and how many later."""
 
     def registered(self, file: str, path: str, size: int) -> None:
         """`path`: the logical path where the object is now; `size` in bytes."""
 
     def already(self, files: int) -> None:
-        """So many files turned out to be archived already, with the same bytes."""
+        """Files turned out to be archived already, with the same bytes."""
 
     def report(self, message: str, *, alarm: bool, file: str = "", detail: str = "") -> None:
         """Something that a person should know; with `alarm`, should do something about.
@@ -86,7 +86,7 @@ class Lines:
     def looked(self, ready: int, waiting: int) -> None:
         self._registered()
         if ready:
-            self._line(f"{ready} files complete, {waiting} waiting")
+            self._line(f"{counted(ready, 'file')} complete, {waiting} waiting")
 
     def registered(self, file: str, path: str, size: int) -> None:
         self._files, self._bytes = self._files + 1, self._bytes + size
@@ -102,10 +102,10 @@ class Lines:
 
     def _registered(self) -> None:
         if self._already:
-            self._line(f"{self._already} files are archived already, with the same bytes")
+            self._line(f"archived before, with the same bytes: {counted(self._already, 'file')}")
             self._already = 0
         if self._files:
-            self._line(f"registered {self._files} files, {_size(self._bytes)}")
+            self._line(f"registered {counted(self._files, 'file')}, {_size(self._bytes)}")
             self._files = self._bytes = 0
 
     def _line(self, text: str) -> None:

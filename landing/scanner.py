@@ -8,32 +8,34 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from landing.beat import Beat
 from landing.connections import Connections
 from landing.errors import LandingError, NotYet
-from landing.intake import Taken
 from landing.mailbox import QUIET, STALE_SECONDS, TREE, Look, Mailbox, Ready
 from landing.names import ADVICE, Reason, told
 from landing.progress import Progress, Summary
-from landing.work import Work, Worker
+from landing.work import Work, Worker, chunks
 from policy.settings import Settings
-from policy.zone import BATCH, Client
+from policy.zone import Client
 
 RETRY_SECONDS = 2.0
 """Wait before a failed file, or a lost zone, is tried again; doubled each time."""
 TRIES = 4
-"""So often a single run tries a file, or a lost zone, before it gives up."""
+"""How often a single run tries a file, or a lost zone, before it gives up."""
 REST = 3.0
-"""A look that takes long is followed by a pause of so many times that: the file server has others to serve."""
+"""Between two looks are this many times the seconds that the first took: the file server has others to serve."""
+SLICE = 1.0
+"""Seconds for which files are registered, at least, before new ones are looked for."""
 ABANDONED_SECONDS = 10.0
 """Between two looks for what processes that are gone have left."""
 _CHANGES = 3
-"""A file that changed so often while a single run looked is still being written: the run does not wait for it."""
-_TEMPORARY, _RETRY = "a final name", "another try"
+"""Changes that a single run sees in a file before it takes it for one that is still being written, and does not wait for it."""
+_TEMPORARY, _TURN = "a final name", "its registration"
+"""What files wait for."""
 
 
 class Scanner:
@@ -63,6 +65,7 @@ class Scanner:
         self._problems: dict[str, Reason] = {}
         self._alarms = 0
         self._next_abandoned = 0.0
+        self._looked = 0.0
 
     def run_once(self, stop: threading.Event | None = None) -> Summary:
         """Registers all that is there and stands still, then ends. Files that are still being written are only counted.
@@ -89,19 +92,20 @@ class Scanner:
             while not stop.is_set():
                 self._cycle()
                 beat.tell(self._zones, self._files(), self.summary())
-                stop.wait(max(self._settings.landing.look_seconds, REST * self._mailbox.took, self._zones.pause))
+                rest = max(self._settings.landing.look_seconds, REST * self._mailbox.took)
+                stop.wait(max(0.0, rest - (time.monotonic() - self._looked), self._zones.pause))
         finally:
             self._end()
         return self.summary()
 
     def summary(self) -> Summary:
         """How things stand."""
-        waiting: Counter[str] = Counter(one.note for one in self._mailbox.pending.values())
+        waiting: Counter[str] = Counter(one.note for path, one in self._mailbox.pending.items() if path not in self._problems)
         waiting.update({TREE: self._look.trees, _TEMPORARY: self._look.temporary})
         failed = 0
         for work in self._worker.open():
             failed += work.failed
-            waiting[work.note or QUIET] += not work.failed
+            waiting[work.note or _TURN] += not work.failed
         refused = Counter(str(reason) for reason in self._problems.values())
         counts = self._worker.counts
         return Summary(counts.registered, counts.bytes, counts.same, dict(+waiting), dict(refused), self._alarms, failed, self._zones.error)
@@ -117,9 +121,10 @@ class Scanner:
         """Whether a single run still has something to wait for."""
         if self._zones.error:
             return self._zones.losses < TRIES
-        if any(work.tries < TRIES for work in self._worker.open()) or self._running:
+        if self._running or any(work.tries < TRIES for work in self._worker.open()):
             return True
-        return any(one.from_start and one.changes < _CHANGES and one.note == QUIET for one in self._mailbox.pending.values())
+        pending = (one for path, one in self._mailbox.pending.items() if path not in self._problems)
+        return "" not in self._problems and any(one.from_start and one.changes < _CHANGES and one.note == QUIET for one in pending)
 
     # One look, and what follows from it
 
@@ -130,71 +135,70 @@ class Scanner:
         self._slow = ThreadPoolExecutor(1)
 
     def _end(self) -> None:
+        """What is not begun yet is left to the next process."""
         for pool in (self._pool, self._slow):
             if pool is not None:
-                pool.shutdown()
+                pool.shutdown(cancel_futures=True)
         self._settle_running()
         self._worker.keep_volume(at_once=True)
-        self._intake.close()
+        self._intake.batches.finish(at_once=True)
 
     def _cycle(self) -> None:
         self._settle_running()
         try:
             clock = self._intake.clock()
             self._look = look = self._mailbox.look(clock)
-            taken = self._abandoned(clock)
+            if self._zones.error or time.monotonic() >= self._next_abandoned:
+                self._next_abandoned = time.monotonic() + ABANDONED_SECONDS
+                self._worker.take_over(clock)
         except OSError as error:
             self._note_problems({"": Reason.UNREADABLE}, {"": told(error)})
             return
-        taken += [one for ready in look.ready for one in self._take(ready)]
+        finally:
+            self._looked = time.monotonic()
+        for ready in look.ready:
+            self._take(ready)
         self._report_intake()
         self._note_problems(look.problems, look.details)
-        self._worker.add(taken)
         work = self._worker.due()
         self._progress.looked(len(work), sum(look.files.values()) + look.trees)
         self._start(work)
         self._worker.keep_volume()
-        self._intake.beat()
+        self._intake.batches.beat()
+        self._intake.batches.finish()
 
-    def _take(self, ready: Ready) -> list[Taken]:
+    def _take(self, ready: Ready) -> None:
         try:
-            taken = self._intake.take(ready)
+            self._worker.take(ready)
         except NotYet as error:
             self._look.problems[ready.relative] = Reason.NOT_OURS
             self._look.details[ready.relative] = str(error)
-            return []
+            return
         self._mailbox.forget(ready.relative)
         self._look.files[ready.relative.split("/")[0]] -= ready.signature is not None
-        changed = [one for one in taken if ready.signature is not None and one.signature != ready.signature]
-        for one in changed:
-            self._worker.wait(one, "it was replaced or changed at the last moment")
-        return [one for one in taken if one not in changed]
-
-    def _abandoned(self, clock: int) -> list[Taken]:
-        if time.monotonic() < self._next_abandoned:
-            return []
-        self._next_abandoned = time.monotonic() + ABANDONED_SECONDS
-        return self._worker.abandoned(clock)
 
     def _start(self, work: Sequence[Work]) -> None:
-        """Large files by themselves, so that nothing waits for them; the others in batches."""
-        small = [one for one in work if not one.is_large]
+        """Large files by themselves, so that nothing waits for them; the others in batches, until it is time for the next look."""
         for one in work:
             if one.is_large and self._slow is not None:
                 one.running = True
                 self._running.add(self._slow.submit(self._worker.run, [one]))
-        chunks = list(_chunks(small))
-        if self._pool is None:
-            for chunk in chunks:
-                self._worker.run(chunk)
-            return
-        for running in [self._pool.submit(self._worker.run, chunk) for chunk in chunks]:
-            running.result()
+        waiting = list(chunks(one for one in work if not one.running))
+        end = time.monotonic() + max(SLICE, REST * self._mailbox.took)
+        while waiting:
+            now, waiting = waiting[: self._workers], waiting[self._workers :]
+            for running in [self._pool.submit(self._worker.run, chunk) for chunk in now] if self._pool else []:
+                running.result()
+            if self._pool is None:
+                self._worker.run(now[0])
+            if time.monotonic() >= end:
+                break
 
     def _settle_running(self) -> None:
         for one in [one for one in self._running if one.done()]:
             self._running.discard(one)
-            one.result()
+            if not one.cancelled():
+                one.result()
 
     # Reports
 
@@ -210,16 +214,6 @@ class Scanner:
                 detail = f" ({details[path]})" if path in details else ""
                 self._progress.report(f"{reason}{detail}; {ADVICE[reason]}", alarm=False, file=path or self._mailbox.folder)
         self._problems = problems
-
-
-def _chunks(work: Iterable[Work]) -> Iterable[list[Work]]:
-    """Pieces of one batch each, as large as one request may be."""
-    batches: defaultdict[str, list[Work]] = defaultdict(list)
-    for one in work:
-        batches[one.taken.batch].append(one)
-    for some in batches.values():
-        for start in range(0, len(some), BATCH):
-            yield some[start : start + BATCH]
 
 
 def run_once(settings: Settings, zones: Callable[[], Client], progress: Progress, *, workers: int = 1) -> Summary:

@@ -11,18 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from landing import exchange
 from landing.connections import Connections
 from landing.errors import NotYet
-from landing.intake import Taken
-from landing.mailbox import Ready, has_end, trees_of, why_not
-from landing.names import ADVICE, Reason, is_leftover, is_temporary, place, told
+from landing.mailbox import Ready, has_end, longest, trees_of, why_not
+from landing.names import ADVICE, Reason, counted, is_leftover, is_temporary, place, told
 from landing.signature import Signature
 from landing.tree import tree_of
-from landing.work import Worker
+from landing.work import Worker, chunks
 from microservices.settings import load_settings
 from policy import layout
 from policy.settings import Settings
-from policy.zone import BATCH, Client
+from policy.zone import Client
 
 ABANDONED_SECONDS = 10.0
 """Between two looks for what processes that are gone have left."""
@@ -70,7 +70,7 @@ class Single:
         clock = self._clock()
         if time.monotonic() >= self._next_abandoned:
             self._next_abandoned = time.monotonic() + ABANDONED_SECONDS
-            self._run(self._worker.abandoned(clock))
+            self._take_over(clock)
         relative = self._relative(file)
         tree = tree_of(relative)
         if tree:
@@ -82,8 +82,23 @@ class Single:
         else:
             ready = Ready(relative, self._complete(relative, size, mtime, clock))
         self._told.path, self._told.message = _GONE, ""
-        self._run(self._worker.intake.take(ready))
+        try:
+            self._worker.take(ready)
+        except NotYet as error:
+            raise self._refused(ready.relative, Reason.NOT_OURS, str(error)) from error
+        self._run()
+        if reports := self._worker.intake.reports:
+            message = "; ".join(f"{self._place(file)}: {what}" for file, what in reports)
+            self._worker.intake.reports = []
+            raise NotYet(message)
         return self._told.path
+
+    def _take_over(self, clock: int) -> None:
+        try:
+            self._worker.take_over(clock)
+        except OSError as error:
+            raise NotYet(f"{self._worker.intake.folder}: {told(error)}") from error
+        self._run()
 
     def _clock(self) -> int:
         try:
@@ -91,16 +106,15 @@ class Single:
         except OSError as error:
             raise NotYet(f"the landing folder: {told(error)}") from error
 
-    def _run(self, taken: list[Taken]) -> None:
-        self._worker.add(taken)
-        work = self._worker.due()
-        for start in range(0, len(work), BATCH):
-            self._worker.run(work[start : start + BATCH])
-        self._worker.keep_volume(at_once=True)
-        self._worker.intake.close()
+    def _run(self) -> None:
+        """Works on what was taken. NotYet where something is not registered then: it is left to a later call."""
+        for chunk in chunks(self._worker.due()):
+            self._worker.run(chunk)
+        self._worker.keep_volume()
+        self._worker.intake.batches.finish()
         if left := self._worker.open():
-            self._worker.forget(left)
-            raise NotYet(self._told.message or f"{len(left)} files wait in the intake")
+            self._worker.abandon()
+            raise NotYet(self._told.message or f"{counted(len(left), 'file')} of the intake cannot be registered now")
 
     def _relative(self, file: str) -> str:
         """The path below the landing folder; NotYet when it is not in a scanner's folder, or has a temporary name."""
@@ -110,15 +124,17 @@ class Single:
         is_known = not self._settings.scanners or parts[0] in self._settings.scanners
         if layout.landed(self._settings, f"{layout.landing(self._settings)}/{relative}") is None or not is_known:
             raise self._refused(relative, Reason.PLACE)
-        if any(is_temporary(part) for part in parts) and not tree_of(relative):
+        if any(is_temporary(part) for part in (parts[:3] if tree_of(relative) else parts)):
             raise self._refused(relative, Reason.TEMPORARY)
         return relative
 
     def _complete(self, relative: str, size: int, mtime: float, clock: int) -> Signature:
         """What is seen of it, when it is a file, the same as at the scan, and has stood still long enough by the file server's clock."""
         try:
-            status = os.lstat(f"{self._folder}/{relative}")
-            if reason := why_not(relative, status, self._settings):
+            above, name = os.path.split(relative)
+            with exchange.opened(self._folder, above) as folder:
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if reason := why_not(relative, status, longest(self._settings)):
                 raise self._refused(relative, reason)
             still = (clock - status.st_ctime_ns) / 1e9
             is_same = status.st_size == size and abs(status.st_mtime - mtime) < 1e-3
@@ -129,6 +145,8 @@ class Single:
                 raise NotYet(f"{self._place(relative)}: waits for its end")
         except FileNotFoundError as error:
             raise NotYet(f"{self._place(relative)}: is gone, or taken already") from error
+        except NotADirectoryError as error:
+            raise self._refused(relative, Reason.SYMLINK, "a folder above it") from error
         except OSError as error:
             raise self._refused(relative, Reason.UNREADABLE, told(error)) from error
         return Signature.of(status)

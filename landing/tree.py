@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 
-from landing.names import is_leftover
+from landing.exchange import walk
+from landing.names import is_leftover, is_too_long
 from policy.layout import Branch
 
 
@@ -26,18 +26,21 @@ def tree_of(relative: str) -> str:
 class Trees:
     """The trees of a landing folder. Times are the file server's, ns since 1970: change times, which no program can set back."""
 
-    def __init__(self, folder: str, quiet_seconds: float, marker: str, still_seconds: float = 0.0) -> None:
-        """`quiet_seconds` without a change release a tree; with the marker, `still_seconds` do."""
-        self._folder, self._marker = folder, marker
+    def __init__(self, folder: str, quiet_seconds: float, marker: str, *, still_seconds: float, longest: int) -> None:
+        """`quiet_seconds` without a change release a tree; with the marker, `still_seconds` do. `longest`: bytes of a path."""
+        self._folder, self._marker, self._longest = folder, marker, longest
         self._quiet_ns, self._still_ns = int(quiet_seconds * 1e9), int(still_seconds * 1e9)
         self._due: dict[str, int] = {}
 
     def released(self, tree: str, clock: int) -> bool:
-        """Whether it may be taken: it holds a file, and is finished. Looks at the whole tree only when it may be due."""
+        """Whether it may be taken: it is finished, and holds a file, and nothing that could not be taken with it.
+
+        Looks at the whole tree only when it may be due.
+        """
         is_marked = bool(self._marker) and os.path.lexists(f"{self._folder}/{tree}/{self._marker}")
         if clock >= self._due.get(tree, 0) or is_marked:
-            newest, files = _newest(f"{self._folder}/{tree}")
-            if not files:
+            newest = self._newest(tree)
+            if newest is None:
                 self._due.pop(tree, None)
                 return False
             self._due[tree] = newest + (self._still_ns if is_marked else self._quiet_ns)
@@ -46,20 +49,16 @@ class Trees:
             del self._due[tree]
         return is_due
 
-
-def _newest(folder: str) -> tuple[int, int]:
-    """The newest change of the folder or anything in it, and how many files it holds; what cannot be looked at is reported elsewhere."""
-    newest, files, stack = 0, 0, [folder]
-    while stack:
-        here = stack.pop()
-        with suppress(OSError):
-            newest = max(newest, os.lstat(here).st_ctime_ns)
-            with os.scandir(here) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        stack.append(entry.path)
-                        continue
-                    status = entry.stat(follow_symlinks=False)
-                    newest = max(newest, status.st_ctime_ns)
-                    files += stat.S_ISREG(status.st_mode) and not is_leftover(entry.name)
-    return newest, files
+    def _newest(self, tree: str) -> int | None:
+        """The newest change of the tree or anything in it; None where it holds no file, or what is reported elsewhere."""
+        newest, files = 0, 0
+        try:
+            for path, status in walk(self._folder, tree):
+                newest = max(newest, status.st_ctime_ns)
+                if stat.S_ISREG(status.st_mode) and not is_leftover(os.path.basename(path)):
+                    files += 1
+                    if is_too_long(path, self._longest):
+                        return None
+        except OSError:
+            return None
+        return newest if files else None

@@ -11,13 +11,14 @@ import base64
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from landing.errors import LandingError, NotYet
+from landing import exchange
+from landing.errors import Gone, LandingError, NotYet
 from landing.intake import Taken
 from landing.names import told
 from landing.signature import Signature, is_being_written
@@ -44,6 +45,19 @@ class Owned:
         """Where the bytes are."""
         return f"{self.folder}/{self.taken.landing_path}"
 
+    @property
+    def on_the_way(self) -> list[str]:
+        """The file, and the folders from its own up to the one of all batches; the intake's too.
+
+        A file that came back into the mailbox after a power failure would be taken a second time.
+        """
+        found = [self.file]
+        for file, top in ((self.file, self.folder), (self.taken.file, f"{self.taken.intake}/{self.taken.batch}")):
+            while file.startswith(top):
+                file = os.path.dirname(file)
+                found.append(file)
+        return list(dict.fromkeys(found))
+
 
 class Vault:
     """Of one site; without a vault on this host, the intake itself."""
@@ -64,7 +78,9 @@ class Vault:
                 self._owner = (status.st_uid, status.st_gid)
             if not os.path.isdir(self._root):
                 self._make(self._root)
-            if not os.access(self._root, os.W_OK | os.X_OK):
+                if error := _fsync(vault):
+                    raise error
+            if not os.access(self._root, os.W_OK | os.X_OK, effective_ids=True):
                 raise LandingError(f"{self._root}: cannot be written; let this account write there, as the server's account")
         except OSError as error:
             raise LandingError(
@@ -73,22 +89,24 @@ class Vault:
             ) from error
 
     def own(self, taken: Taken, beat: Callable[[], None] = lambda: None) -> Owned:
-        """Copies and hashes a file. Raises NotYet where it is not, or does not stay, what was taken; OSError."""
-        descriptor = os.open(taken.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb", buffering=0) as source:
-            status = os.fstat(descriptor)
+        """Copies and hashes a file. Raises NotYet where it is not, or does not stay, what was taken; Gone; OSError."""
+        folder = f"{self._root or taken.intake}/{taken.batch}"
+        with open(_opened(taken), "rb", buffering=0) as source:
+            status = os.fstat(source.fileno())
             if not stat.S_ISREG(status.st_mode) or Signature.of(status) != taken.signature:
                 raise NotYet("it has changed since it was taken")
-            if is_being_written(descriptor):
+            if is_being_written(source.fileno()):
                 raise NotYet("a program has it open for writing")
-            folder = f"{self._root or taken.intake}/{taken.batch}"
-            checksum = self._copy(source, status, f"{folder}/{taken.landing_path}", beat) if self._root else _hash(source, beat)
-            after = os.fstat(descriptor)
-        if Signature.of(after) != taken.signature or after.st_ctime_ns != status.st_ctime_ns:
             if self._root:
-                os.unlink(f"{folder}/{taken.landing_path}")
+                checksum = self._copy(source, status, f"{folder}/{taken.landing_path}", beat)
+            else:
+                checksum = _hash(source, status.st_size, beat)
+            after = os.fstat(source.fileno())
+        owned = Owned(taken, folder, status.st_size, checksum)
+        if Signature.of(after) != taken.signature or after.st_ctime_ns != status.st_ctime_ns:
+            self.drop(owned)
             raise NotYet("it changed while it was read")
-        return Owned(taken, folder, status.st_size, checksum)
+        return owned
 
     def _copy(self, source: BinaryIO, status: os.stat_result, target: str, beat: Callable[[], None]) -> str:
         """The checksum of what was copied. The target is not there before, and is whole and read-only afterwards."""
@@ -118,38 +136,50 @@ class Vault:
             if self._owner != (-1, -1):
                 os.chown(folder, *self._owner)
 
-    def force(self, owned: Iterable[Owned]) -> None:
-        """Forces files and the entries of their folders to the disk: once for a batch, so that one journal entry serves all. OSError.
+    def force(self, owned: Sequence[Owned]) -> dict[str, OSError]:
+        """Forces files and the entries of their folders to the disk: once for a batch, so that one journal entry serves all.
 
-        The intake's folders too: a file that came back into the mailbox after a power failure would be taken a second time.
+        File -> why it may not be on the disk; a second try would not tell. References: fsync(2)
         """
-        folders: dict[str, None] = {}
-        for one in owned:
-            _fsync(one.file, os.O_RDONLY)
-            for file, top in ((one.file, one.folder), (one.taken.file, f"{one.taken.intake}/{one.taken.batch}")):
-                folders |= dict.fromkeys(_above(file, top))
-        for folder in folders:
-            _fsync(folder, os.O_RDONLY | os.O_DIRECTORY)
+        files, folders = (one.file for one in owned), (path for one in owned for path in one.on_the_way[1:])
+        tried: dict[str, OSError | None] = {}
+        for path in (*files, *folders):
+            if path not in tried:
+                tried[path] = _fsync(path)
+        failed = {one.file: [error for path in one.on_the_way if (error := tried[path])] for one in owned}
+        return {file: errors[0] for file, errors in failed.items() if errors}
+
+    def has(self, batch: str) -> bool:
+        """Whether there may be copies of a batch's files: those that nobody registered are the retention's."""
+        return bool(self._root) and os.path.isdir(f"{self._root}/{batch}")
 
     def drop(self, owned: Owned) -> None:
-        """Removes a copy that is not registered."""
+        """Removes a copy that is not registered, if it can be removed."""
         if self._root:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 os.unlink(owned.file)
 
 
-def checksum_of(file: str) -> str:
-    """`sha2:<base64 of the SHA-256>` of a regular file. NotYet for anything else, OSError."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb", buffering=0) as opened:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NotYet("it is no regular file")
-        return _hash(opened, lambda: None)
+def _opened(taken: Taken) -> int:
+    """Its folder's owner, who may have it open still, could turn a folder on the way into a link."""
+    above, name = os.path.split(f"{taken.batch}/{taken.landing_path}")
+    try:
+        with exchange.opened(taken.intake, above) as folder:
+            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError as error:
+        raise Gone from error
 
 
-def _hash(source: BinaryIO, beat: Callable[[], None]) -> str:
+def _pieces(source: BinaryIO, size: int) -> Iterator[bytes]:
+    """No more than a piece of what comes after `size` bytes: it changes while it is read."""
+    while size >= 0 and (piece := source.read(_PIECE)):
+        yield piece
+        size -= len(piece)
+
+
+def _hash(source: BinaryIO, size: int, beat: Callable[[], None]) -> str:
     digest = hashlib.sha256()
-    while piece := source.read(_PIECE):
+    for piece in _pieces(source, size):
         digest.update(piece)
         beat()
     return _text(digest.digest())
@@ -158,23 +188,24 @@ def _hash(source: BinaryIO, beat: Callable[[], None]) -> str:
 def _copied(source: BinaryIO, target: BinaryIO, size: int, beat: Callable[[], None]) -> str:
     digest = hashlib.sha256()
     if size < LARGE:
-        while piece := source.read(_PIECE):
+        for piece in _pieces(source, size):
             digest.update(piece)
             _write(target, piece)
+            beat()
         return _text(digest.digest())
     hashed: Future[None] | None = None
     done = flushed = 0
     with ThreadPoolExecutor(1) as hasher:
-        while piece := source.read(_PIECE):
+        for piece in _pieces(source, size):
             if hashed is not None:
                 hashed.result()
             hashed = hasher.submit(digest.update, piece)
             _write(target, piece)
+            beat()
             done += len(piece)
             if done - flushed >= _FLUSH:
                 os.posix_fadvise(target.fileno(), flushed, done - flushed, os.POSIX_FADV_DONTNEED)  # begins to write it
                 flushed = done
-                beat()
     return _text(digest.digest())
 
 
@@ -188,18 +219,13 @@ def _text(digest: bytes) -> str:
     return "sha2:" + base64.b64encode(digest).decode()
 
 
-def _above(file: str, top: str) -> Iterator[str]:
-    """The folders of a file up to that in which `top` is."""
-    folder = os.path.dirname(file)
-    while folder.startswith(top):
-        yield folder
-        folder = os.path.dirname(folder)
-    yield folder
-
-
-def _fsync(path: str, flags: int) -> None:
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _fsync(path: str) -> OSError | None:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        return error
+    return None

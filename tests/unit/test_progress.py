@@ -1,53 +1,79 @@
-"""What is told of a run that takes long, on a terminal and elsewhere."""
+"""What a scanner tells: log lines, a bar on a terminal, a summary that travels as JSON."""
 
-import time
+from __future__ import annotations
 
-from mrdata import progress
-from mrdata.progress import Meter, amount, duration, rate, shown
+import io
+import json
 
-
-def test_a_line_from_time_to_time_where_there_is_no_terminal(capsys):
-    meter = Meter("verifying")
-    meter.expect(1000, 5_000_000, earlier=(10, 1_000_000))
-    with shown(meter, every=0.05) as step:
-        meter.add(490, 1_500_000, 3)
-        step()
-        time.sleep(0.2)
-    lines = capsys.readouterr().err.splitlines()
-    assert 2 <= len(lines) <= 5
-    assert lines[0].startswith("mrdata: verifying: 500 of 1,000 objects, 2.5 MB of 5.0 MB, 3 files; ")
-    assert "objects/s" in lines[0]
-    assert lines[0].endswith(" left")
+from landing.names import Reason
+from landing.progress import Bar, Lines, Summary, progress_to
 
 
-def test_a_bar_on_a_terminal(capsys, monkeypatch):
-    told = []
-    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
-    meter = Meter("verifying")
-    meter.expect(2, 10)
-    with shown(meter) as step:
-        meter.add(1, 5, 0)
-        told.append(meter.done)
-        step()
-    assert told == [(1, 2)]
-    assert "mrdata:" not in capsys.readouterr().err
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
 
-def test_what_is_left_is_foretold_from_what_is_done():
-    meter = Meter("x")
-    meter._began -= 100
-    meter.expect(400, 0)
-    assert "0 s left" in str(meter)
-    meter.add(100, 0, 0)
-    assert "5 min left" in str(meter)
-    meter.add(300, 0, 0)
-    assert "all objects done" in str(meter)
-    meter.add(1, 0, 0)  # which came meanwhile
-    assert meter.done == (401, 401)
+def texts(stream: io.StringIO) -> list[str]:
+    """Without the times."""
+    return [line.split(" ", 1)[1] for line in stream.getvalue().splitlines()]
 
 
-def test_amounts():
-    assert [amount(size) for size in (0, 999, 1000, 40e9, 3e15)] == ["0 bytes", "999 bytes", "1.0 kB", "40.0 GB", "3,000.0 TB"]
-    assert [duration(seconds) for seconds in (0, 119, 121, 7200, 172801)] == ["0 s", "119 s", "2 min", "2 h", "2 days"]
-    assert rate(10, 20_000, 2.0) == "5 objects/s, 10.0 kB/s"
-    assert rate(0, 0, 0.0) == "0 objects/s, 0 bytes/s"
+def test_log_lines():
+    stream = io.StringIO()
+    lines = Lines(stream)
+    lines.looked(0, 3)
+    lines.looked(2, 1)
+    lines.registered("prisma/expdata/a\nb", "/site/x", 1500)
+    lines.already(1)
+    lines.report("prisma/expdata/b: changed", alarm=True)
+    lines.looked(1, 0)
+    lines.registered("a", "/site/a", 1)
+    lines.registered("b", "/site/b", 1)
+    lines.already(2)
+    lines.close()
+    lines.close()
+    assert texts(stream) == [
+        "2 files complete, 1 waiting",
+        "ALARM prisma/expdata/b: changed",
+        "archived before, with the same bytes: 1 file",
+        "registered 1 file, 1.5 kB, the last prisma/expdata/a\\nb",
+        "1 file complete, 0 waiting",
+        "archived before, with the same bytes: 2 files",
+        "registered 2 files, 2 bytes, the last b",
+    ]
+
+
+def test_a_bar_on_a_terminal():
+    stream = Terminal()
+    bar = progress_to(stream)
+    assert isinstance(bar, Bar)
+    bar.looked(3, 7)
+    bar.already(2)
+    bar.registered("a", "/site/a", 1)
+    bar.report("[red]prisma[/red]/x: symbolic link", alarm=True)
+    bar.close()
+    assert "[red]prisma[/red]/x: symbolic link" in stream.getvalue()
+    assert "3/10" in stream.getvalue()
+    assert "7 waiting" in stream.getvalue()
+    assert isinstance(progress_to(io.StringIO()), Lines)
+
+
+def test_a_summary_travels_as_json():
+    summary = Summary(registered=1, refused={Reason.SYMLINK: 2})
+    told = json.loads(json.dumps(summary.as_dict()))
+    assert (told["refused"], told["ok"]) == ({"symbolic link": 2}, False)
+
+
+def test_a_summary_in_words():
+    assert str(Summary()) == "0 registered (0 bytes), 0 archived before"
+    whole = Summary(3, 2_500_000, 1, {"its end": 2}, {"symbolic link": 1}, alarms=1, failed=4, error="refused")
+    assert str(whole) == (
+        "3 registered (2.5 MB), 1 archived before, 2 waiting: its end, 1 refused: symbolic link, "
+        "1 in the intake for a person to look at, 4 failed, zone not reached: refused"
+    )
+
+
+def test_files_may_wait_when_all_is_well():
+    assert Summary(waiting={"its end": 1}).ok
+    assert not any(one.ok for one in (Summary(refused={"x": 1}), Summary(alarms=1), Summary(failed=1), Summary(error="x")))
