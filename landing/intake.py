@@ -213,6 +213,7 @@ class Intake:
         try:
             with exchange.opened(self.landing, above, make=True) as folder:
                 if exchange.move(file, own, folder=folder):
+                    os.fsync(folder)  # back in a batch that is done, nothing would account for it
                     return
         except OSError as error:
             self.reports.append((relative, f"is no data, and could not be put back: {told(error)}; it stays in the intake"))
@@ -337,9 +338,11 @@ class Intake:
         return Taken(self.folder, mine.name, name, Signature.of(status), resumed=True)
 
 
-def mark_done(batch: str) -> None:
-    """Every file of the batch is registered, or there is none: then it goes."""
+def mark_done(batch: str, *, keep: bool = False) -> None:
+    """Every file of the batch is registered, or there is none: then it goes, unless `keep` says that its retention has work to do."""
     for where, *_ in os.walk(batch, topdown=False):
+        if keep and where == batch:
+            break
         with suppress(OSError):  # it is not empty
             os.rmdir(where)
     with suppress(FileNotFoundError):

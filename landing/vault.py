@@ -131,6 +131,10 @@ class Vault:
         for folder in folders:
             _fsync(folder, os.O_RDONLY | os.O_DIRECTORY)
 
+    def has(self, batch: str) -> bool:
+        """Whether there may be copies of a batch's files: those that nobody registered are the retention's."""
+        return bool(self._root) and os.path.isdir(f"{self._root}/{batch}")
+
     def drop(self, owned: Owned) -> None:
         """Removes a copy that is not registered."""
         if self._root:

@@ -222,7 +222,7 @@ class Worker:
         left = [path for path in self.intake.files(batch) if path not in registered]
         found = [taken for path in left if (taken := self.intake.take_over(batch, path))]
         if not [path for path in self.intake.files(batch) if path not in registered]:
-            mark_done(f"{self.intake.folder}/{batch}")
+            mark_done(f"{self.intake.folder}/{batch}", keep=self.vault.has(batch))
         if found:
             self._progress.report(f"{len(found)} files of a scanner that is gone are gone on with", alarm=False)
         return found
