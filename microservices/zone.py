@@ -102,15 +102,15 @@ class ServerZone(Catalog):
                 self._call("msiDataObjClose", opened, 0)
 
     def write(self, path: str, content: bytes) -> None:
-        """Text only, as UTF-8: what MrData writes itself are YAML and JSON. It is on the disk when this returns."""
+        """Text only, as UTF-8: what MrData writes itself are YAML and JSON. It is on the disk before the catalog calls it good."""
         demand(path)
         with _errors("write", path):
             opened = self._call("msiDataObjCreate", path, "forceFlag=", 0)[2]
             try:
                 self._call("msiDataObjWrite", opened, content.decode("utf-8"), 0)
+                vault.force(self.query, path)
             finally:
                 self._call("msiDataObjClose", opened, 0)
-        vault.force(self.query, path)
 
     def make_collection(self, path: str) -> None:
         """With its parents."""

@@ -17,7 +17,7 @@ from policy.context import Context
 from policy.experiment import State
 from policy.log import error_text, object_text
 from policy.volume import Tally
-from policy.zone import GOOD, Condition, NotFound, ZoneError, data_object
+from policy.zone import GOOD, Condition, Damaged, NotFound, ZoneError, data_object
 
 
 def archive(context: Context) -> Counter[str]:
@@ -98,14 +98,31 @@ def _replicate(context: Context, path: str, files: list[sources.Source]) -> None
                 zone.replicate(path, resource)
                 made.append(resource)
             durability.demand_replica(context, path, resource, checksum)
-        if len(missing) < len(resources(context)):  # an interrupted run wrote these: they may not have survived the interruption
-            zone.checksum(path, verify=True)
+        for resource in set(resources(context)) - set(missing):  # an interrupted run wrote these
+            made += _made_again(context, path, resource, checksum)
         for source in files:
             source.demand_unchanged()
     except sources.Changed:
         for resource in made:
             zone.trim(path, resource)
         raise
+
+
+def _made_again(context: Context, path: str, resource: str, checksum: str) -> list[str]:
+    """Makes a replica again, from a source that is sound, if it has not survived what interrupted the run that wrote it: its resource."""
+    zone = context.zone
+    try:
+        zone.checksum(path, verify=True)
+    except Damaged:
+        rows = zone.query(["DATA_RESC_NAME", "DATA_REPL_NUM"], *data_object(path), Condition("DATA_REPL_STATUS", "=", GOOD))
+        for number in (number for name, number in rows if name not in resources(context)):
+            zone.checksum(path, verify=True, replica=number)
+            zone.trim(path, resource)
+            zone.replicate(path, resource)
+            durability.demand_replica(context, path, resource, checksum)
+            return [resource]
+        raise
+    return []
 
 
 def _describe(context: Context, path: str, checked: placement_check.Checked | None) -> None:

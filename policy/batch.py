@@ -5,6 +5,7 @@ What the rule answers, the agent remembers: it is all that a registration of a b
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -94,10 +95,14 @@ def decide_all(context: Context, batch: str, folder: str, files: Sequence[Owned]
 
 
 def may_register(context: Context, files: Mapping[str, str]) -> bool:
-    """Whether a batch may be registered: path -> file. In MrData's collections only what was decided on this connection."""
+    """Whether a batch may be registered: path -> file. In MrData's collections only what was decided on this connection.
+
+    The files have to be there still: whoever asked may have been killed, and another may have gone on with them.
+    """
     home = context.settings.home + "/"
     decided = context.memory.decided
-    return all(not path.startswith(home) or (path in decided and decided[path].file == file) for path, file in files.items())
+    own = {path: file for path, file in files.items() if path.startswith(home)}
+    return all(path in decided and decided[path].file == file and os.path.lexists(file) for path, file in own.items())
 
 
 def _prepared(context: Context, file: str, owned: Owned) -> tuple[Placement, place.Place] | None:

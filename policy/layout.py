@@ -21,6 +21,8 @@ from policy.settings import Settings
 
 RECORD = "experiment.yaml"
 _OWN_FILES = re.compile(r"experiment\.yaml|(manifest\.\d+|landed_again\.[\w.-]+)\.json(\.draft|\.new)?")
+DRAFTS = (".draft", ".new")
+"""Endings of what MrData writes before it gets its name."""
 INTAKE = ".intake"
 """The folder of the landing folder into which complete files are taken: `.intake/<batch>/<scanner>/<branch>/<path>`. MrData's alone."""
 LANDED = "landed"

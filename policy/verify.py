@@ -243,6 +243,8 @@ class _Objects:
         path = found.path
         look = Look(path, Counter({"objects": 1}))
         is_record = layout.is_record(self._context.settings, path)
+        if is_record and path.endswith(layout.DRAFTS) and not (found.sizes or found.is_busy):
+            return look  # a killed writer left it: the record before it counts, or the next one is written over it
         if finding := self._examine(number, found, look, may_vanish=is_record):
             look.findings.append(finding)
         if finding := self._count(found, told, look):
