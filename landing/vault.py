@@ -11,7 +11,7 @@ import base64
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -119,15 +119,15 @@ class Vault:
                 os.chown(folder, *self._owner)
 
     def force(self, owned: Iterable[Owned]) -> None:
-        """Forces files and the entries of their folders to the disk: once for a batch, so that one journal entry serves all. OSError."""
+        """Forces files and the entries of their folders to the disk: once for a batch, so that one journal entry serves all. OSError.
+
+        The intake's folders too: a file that came back into the mailbox after a power failure would be taken a second time.
+        """
         folders: dict[str, None] = {}
         for one in owned:
             _fsync(one.file, os.O_RDONLY)
-            folder = os.path.dirname(one.file)
-            while folder.startswith(one.folder):
-                folders[folder] = None
-                folder = os.path.dirname(folder)
-            folders[folder] = None
+            for file, top in ((one.file, one.folder), (one.taken.file, f"{one.taken.intake}/{one.taken.batch}")):
+                folders |= dict.fromkeys(_above(file, top))
         for folder in folders:
             _fsync(folder, os.O_RDONLY | os.O_DIRECTORY)
 
@@ -186,6 +186,15 @@ def _write(target: BinaryIO, piece: bytes) -> None:
 
 def _text(digest: bytes) -> str:
     return "sha2:" + base64.b64encode(digest).decode()
+
+
+def _above(file: str, top: str) -> Iterator[str]:
+    """The folders of a file up to that in which `top` is."""
+    folder = os.path.dirname(file)
+    while folder.startswith(top):
+        yield folder
+        folder = os.path.dirname(folder)
+    yield folder
 
 
 def _fsync(path: str, flags: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from policy import files
+from policy import durability, files
 from policy.zone import GOOD, Condition, NotFound, ZoneError, data_object
 
 Query = Callable[..., list[tuple[str, ...]]]
@@ -24,6 +24,12 @@ def read(query: Query, path: str, offset: int, length: int, replica: str = "") -
         if files.is_here(host) and (content := _read(path, file, int(size), offset, length)) is not None:
             return content
     return None
+
+
+def force(query: Query, path: str) -> None:
+    """Forces the files of an object to the disk: the catalog's database forces what it knows of them, and iRODS forces no file."""
+    for (file,) in query(["DATA_PATH"], *data_object(path)):
+        durability.force(file)
 
 
 def replica_in(query: Query, path: str, file: str) -> str:

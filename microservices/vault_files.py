@@ -23,7 +23,7 @@ from policy.zone import Among, Condition
 YOUNG_SECONDS = 3600.0
 """A file that was changed more recently may be one that is just being written."""
 _FEW = 8
-"""So many files of a folder are asked for by their names; more, by the name of their folder, where nothing is below it."""
+"""Files of a folder that are asked for by their names; more are asked for by the name of their folder, where nothing is below it."""
 _LONGEST = 4000
 """Characters of the names in one query at most."""
 _TOP = "lost+found"

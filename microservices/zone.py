@@ -102,7 +102,7 @@ class ServerZone(Catalog):
                 self._call("msiDataObjClose", opened, 0)
 
     def write(self, path: str, content: bytes) -> None:
-        """Text only, as UTF-8: what MrData writes itself are YAML and JSON."""
+        """Text only, as UTF-8: what MrData writes itself are YAML and JSON. It is on the disk when this returns."""
         demand(path)
         with _errors("write", path):
             opened = self._call("msiDataObjCreate", path, "forceFlag=", 0)[2]
@@ -110,6 +110,7 @@ class ServerZone(Catalog):
                 self._call("msiDataObjWrite", opened, content.decode("utf-8"), 0)
             finally:
                 self._call("msiDataObjClose", opened, 0)
+        vault.force(self.query, path)
 
     def make_collection(self, path: str) -> None:
         """With its parents."""
@@ -142,10 +143,12 @@ class ServerZone(Catalog):
         return path != self._object and super().is_collection(path)
 
     def rename(self, source: str, destination: str, is_collection: bool) -> None:
-        """In the catalog, and in the vault."""
+        """In the catalog, and in the vault: an object's new name is on the disk when this returns."""
         demand(source, destination)
         with _errors("move", f"{source} to {destination}"):
             self._call("msiDataObjRename", source, destination, "1" if is_collection else "0", 0)
+        if not is_collection:
+            vault.force(self.query, destination)
 
     def remove(self, path: str) -> None:
         """To the trash."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -269,8 +270,9 @@ def verify(quick: bool, experiment: str, study: str, resume: bool, user: str, as
 
     if experiment and study:
         raise click.UsageError("--experiment and --study exclude each other")
-    key = {"user": user, "zone": str(zone_folder() or os.environ.get("IRODS_ENVIRONMENT_FILE", ""))}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was looked at is kept then too
     try:
+        key = {"user": user, "zone": str(zone_folder() or os.environ.get("IRODS_ENVIRONMENT_FILE", ""))}
         with opened(user) as zone:
             scope = Scope(experiment, study)
             found = verification.resumable(zone, settings(), key, checksums=not quick, scope=scope, resume=resume)

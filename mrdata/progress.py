@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _OBJECT_COST = 1 << 20
-"""An object takes about as long as so many bytes, besides its own."""
+"""Bytes that take about as long as what an object takes besides its own bytes."""
 
 
 @contextmanager
@@ -102,7 +102,7 @@ class Meter:
 
 @contextmanager
 def shown(meter: Meter, every: float = 10.0) -> Iterator[Callable[[], None]]:
-    """Shows how far it is: a bar on a terminal, else a line on stderr every so many seconds. Gives a function to call after each step."""
+    """Shows how far it is: a bar on a terminal, else a line on stderr each `every` seconds. Gives a function to call after each step."""
     if sys.stderr.isatty():
         with bar(meter.title) as progress:
             yield lambda: progress(*meter.done)

@@ -28,9 +28,9 @@ from policy.zone import Zone, ZoneError
 SOUND, FAULTY, INCOMPLETE = 0, 1, 3
 """Exit status: all was looked at and all is well; something is wrong; not everything was looked at, and nothing else is wrong."""
 _PIECE_SECONDS = 10.0
-"""So long the server looks through its vault before it tells what it found."""
+"""Seconds that the server looks through its vault before it tells what it found."""
 _SHOWN = 20
-"""Files of the mailbox that are listed for people."""
+"""Files of the mailbox that are listed for people, those that have waited longest."""
 
 
 def report(zone: Zone, settings: Settings, *, checksums: bool = True, scope: Scope = Scope()) -> dict[str, Any]:  # noqa: B008 - frozen
@@ -153,19 +153,21 @@ def text(found: dict[str, Any]) -> str:
     """For people."""
     quarantined = sum(found["quarantined"].values())
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(found["quarantined"].items()))
-    longest = f"  (the first since {_when(found['waiting_since'])})" if found["waiting"] else ""
+    since = found["waiting_since"]
+    waiting = sorted(found["waiting"], key=lambda path: since[path])
+    longest = f"  (the first since {_when(since[waiting[0]])})" if waiting else ""
     lines = [
         f"archived        {found['archived']}" + (f"  (withdrawn: {found['withdrawn']})" if found["withdrawn"] else ""),
         f"in quarantine   {quarantined}" + (f"  ({reasons})" if reasons else ""),
         f"in landing      {found['landing']}",
         f"set aside       {found['set_aside']}  (identical copies; one is archived)",
         f"products        {found['products']}  (made of archived images)",
-        f"not taken       {len(found['waiting'])}{longest}",
+        f"not taken       {len(waiting)}{longest}",
         f"lost            {len(found['lost'])}",
     ]
     lines += [f"  {title}: {shown(entry)}" for kind, title in TITLES.items() for entry in found[kind]]
-    lines += [f"  not taken: {shown(path)} (mrdata scan)" for path in found["waiting"][:_SHOWN]]
-    lines += [f"  not taken: {len(found['waiting']) - _SHOWN} more"] if len(found["waiting"]) > _SHOWN else []
+    lines += [f"  not taken since {_when(since[path])}: {shown(path)} (mrdata scan)" for path in waiting[:_SHOWN]]
+    lines += [f"  not taken: {len(waiting) - _SHOWN} more"] if len(waiting) > _SHOWN else []
     run = found["run"]
     looked = f"{run['objects']:,} objects, {amount(run['bytes'])}" + (f", {run['files']:,} files" if run["files"] else "")
     speed = progress_of.rate(run["objects"], run["bytes"], run["seconds"])

@@ -3,8 +3,8 @@
     <landing folder>/.intake/<batch>/<scanner>/<branch>/<path>
     <landing folder>/.intake/<batch>/.done
 
-An object accounts for a file when its origin is this file, or else when it has the same bytes: one that landed again, or one in
-quarantine, whose path tells where it landed and not in which batch. A file's bytes are read to compare them.
+An object accounts for a file when its origin is this file, or else when it has the same bytes, as for a file that landed again. A
+file's bytes are read to compare them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import base64
 import hashlib
 import os
 import stat
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -78,7 +79,8 @@ def looks(context: Context, root: str, batch: str, read: bool, after: str) -> It
         since = min((one.changed for one in files), default=0.0)
         size = sum(one.size for one in files)
         if files:
-            findings.append(Finding(Kind.TAKEN, base, f"{len(files)} files, {size} bytes, not all registered yet", since))
+            when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
+            findings.append(Finding(Kind.TAKEN, base, f"{len(files)} files, {size} bytes, since {when}", since))
     if findings and not after:
         yield Look("/", Counter(), findings)
     due = [one for one in files if folders.position(one.relative) > after]
@@ -123,6 +125,10 @@ def _known(context: Context, base: str, batch: str) -> dict[str, _Known]:
     for landing_path, size, checksum, collection in context.zone.query(["META_DATA_ATTR_VALUE", *columns], *named, good):
         if _counts(context, collection):
             _add(found.setdefault(landing_path, _Known()), size, checksum)
+    named = Condition("META_DATA_ATTR_NAME", "=", origin.LANDING_BATCH), Condition("META_DATA_ATTR_VALUE", "=", batch)
+    for name, size, checksum, collection in context.zone.query(["DATA_NAME", *columns], *named, good):
+        if landed := layout.quarantined(context.settings, f"{collection}/{name}"):
+            _add(found.setdefault(landed.landing_path, _Known()), size, checksum)
     return found
 
 

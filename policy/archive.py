@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 
-from policy import birth, copies, durability, expanded, layout, origin, placement_check, sources, unfinished
+from policy import birth, copies, durability, expanded, layout, origin, placement_check, sources, unfinished, withdrawn
 from policy.context import Context
 from policy.experiment import State
 from policy.log import error_text, object_text
@@ -109,8 +109,12 @@ def _replicate(context: Context, path: str, files: list[sources.Source]) -> None
 
 
 def _describe(context: Context, path: str, checked: placement_check.Checked | None) -> None:
-    """What has to be told before the last step: interrupted, it is done again. What is withdrawn is not described."""
-    if checked and checked.experiment.state != State.WITHDRAWN:
+    """What has to be told before the last step: interrupted, it is done again. Of what is withdrawn, only its record tells."""
+    if checked and checked.experiment.state == State.WITHDRAWN:
+        if origins := origin.of_object(context, path):
+            withdrawn.keep(context, checked.experiment.id, path, [one.avu for one in origins])
+        return
+    if checked:
         with suppress(NotFound):  # nothing tells how it landed, as of what an administrator put there by hand
             birth.describe(context, path, checked.header)
     origin.keep(context, path)

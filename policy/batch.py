@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from policy import birth, landed_again, layout, occupant, origin, place
-from policy.context import Context, Decided
+from policy.context import Context, Decided, Refused
 from policy.ingest import Placement, decide
 from policy.landed_again import Landing
 from policy.layout import Landed
+from policy.lock import Busy
 from policy.log import error_text
 from policy.objects import read_file
 from policy.origin import Origin
@@ -63,10 +64,10 @@ def decide_all(context: Context, batch: str, folder: str, files: Sequence[Owned]
     for number, file in enumerate(files):
         if resumed and (path := _known(context, f"{folder}/{file.landing_path}", file)):
             answers[number] = _registered(context, path)
-        elif (placement := _placement(context, f"{folder}/{file.landing_path}", file)) is None:
+        elif (prepared := _prepared(context, f"{folder}/{file.landing_path}", file)) is None:
             answers[number] = _resting(context, batch, folder, file)
         else:
-            placed.append((number, placement, place.prepare(context, placement)))
+            placed.append((number, *prepared))
     occupants = occupant.find(context, [(placement, target.path) for _, placement, target in placed])
     again: defaultdict[str, list[int]] = defaultdict(list)
     taken: set[str] = set()
@@ -97,6 +98,16 @@ def may_register(context: Context, files: Mapping[str, str]) -> bool:
     home = context.settings.home + "/"
     decided = context.memory.decided
     return all(not path.startswith(home) or (path in decided and decided[path].file == file) for path, file in files.items())
+
+
+def _prepared(context: Context, file: str, owned: Owned) -> tuple[Placement, place.Place] | None:
+    """Its place in the archive, with the collection made; None for what is in doubt, which the sweep settles."""
+    placement = _placement(context, file, owned)
+    try:
+        return (placement, place.prepare(context, placement)) if placement else None
+    except (Refused, Busy) as error:
+        context.zone.log(f"a file of a batch rests in landing: {error}")
+        return None
 
 
 def _placement(context: Context, file: str, owned: Owned) -> Placement | None:

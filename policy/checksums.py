@@ -9,7 +9,7 @@ from policy.context import Context
 from policy.zone import GOOD, Among, Condition
 
 AT_ONCE = 50
-"""So many are asked for with one query: the catalog has no index on checksums, and reads all replicas for each query."""
+"""Checksums that are asked for with one query: the catalog has no index on checksums, and reads all replicas for each query."""
 _CHECKSUM = re.compile(r"[\w:+/=]+")
 
 

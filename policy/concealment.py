@@ -10,6 +10,7 @@ from policy import below, derived, erasure, event, layout, mentions, state, with
 from policy.context import Context
 from policy.experiment import State
 from policy.fixity_state import FAULT, VERIFIED
+from policy.state import Act
 from policy.withdrawn import Record
 from policy.writable import writable
 from policy.zone import AVU, Access
@@ -29,7 +30,7 @@ def hide(context: Context, record: Record) -> bool:
         if AVU("State", State.WITHDRAWN) not in zone.metadata(record.path):
             state.put(context, record.path, State.WITHDRAWN)
     else:
-        state.change(context, record.experiment, State.WITHDRAWN, record.by)
+        state.change(context, record.experiment, Act.WITHDRAW, State.WITHDRAWN, record.by)
     names = {name for one in access.values() for name in one} - {account}
     for name in sorted(names):
         zone.permit(record.path, name, Access.NULL, recursive=True)

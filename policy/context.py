@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar, Protocol
@@ -40,7 +41,7 @@ class Decided:
     avus: list[AVU]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Memory:
     """What an agent remembers between two calls, so that the next object of a series costs few catalog calls.
 
@@ -55,6 +56,9 @@ class Memory:
     """Quarantine collections that this agent has made and described."""
     decided: dict[str, Decided] = field(default_factory=dict)
     """Path -> what was decided about the file that is about to be registered there."""
+    locks: set[str] = field(default_factory=set)
+    """What this agent has locked just now (`policy.lock`)."""
+    agent: str = field(default_factory=lambda: uuid.uuid4().hex)
     audit_end: tuple[int, str] | None = None
     """Number and hash of the audit log's last entry, when this agent wrote there last."""
 

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 
-from policy import below, durability, layout, lock, small_object
+from policy import below, durability, layout, seal, small_object
 from policy.context import Context
 from policy.layout import DataType
 from policy.settings import Settings
@@ -74,7 +74,7 @@ def copy(context: Context, path: str) -> str:
         if not missing or archive.resource not in there:  # not archived yet: that makes its copies, too
             return ""
         checksum = zone.checksum(path)
-        with lock.unlocked(context, path):
+        with seal.unsealed(context, path):
             for resource in missing:
                 zone.replicate(path, resource)
                 durability.demand_replica(context, path, resource, checksum)

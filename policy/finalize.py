@@ -10,10 +10,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from policy import archive, below, copies, lock, manifest, reassign, retention, state, words
+from policy import archive, below, copies, lock, manifest, reassign, retention, seal, state, words
 from policy.context import Context, Refused
 from policy.experiment import Experiment, State
 from policy.layout import DataType
+from policy.state import Act
 from policy.zone import AVU, GOOD, Condition
 
 ASKED = "FinalizeAsked"
@@ -34,22 +35,22 @@ class Asked:
 
 def finish(context: Context, experiment_id: str, by: str) -> Experiment:
     """Nothing more is expected: the owner's or a data steward's word."""
-    experiment = words.experiment(context, experiment_id)
-    words.demand_owner(context, experiment, by)
-    return state.change(context, experiment, State.FINISHED, by)
+    with words.locked(context, experiment_id, Act.FINISH) as experiment:
+        words.demand_owner(context, experiment, by)
+        return state.change(context, experiment, Act.FINISH, State.FINISHED, by)
 
 
 def ask(context: Context, experiment_id: str, by: str) -> dict[str, Any]:
     """Finalizes for the owner or a data steward: at once, or by a later run when there is nothing left that `waits_for` names."""
-    experiment = words.experiment(context, experiment_id)
-    words.demand_owner(context, experiment, by)
-    if state.current(context, experiment) is State.FINALIZED:
-        forget(context, experiment)
-        return {"state": State.FINALIZED, "waits_for": ""}
-    experiment = state.change(context, experiment, State.FINISHED, by)
-    if not _asked(context, experiment):
-        context.zone.annotate(experiment.path, add=[AVU(ASKED, by, state.now(context))])
-    return finalize(context, experiment)
+    with words.locked(context, experiment_id, Act.FINALIZE) as experiment:
+        words.demand_owner(context, experiment, by)
+        if state.current(context, experiment) is State.FINALIZED:
+            forget(context, experiment)
+            return {"state": State.FINALIZED, "waits_for": ""}
+        experiment = state.change(context, experiment, Act.FINISH, State.FINISHED, by)
+        if not _asked(context, experiment):
+            context.zone.annotate(experiment.path, add=[AVU(ASKED, by, state.now(context))])
+        return finalize(context, experiment)
 
 
 def look(context: Context, experiment_id: str, by: str) -> dict[str, Any]:
@@ -57,16 +58,16 @@ def look(context: Context, experiment_id: str, by: str) -> dict[str, Any]:
 
     Files that came since make the experiment acquiring again: it stays so here. Refused where finalization is not asked for any more.
     """
-    experiment = words.experiment(context, experiment_id)
-    words.demand_owner(context, experiment, by)
-    now = state.current(context, experiment)
-    if now is State.FINALIZED:
-        return {"state": now, "waits_for": ""}
-    if not _asked(context, experiment):
-        raise Refused(f"{experiment.id} is {now}: its finalization is not asked for any more")
-    if now is State.FINISHED:
-        return finalize(context, experiment)
-    return {"state": now, "waits_for": _silence(context)}
+    with words.locked(context, experiment_id, Act.FINALIZE) as experiment:
+        words.demand_owner(context, experiment, by)
+        now = state.current(context, experiment)
+        if now is State.FINALIZED:
+            return {"state": now, "waits_for": ""}
+        if not _asked(context, experiment):
+            raise Refused(f"{experiment.id} is {now}: its finalization is not asked for any more")
+        if now is State.FINISHED:
+            return finalize(context, experiment)
+        return {"state": now, "waits_for": _silence(context)}
 
 
 def asked(context: Context, experiment: Experiment) -> Asked | None:
@@ -84,18 +85,23 @@ def asked(context: Context, experiment: Experiment) -> Asked | None:
 
 
 def finalize(context: Context, experiment: Experiment) -> dict[str, Any]:
-    """Makes a finished experiment read-only and writes its manifest, if nothing has to be waited for."""
-    waits_for = obstacle(context, experiment)
-    if waits_for:
-        copies.ask(context, experiment.path)
-        return {"state": State.FINISHED, "waits_for": waits_for}
-    by = [avu.value for avu in _asked(context, experiment)]
-    lock.lock(context, experiment)
-    listed = manifest.write(context, experiment)
-    end = retention.begin(context, experiment)
-    told = {"manifest": str(listed.version), "sha256": listed.sha256, "objects": str(listed.objects), "retention_end": end}
-    state.change(context, experiment, State.FINALIZED, by[0] if by else "", **told)
-    forget(context, experiment)
+    """Makes a finished experiment read-only and writes its manifest, if nothing has to be waited for.
+
+    Whoever is killed in between leaves it finished and sealed: the next run, or whatever arrives first, goes on from there.
+    """
+    with lock.held(context, experiment.id, Act.FINALIZE):
+        state.demand(context, experiment, Act.FINALIZE, state.current(context, experiment))
+        waits_for = obstacle(context, experiment)
+        if waits_for:
+            copies.ask(context, experiment.path)
+            return {"state": State.FINISHED, "waits_for": waits_for}
+        by = [avu.value for avu in _asked(context, experiment)]
+        seal.seal(context, experiment)
+        listed = manifest.write(context, experiment)
+        end = retention.begin(context, experiment)
+        told = {"manifest": str(listed.version), "sha256": listed.sha256, "objects": str(listed.objects), "retention_end": end}
+        state.change(context, experiment, Act.FINALIZE, State.FINALIZED, by[0] if by else "", **told)
+        forget(context, experiment)
     return {"state": State.FINALIZED, "waits_for": "", "manifest": listed.path, "sha256": listed.sha256, "retention_end": end}
 
 
@@ -110,17 +116,21 @@ def _asked(context: Context, experiment: Experiment) -> list[AVU]:
 
 def reopen(context: Context, experiment_id: str, by: str) -> Experiment:
     """A finalized experiment accepts files again, by a data steward's word; its next manifest will be a further one."""
-    experiment = words.experiment(context, experiment_id)
-    words.demand_steward(context, by)
-    lock.unlock(context, experiment)
-    return state.change(context, experiment, State.FINISHED, by)
+    with words.locked(context, experiment_id, Act.REOPEN) as experiment:
+        words.demand_steward(context, by)
+        state.demand(context, experiment, Act.REOPEN, state.current(context, experiment))
+        seal.unseal(context, experiment)
+        return state.change(context, experiment, Act.REOPEN, State.FINISHED, by)
 
 
 def accept_late(context: Context, session: str, experiment_id: str, by: str) -> dict[str, Any]:
     """What came late is filed under its finalized experiment, which is finalized again with a further manifest."""
-    experiment = reopen(context, experiment_id, by)
-    moves = reassign.reassign(context, session, experiment.id, by=by)
-    return {"moves": moves, **ask(context, experiment.id, by)}
+    with words.locked(context, experiment_id, Act.REOPEN) as experiment:
+        words.demand_steward(context, by)
+        if state.current(context, experiment) is not State.FINISHED:  # else it was interrupted after it was reopened
+            experiment = reopen(context, experiment.id, by)
+        moves = reassign.reassign(context, session, experiment.id, by=by)
+        return {"moves": moves, **ask(context, experiment.id, by)}
 
 
 def obstacle(context: Context, experiment: Experiment) -> str:

@@ -165,7 +165,7 @@ class Report:
             **{key: count[key] for key in ("landing", "set_aside", "products", "records", "manifests", "young")},
             **{str(kind): [one.line for one in self.of(kind)] for kind in (*FAULTS, Kind.UNSEEN, Kind.TAKEN)},
             **{str(kind): [one.path for one in self.of(kind)] for kind in (Kind.BUSY, Kind.WAITING)},
-            "waiting_since": min((one.since for one in self.of(Kind.WAITING)), default=0.0),
+            "waiting_since": {one.path: one.since for one in self.of(Kind.WAITING)},
             **{key: count[key] for key in ("objects", "bytes", "files")},
             "subject": self.subject,
             "checksums": self.checksums,

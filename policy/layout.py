@@ -110,6 +110,11 @@ def fixity(settings: Settings) -> str:
     return f"{settings.home}/fixity"
 
 
+def locks(settings: Settings) -> str:
+    """The collection of the locks of experiments (`policy.lock`). The service account's alone."""
+    return f"{settings.home}/locks"
+
+
 def reviews(settings: Settings) -> str:
     """The collection of what waits for a data steward's word, which only data stewards can read."""
     return f"{settings.home}/reviews"

@@ -8,23 +8,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from policy import below, erasure, finalize, layout, retention, state, withdrawal, withdrawn
+from policy import below, erasure, finalize, layout, lock, retention, state, withdrawal, withdrawn
 from policy.context import Context, Refused
 from policy.experiment import Experiment, State
+from policy.lock import Busy
 from policy.log import error_text
 from policy.registry import Registry
+from policy.state import Act
 from policy.zone import Condition, ZoneError
 
 
 def run(context: Context) -> Counter[str]:
-    """How many were `finished`, `finalized`, `erased`, `repaired` or had to wait (`waiting`), how many failed (`failed`), `notices`."""
+    """How many were `finished`, `finalized`, `erased` or `repaired`; how many wait (`waiting`), are being worked on by others (`busy`) or
+    `failed`; and how many `notices` were given."""
     counts: Counter[str] = Counter()
     _each(context, counts, _in_state(context, State.ACQUIRING), _finish)
     _each(context, counts, _in_state(context, State.FINISHED), _finalize)
     _each(context, counts, [one for one in _with(context, finalize.ASKED) if one.state == State.FINALIZED], _forget)
     for experiment_id in withdrawn.keys(context):
         try:
-            counts[withdrawal.go_on(context, experiment_id)] += 1
+            with lock.held(context, experiment_id, "lifecycle", wait=0.0):
+                counts[withdrawal.go_on(context, experiment_id)] += 1
+        except Busy:
+            counts["busy"] += 1
         except (Refused, ZoneError) as error:
             context.zone.log(f"the withdrawal of {experiment_id} could not go on: {error_text(error)}")
             counts["failed"] += 1
@@ -36,7 +42,10 @@ def run(context: Context) -> Counter[str]:
 def _each(context: Context, counts: Counter[str], experiments: list[Experiment], step: Callable[[Context, Experiment], str]) -> None:
     for experiment in experiments:
         try:
-            counts[step(context, experiment)] += 1
+            with lock.held(context, experiment.id, "lifecycle", wait=0.0):
+                counts[step(context, experiment)] += 1
+        except Busy:
+            counts["busy"] += 1
         except (Refused, ZoneError) as error:
             context.zone.log(f"{experiment.id} is {experiment.state}, and could not go on: {error_text(error)}")
             counts["failed"] += 1
@@ -49,7 +58,7 @@ def _finish(context: Context, experiment: Experiment) -> str:
     quiet_since = context.now() - context.settings.lifecycle.finished_hours * 3600
     if state.since(context, experiment) > quiet_since or _has_objects_since(context, experiment, quiet_since):
         return ""
-    state.change(context, experiment, State.FINISHED)
+    state.change(context, experiment, Act.FINISH, State.FINISHED)
     return "finished"
 
 

@@ -1,61 +1,147 @@
-"""What is finalized is read-only: for the service account too, which may still describe and verify it.
+"""The lock of an experiment, or of a subject's record: who changes its state holds it, and asks again what is true.
 
-Whoever is an administrator can take the lock off; MrData does so to reopen, to repair a replica, and to erase.
+    <home>/locks/<key>.json    who holds it, since when; a rename that never overwrites puts it there
+
+A lock whose holder has died is broken by whoever needs it: at once where the process can be seen to be gone, else after an hour.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import socket
+import time
+import uuid
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
-from policy import below, layout
-from policy.context import Context
-from policy.experiment import Experiment
-from policy.layout import DataType
-from policy.zone import Access
+from policy import layout
+from policy.context import Context, Memory
+from policy.zone import Exists, NotFound, ZoneError
 
-
-def lock(context: Context, experiment: Experiment) -> None:
-    """Nobody can write, rename or remove what the experiment holds. What is made of it (products) and its manifests may still come."""
-    zone, account = context.zone, context.settings.account
-    for path in _held(context, experiment):
-        for name in sorted(_writers(context, path) - {account}):
-            zone.permit(path, name, Access.READ, recursive=_is_collection(path))
-        zone.permit(path, account, Access.ANNOTATE, recursive=_is_collection(path))
+WAIT_SECONDS = 20.0
+"""For which an act waits for a lock."""
+UNSEEN_SECONDS = 3600.0
+"""After which a holder on another host is taken to be dead."""
+_PAUSE_SECONDS = 0.2
+_agents: weakref.WeakSet[Memory] = weakref.WeakSet()
+"""Of this process: an embedded zone's agents are threads."""
 
 
-def unlock(context: Context, experiment: Experiment) -> None:
-    """The service account can write again."""
-    for path in _held(context, experiment):
-        context.zone.permit(path, context.settings.account, Access.OWN, recursive=_is_collection(path))
+class Busy(ZoneError):
+    """Another process holds the lock."""
 
 
 @contextmanager
-def unlocked(context: Context, path: str) -> Iterator[None]:
-    """Within the block, the service account may do everything with this object, also if it is locked."""
-    zone, account = context.zone, context.settings.account
-    locked = zone.permissions(path).get(account) is Access.ANNOTATE
-    if locked:
-        zone.permit(path, account, Access.OWN)
+def held(context: Context, key: str, act: str, *, wait: float = WAIT_SECONDS) -> Iterator[None]:
+    """Within the block, nobody else changes the state of `key`. Within another such block, part of that. Raises Busy."""
+    memory = context.memory
+    if key in memory.locks:
+        yield
+        return
+    path = f"{layout.locks(context.settings)}/{key}.json"
+    mine = _holder(memory, act)
+    broken = _take(context, path, mine, wait)
+    memory.locks.add(key)
+    memory.experiments.pop(key, None)
     try:
         yield
     finally:
-        if locked:
-            zone.permit(path, account, Access.ANNOTATE)
+        memory.locks.discard(key)
+        _release(context, path, mine, broken)
 
 
-def _held(context: Context, experiment: Experiment) -> list[str]:
-    """The collections of its data types, and the record of its registration, which its manifests list as well."""
-    paths = [f"{experiment.path}/{one}" for one in (*DataType, layout.RECORD)]
-    return [path for path in paths if context.zone.stat(path) is not None]
+def _holder(memory: Memory, act: str) -> bytes:
+    _agents.add(memory)
+    who = {"host": socket.gethostname(), "process": os.getpid(), "started": _started(os.getpid()), "agent": memory.agent}
+    return json.dumps({**who, "act": act, "since": time.time(), "lock": uuid.uuid4().hex}).encode()
 
 
-def _is_collection(path: str) -> bool:
-    return not path.endswith(f"/{layout.RECORD}")
+def _take(context: Context, path: str, mine: bytes, wait: float) -> list[str]:
+    """What was broken for it, and is to be erased with it."""
+    zone, draft = context.zone, f"{layout.parent(path)}/draft-{uuid.uuid4().hex}"
+    try:
+        zone.write(draft, mine)
+    except NotFound:
+        zone.make_collection(layout.parent(path))
+        zone.write(draft, mine)
+    broken: list[str] = []
+    end = time.monotonic() + wait
+    while True:
+        try:
+            zone.move(draft, path)
+        except Exists:
+            there = _read(context, path)
+            if there is not None and not _lives(context.memory, there):
+                broken += _break(context, path, there)
+            elif time.monotonic() >= end:
+                zone.erase(draft)
+                raise Busy(_told(path, there)) from None
+            else:
+                time.sleep(_PAUSE_SECONDS)
+            continue
+        return broken
 
 
-def _writers(context: Context, path: str) -> set[str]:
-    """Users and groups who can do more than read with an object or a collection at or below `path`."""
-    writing = {Access.ANNOTATE, Access.WRITE, Access.OWN}
-    found = below.access(context, path) if _is_collection(path) else {path: context.zone.permissions(path)}
-    return {name for one in found.values() for name, access in one.items() if access in writing}
+def _told(path: str, there: bytes | None) -> str:
+    key = path.rpartition("/")[2].removesuffix(".json")
+    act = str(_parsed(there).get("act", "something")) if there else "something"
+    return f"{key}: {act} is under way just now; try again in a moment"
+
+
+def _read(context: Context, path: str) -> bytes | None:
+    try:
+        return context.zone.read(path, 0, 4096)
+    except NotFound:
+        return None
+
+
+def _break(context: Context, path: str, there: bytes) -> list[str]:
+    """Renames a dead holder's lock to a name that only this one gets, once: of two who see it, one breaks it."""
+    aside = f"{path}.{hashlib.sha256(there).hexdigest()[:16]}"
+    with suppress(NotFound, Exists):
+        context.zone.move(path, aside)
+        context.zone.log(f"a lock was broken, whose holder is gone: {_told(path, there)}")
+        return [aside]
+    return []
+
+
+def _release(context: Context, path: str, mine: bytes, broken: list[str]) -> None:
+    """Unless it was broken meanwhile."""
+    with suppress(NotFound):
+        if _read(context, path) == mine:
+            context.zone.erase(path)
+    for aside in broken:
+        with suppress(NotFound):
+            context.zone.erase(aside)
+
+
+def _lives(memory: Memory, there: bytes) -> bool:
+    holder = _parsed(there)
+    if holder.get("host") != socket.gethostname():
+        return time.time() - float(holder.get("since", 0)) < UNSEEN_SECONDS
+    process = int(holder.get("process", 0))
+    if process != os.getpid():
+        return bool(holder.get("started")) and holder["started"] == _started(process)
+    agent = holder.get("agent")
+    return agent != memory.agent and any(one.agent == agent for one in list(_agents))
+
+
+def _parsed(there: bytes) -> dict[str, Any]:
+    try:
+        held_by = json.loads(there)
+    except ValueError:
+        return {}
+    return held_by if isinstance(held_by, dict) else {}
+
+
+def _started(process: int) -> str:
+    """When a process of this host was started (ticks since the host was); empty where there is none. References: proc(5), stat"""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[19].decode()
+    except (OSError, IndexError):
+        return ""

@@ -16,7 +16,7 @@ from policy.withdrawn import Phase
 from policy.zone import GOOD, Condition, NotFound, ZoneError
 
 _LOOKS = 3
-"""An experiment that is reopened or finalized meanwhile is looked at so often at most."""
+"""Looks at an experiment that is reopened or finalized meanwhile, at most."""
 
 
 def looks(context: Context, path: str, compute: bool, after: str) -> Iterator[Look]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policy import audit, describe, landed_again, layout, occupant, origin, scan_day, state
+from policy import audit, describe, landed_again, layout, occupant, origin, scan_day, seal, state
 from policy.context import Context, Memory, Series
 from policy.experiment import State
 from policy.header import Header
@@ -19,6 +19,7 @@ from policy.ingest import Hold, Placement, Quarantine, Reason
 from policy.landed_again import Landing
 from policy.layout import DataType, Landed
 from policy.origin import Origin
+from policy.state import Act
 from policy.zone import AVU, GOOD, Access, Condition, Exists, NotFound, data_object
 
 
@@ -35,7 +36,9 @@ def prepare(context: Context, placement: Placement) -> Place:
     """Makes the collection (and describes it, if it is a new series) and says where in it the object goes."""
     base = f"{placement.experiment.path}/{placement.data_type}"
     if placement.experiment.state in (State.REGISTERED, State.FINISHED):
-        state.change(context, placement.experiment, State.ACQUIRING)
+        state.change(context, placement.experiment, Act.ARRIVE, State.ACQUIRING)
+        if placement.experiment.state == State.FINISHED:
+            seal.lift(context, placement.experiment)
     if placement.data_type is DataType.DICOM:
         series = _series(context, placement, base)
         avus = describe.data_object(placement.header, placement.data_type, series.avus)

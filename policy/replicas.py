@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policy import archive, lock
+from policy import archive, seal
 from policy.context import Context
 from policy.log import object_text
 from policy.zone import GOOD, Condition, Damaged, NotFound, ZoneError
@@ -91,7 +91,7 @@ def _complete(context: Context, path: str, replicas: list[Replica], read: int) -
         return Finding(Outcome.SOUND, path, read)  # not archived yet: `policy.archive` makes its replicas
     missing = [resource for resource in archive.resources(context) if resource not in there]
     for resource in missing:
-        with lock.unlocked(context, path):
+        with seal.unsealed(context, path):
             context.zone.replicate(path, resource)
         context.zone.log(f"{object_text(context.zone, path)} has a replica on {resource} now, which it lacked")
     return Finding(Outcome.SOUND, path, read)
@@ -109,7 +109,7 @@ def _repair(context: Context, path: str, good: list[Replica], fault: str) -> Fin
     if len(bad) == len(good):
         return Finding(Outcome.LOST, path, read, resources, fault)
     try:
-        with lock.unlocked(context, path):
+        with seal.unsealed(context, path):
             for replica in bad:
                 zone.trim(path, replica.resource)
                 zone.replicate(path, replica.resource)

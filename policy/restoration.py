@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from policy import audit, below, event, follow, layout, mentions, quarantine, state, withdrawn
+from policy import audit, below, event, follow, layout, lock, mentions, quarantine, state, withdrawn
 from policy.context import Context
 from policy.experiment import State
 from policy.log import error_text
+from policy.state import Act
 from policy.withdrawn import Phase, Record
 from policy.writable import writable
 from policy.zone import AVU, Access, Condition, Exists, NotFound
@@ -20,8 +21,9 @@ def restore(context: Context, record: Record, by: str) -> list[str]:
         withdrawn.save(context, record)
     faults: list[str] = []
     for one in record.experiments:
-        own = withdrawn.load(context, one)
-        faults += restore(context, own, by) if own else []
+        with lock.held(context, one, Act.RESTORE):
+            own = withdrawn.load(context, one)
+            faults += restore(context, own, by) if own else []
     faults += [fault for kept, path in record.kept.items() if (fault := _give_back(context, record, kept, path))]
     _describe(context, record, record.path, record.path)
     _permit(context, record, record.path, record.path)
@@ -30,7 +32,7 @@ def restore(context: Context, record: Record, by: str) -> list[str]:
         zone.annotate(record.path, remove=[avu for avu in zone.metadata(record.path) if avu.attribute in state.ATTRIBUTES])
     else:
         _elsewhere(context, record)
-        state.change(context, record.experiment, State(record.before), by)
+        state.change(context, record.experiment, Act.RESTORE, State(record.before), by)
     follow.look_again(context)  # the AVUs are those of the withdrawal: Castellum may have told something else since
     context.zone.erase(withdrawn.base(context, record.key))
     return faults

@@ -40,6 +40,7 @@ def rights(settings: Settings) -> dict[str, Rights]:
         layout.fixity(settings): Rights(stewards, inherits=True, is_made=False),
         layout.withdrawn(settings): Rights(stewards, is_made=False),
         layout.erased(settings): Rights(own, is_made=False),
+        layout.locks(settings): Rights(own, is_made=False),
     }
     for scanner in settings.scanners:
         for branch in Branch:

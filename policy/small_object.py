@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from policy.zone import Among, Condition, NotFound, Zone, ZoneError
+from policy.zone import GOOD, Among, Condition, NotFound, Zone, ZoneError, data_object
 
 _LARGEST = 1 << 24
 _LOOKS = 5
@@ -22,7 +22,9 @@ def write(zone: Zone, path: str, content: bytes) -> None:
     """Creates or replaces the object. Raises NotFound where its collection is not there."""
     draft = _draft(path)
     is_there = zone.stat(path) is not None
-    if not is_there and _read(zone, draft) is not None:  # who wrote it was killed before it got its name
+    if _is_torn(zone, draft):
+        zone.erase(draft)
+    elif not is_there and _read(zone, draft) is not None:  # who wrote it was killed before it got its name
         zone.move(draft, path)
         is_there = True
     zone.write(draft, content)
@@ -48,6 +50,12 @@ def _is_there(zone: Zone, path: str) -> bool:
     """Under either name: one query sees one moment."""
     collection, _, name = path.rpartition("/")
     return bool(zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", collection), Among("DATA_NAME", (name, _draft(name)))))
+
+
+def _is_torn(zone: Zone, draft: str) -> bool:
+    """Whether who wrote it was killed meanwhile: it has no good replica, and perhaps no file that could be written over."""
+    statuses = {status for (status,) in zone.query(["DATA_REPL_STATUS"], *data_object(draft))}
+    return bool(statuses) and GOOD not in statuses
 
 
 def _read(zone: Zone, path: str) -> dict[str, Any] | None:

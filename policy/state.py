@@ -1,11 +1,11 @@
-"""The states of an experiment: one table says which may follow which, one function changes them.
+"""The states of an experiment: one table says which act leads from where to where, one function changes them.
 
-    registered -> acquiring     its first object
-    acquiring -> finished       nothing came for a set time, or somebody's word
-    finished -> acquiring       something came after all
-    finished -> finalized       a set time later, or the owner's word; its objects are read-only then
-    finalized -> finished       reopened by a data steward, for what came late
-    any -> withdrawn            and back to where it was
+    arrive      registered, finished -> acquiring    an object came
+    finish      registered, acquiring -> finished    nothing came for a set time, or somebody said so
+    finalize    finished -> finalized                a set time later, or the owner said so; its objects are read-only then
+    reopen      finalized -> finished                by a data steward, for what came late
+    withdraw    any other -> withdrawn
+    restore     withdrawn -> where it was
 
 A change is in the audit log, and workflows are told of it, before it is in the experiment's AVUs: who was killed in between leaves it
 to be done again, and nothing is done that the log does not tell.
@@ -16,8 +16,9 @@ from __future__ import annotations
 import calendar
 import time
 from dataclasses import replace
+from enum import StrEnum
 
-from policy import audit, event
+from policy import audit, event, lock
 from policy.context import Context, Memory, Refused
 from policy.experiment import Experiment, State
 from policy.zone import AVU
@@ -28,13 +29,31 @@ ATTRIBUTES = ("State", SINCE)
 ACT = "state changed"
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
-FOLLOWS: dict[State, frozenset[State]] = {
-    State.REGISTERED: frozenset({State.ACQUIRING, State.FINISHED, State.WITHDRAWN}),
-    State.ACQUIRING: frozenset({State.FINISHED, State.WITHDRAWN}),
-    State.FINISHED: frozenset({State.ACQUIRING, State.FINALIZED, State.WITHDRAWN}),
-    State.FINALIZED: frozenset({State.FINISHED, State.WITHDRAWN}),
-    State.WITHDRAWN: frozenset({State.REGISTERED, State.ACQUIRING, State.FINISHED, State.FINALIZED}),
+_HELD = frozenset({State.REGISTERED, State.ACQUIRING, State.FINISHED, State.FINALIZED})
+
+
+class Act(StrEnum):
+    """What changes a state."""
+
+    ARRIVE = "arrive"
+    FINISH = "finish"
+    FINALIZE = "finalize"
+    REOPEN = "reopen"
+    WITHDRAW = "withdraw"
+    RESTORE = "restore"
+
+
+TABLE: dict[Act, tuple[frozenset[State], frozenset[State]]] = {
+    Act.ARRIVE: (frozenset({State.REGISTERED, State.FINISHED}), frozenset({State.ACQUIRING})),
+    Act.FINISH: (frozenset({State.REGISTERED, State.ACQUIRING}), frozenset({State.FINISHED})),
+    Act.FINALIZE: (frozenset({State.FINISHED}), frozenset({State.FINALIZED})),
+    Act.REOPEN: (frozenset({State.FINALIZED}), frozenset({State.FINISHED})),
+    Act.WITHDRAW: (_HELD, frozenset({State.WITHDRAWN})),
+    Act.RESTORE: (frozenset({State.WITHDRAWN}), _HELD),
 }
+"""Act -> the states from which it leads, and to which."""
+FOLLOWS = {one: frozenset(to for before, after in TABLE.values() if one in before for to in after) for one in State}
+"""State -> those that may follow it, by whichever act."""
 
 _EVENTS = {
     State.FINISHED: event.Kind.FINISHED,
@@ -43,24 +62,35 @@ _EVENTS = {
 }
 
 
-def change(context: Context, experiment: Experiment, to: State, by: str = "", **details: str) -> Experiment:
-    """Changes the state, by somebody's word or (without `by`) by policy; the experiment as it is then.
+def change(context: Context, experiment: Experiment, act: Act, to: State, by: str = "", **details: str) -> Experiment:
+    """Changes the state by an act of `by`, or (without `by`) by policy; the experiment as it is then.
 
-    An experiment that is in this state already stays as it is. Refused where the state may not follow.
+    Asks the catalog, under the experiment's lock. An experiment that is in this state already stays as it is. Raises Refused where
+    the act does not lead there, Busy where an arriving object would have to wait for another act.
     """
-    before = current(context, experiment)
-    if before is not to:
-        if to not in FOLLOWS[before]:
-            raise Refused(f"{experiment.id} is {before} and cannot become {to}; it can become {', '.join(sorted(FOLLOWS[before]))}")
-        left = f"{since(context, experiment):.0f}"
-        audit.record(context, ACT, experiment=experiment.id, study=experiment.study, by=by, before=before, after=to, **details)
-        kind = event.Kind.REINSTATED if before is State.WITHDRAWN else _EVENTS.get(to)
-        if kind and not (before is State.FINALIZED and to is State.FINISHED):  # reopened: nothing has come to an end
-            event.emit(context, kind, experiment, once=left)
-        put(context, experiment.path, to)
+    wait = 0.0 if act is Act.ARRIVE else lock.WAIT_SECONDS
+    with lock.held(context, experiment.id, act, wait=wait):
+        before = current(context, experiment)
+        if before is not to:
+            demand(context, experiment, act, before)
+            left = f"{since(context, experiment):.0f}"
+            audit.record(context, ACT, experiment=experiment.id, study=experiment.study, by=by, before=before, after=to, **details)
+            kind = event.Kind.REINSTATED if before is State.WITHDRAWN else _EVENTS.get(to)
+            if kind and act is not Act.REOPEN:  # nothing has come to an end
+                event.emit(context, kind, experiment, once=left)
+            put(context, experiment.path, to)
     changed = replace(experiment, state=to)
     context.memory.experiments[experiment.id] = (time.monotonic() + Memory.SECONDS, changed)
     return changed
+
+
+def demand(context: Context, experiment: Experiment, act: Act, held: State) -> None:
+    """Raises Refused unless the act leads on from this state; what the agent remembers of the experiment is forgotten then."""
+    allowed, _ = TABLE[act]
+    if held not in allowed:
+        context.memory.experiments.pop(experiment.id, None)
+        states = ", ".join(one for one in State if one in allowed)
+        raise Refused(f"{experiment.id} is {held}: {act} is possible only from these states: {states}")
 
 
 def since(context: Context, experiment: Experiment) -> float:

@@ -23,7 +23,7 @@ from policy.replicas import BUSY
 from policy.zone import AVU, GOOD, Condition, NotFound, NotPermitted, ZoneError, data_object
 
 PATIENCE_SECONDS = 60.0
-"""So long, in all, a run waits for what others are busy with."""
+"""Seconds, in all, that a run waits for what others are busy with."""
 _PAUSE_SECONDS = 0.5
 _COLUMNS = ("DATA_NAME", "DATA_ID", "DATA_REPL_NUM", "DATA_REPL_STATUS", "DATA_SIZE", "DATA_CHECKSUM", "DATA_PATH")
 
@@ -54,7 +54,7 @@ class _Object:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What the catalog tells of the objects of a collection, beside their replicas."""
+    """What the catalog tells of the objects of a collection, besides their replicas."""
 
     is_withdrawn: bool
     origins: set[str]
@@ -303,7 +303,7 @@ class _Objects:
                 return Finding(Kind.LOST, found.path, fault)
             before, now = found, self._asked(Condition("DATA_ID", "=", number))
             if number not in now:
-                gone = "went away while everything was verified, as what is erased for good does"
+                gone = "went away while everything was verified, as what is erased does"
                 return None if may_vanish else Finding(Kind.LOST, found.path, gone)
             found = now[number]
         return None

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from policy import audit, below, concealment, derived, erasure, layout, mentions, restoration, retention, state, withdrawn, words
+from policy import audit, below, concealment, derived, erasure, layout, lock, mentions, restoration, retention, state, withdrawn, words
 from policy.context import Context, Refused
 from policy.experiment import Experiment, State
+from policy.state import Act
 from policy.withdrawn import Phase, Record
 from policy.zone import Condition
 
@@ -64,12 +65,11 @@ def withdraw(context: Context, experiment_id: str, by: str, *, reason: str = "",
     """Withdraws an experiment by a data steward's word, for a `Reason` or without one; with `dry_run`, only says what would happen."""
     words.demand_steward(context, by)
     _demand_reason(reason)
-    experiment = words.experiment(context, experiment_id)
-    planned = plan(context, experiment)
-    if not dry_run:
-        if reason:
-            audit.record(context, "withdrawal", experiment=experiment.id, study=experiment.study, by=by, reason=reason)
-        _begin(context, experiment, by)
+    if dry_run:
+        return plan(context, words.experiment(context, experiment_id))
+    with words.locked(context, experiment_id, Act.WITHDRAW) as experiment:
+        planned = plan(context, experiment)
+        _begin(context, experiment, by, reason)
         go_on(context, experiment.id)
     return planned
 
@@ -81,20 +81,22 @@ def withdraw_subject(context: Context, study: str, pseudonym: str, by: str, *, r
     path = f"{layout.study(context.settings, study)}/subjects/{pseudonym}"
     if "/" in study or "/" in pseudonym or context.zone.stat(path) is None:
         raise Refused(f"{pseudonym!r} is no subject of study {study!r}")
-    experiments = sorted(_experiments_of(context, study, pseudonym))
-    planned = [plan(context, words.experiment(context, one)) for one in experiments]
-    if not dry_run:
-        record = withdrawn.of_subject(context, path)
-        if record is None:
-            record = Record(f"subject-{uuid.uuid4().hex[:12]}", path, study, by, withdrawn.now(context), experiments=experiments)
-            audit.record(context, "subject withdrawn", study=study, by=by, record=record.key, experiments=" ".join(experiments))
-            withdrawn.save(context, record)
-        elif new := [one for one in experiments if one not in record.experiments]:
-            record.experiments += new
-            withdrawn.save(context, record)
-        if reason:
-            audit.record(context, "withdrawal", study=study, by=by, record=record.key, reason=reason)
-        go_on(context, record.key)
+    with lock.held(context, f"subject-{audit.about(f'{study}/{pseudonym}')}", Act.WITHDRAW):
+        experiments = sorted(_experiments_of(context, study, pseudonym))
+        planned = [plan(context, words.experiment(context, one)) for one in experiments]
+        if not dry_run:
+            record = withdrawn.of_subject(context, path)
+            if record is None:
+                record = Record(f"subject-{uuid.uuid4().hex[:12]}", path, study, by, withdrawn.now(context), experiments=experiments)
+                record.reason = reason
+                told = {"reason": reason} if reason else {}
+                audit.record(context, "subject withdrawn", study=study, by=by, record=record.key, experiments=" ".join(experiments), **told)
+                withdrawn.save(context, record)
+            elif new := [one for one in experiments if one not in record.experiments]:
+                record.experiments += new
+                withdrawn.save(context, record)
+            with lock.held(context, record.key, Act.WITHDRAW):
+                go_on(context, record.key)
     return planned
 
 
@@ -106,17 +108,23 @@ def restore(context: Context, key: str, by: str) -> list[str]:
     record = withdrawn.of_subject(context, subject) if slash else withdrawn.load(context, key)
     if record is None:
         raise Refused(f"{key!r} is not withdrawn, or is erased already")
-    if any(record.key in other.experiments for other in withdrawn.subjects(context)):
-        raise Refused(f"the subject of {key} is withdrawn; restore the subject")
-    if record.phase == Phase.ERASING:
-        raise Refused(f"{key!r} is being erased")
-    return restoration.restore(context, record, by)
+    with lock.held(context, record.key, Act.RESTORE):
+        now = withdrawn.load(context, record.key)
+        if now is None:
+            raise Refused(f"{key!r} is not withdrawn any more, or is erased already")
+        if any(now.key in other.experiments for other in withdrawn.subjects(context)):
+            raise Refused(f"the subject of {key} is withdrawn; restore the subject")
+        if now.phase == Phase.ERASING:
+            raise Refused(f"{key!r} is being erased")
+        return restoration.restore(context, now, by)
 
 
 def go_on(context: Context, key: str) -> str:
     """Does what is left to do of a withdrawal: `repaired` where something was to be hidden, `restored`, `erased`, `waiting`, or nothing."""
     record = withdrawn.load(context, key)
     if record is None:  # killed before its first version was written, or after its last one was erased
+        if context.zone.stat(withdrawn.base(context, key)) is None:
+            return ""
         context.zone.erase(withdrawn.base(context, key))
         return "repaired"
     if record.phase == Phase.RESTORING:
@@ -125,8 +133,9 @@ def go_on(context: Context, key: str) -> str:
     if record.phase == Phase.WITHDRAWN:
         for one in record.experiments:
             if withdrawn.load(context, one) is None and not erasure.has_receipt(context, one):
-                _begin(context, words.experiment(context, one), record.by)
-                go_on(context, one)
+                with words.locked(context, one, Act.WITHDRAW) as experiment:
+                    _begin(context, experiment, record.by, record.reason, record.key)
+                    go_on(context, one)
         hidden = concealment.hide(context, record)
         if not erasure.is_due(context, record):
             return "repaired" if hidden else ""
@@ -139,8 +148,8 @@ def _demand_reason(reason: str) -> None:
         raise Refused(f"{reason!r} is no reason of a withdrawal; one of: {', '.join(Reason)}")
 
 
-def _begin(context: Context, experiment: Experiment, by: str) -> None:
-    """The record, before anything is changed."""
+def _begin(context: Context, experiment: Experiment, by: str, reason: str, subject: str = "") -> None:
+    """The record, before anything is changed. `subject`: the record of the subject that is withdrawn with all its experiments."""
     if withdrawn.load(context, experiment.id) is None:
         before, end = state.current(context, experiment), retention.end(context, experiment)
         if before is State.WITHDRAWN:
@@ -151,6 +160,9 @@ def _begin(context: Context, experiment: Experiment, by: str) -> None:
         stay = (*concealment.FIXITY, *state.ATTRIBUTES)
         record.note_avus(experiment.path, [avu for avu in context.zone.metadata(experiment.path) if avu.attribute not in stay])
         withdrawn.save(context, record)
+        told = {**({"reason": reason} if reason else {}), **({"record": subject} if subject else {})}
+        if told:
+            audit.record(context, "withdrawal", experiment=experiment.id, study=experiment.study, by=by, **told)
 
 
 def _experiments_of(context: Context, study: str, pseudonym: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The record of what was withdrawn: all that is needed to restore it, where nobody but a data steward can read it.
 
     <home>/withdrawn/<key>/record.<version>.json     <key>: the ExperimentID, or `subject-<random>`
+    <home>/withdrawn/<key>/kept.<digits>.json        AVUs of an object that were never set, as where it came from
     <home>/withdrawn/<key>/copies/<n>/<name>         what derives from it and lay elsewhere
 
 A version is written whole before what it tells is taken away, and is never overwritten; the newest one counts.
@@ -9,10 +10,12 @@ A version is written whole before what it tells is taken away, and is never over
 from __future__ import annotations
 
 import calendar
+import hashlib
 import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 
@@ -22,6 +25,7 @@ from policy.experiment import Experiment, State, experiment_from
 from policy.zone import AVU, Access, Condition
 
 _NAME = re.compile(r"record\.(\d+)\.json")
+_KEPT = re.compile(r"kept\.[0-9a-f]{16}\.json")
 _PIECE = 4 << 20
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -57,6 +61,7 @@ class Record:
     """What lies in quarantine and says that it belongs to it."""
     experiments: list[str] = field(default_factory=list)
     """Of a subject."""
+    reason: str = ""
     restored_by: str = ""
     pruned: bool = True
     """Nothing shows the values of AVUs any more that were taken away."""
@@ -112,16 +117,26 @@ def keys(context: Context) -> list[str]:
 
 
 def load(context: Context, key: str) -> Record | None:
-    """The newest version; None where there is none."""
-    version = max(_versions(context, key), default=0)
+    """The newest version, with what `keep` added since; None where there is none."""
+    names = _names(context, key)
+    version = max(_versions(names), default=0)
     if not version:
         return None
-    path, content = f"{base(context, key)}/record.{version}.json", b""
-    stat = context.zone.stat(path)
-    while stat and len(content) < stat.size and (piece := context.zone.read(path, len(content), _PIECE)):
-        content += piece
-    held = json.loads(content)
-    return Record(**{f.name: held[f.name] for f in fields(Record)})
+    held = json.loads(_content(context, f"{base(context, key)}/record.{version}.json"))
+    record = Record(**{f.name: held[f.name] for f in fields(Record) if f.name in held})
+    for name in sorted(names):
+        if _KEPT.fullmatch(name):
+            with suppress(ValueError):  # it is being written
+                kept = json.loads(_content(context, f"{base(context, key)}/{name}"))
+                record.note_avus(kept["path"], [AVU(*avu) for avu in kept["avus"]])
+    return record
+
+
+def keep(context: Context, key: str, path: str, avus: list[AVU]) -> None:
+    """Adds AVUs of an object to the record, which another process may be writing meanwhile: on the object, everybody could read them."""
+    digits = hashlib.sha256(path.encode()).hexdigest()[:16]
+    told = {"path": path, "avus": [[avu.attribute, avu.value, avu.unit] for avu in avus]}
+    context.zone.write(f"{base(context, key)}/kept.{digits}.json", (json.dumps(told, ensure_ascii=False) + "\n").encode())
 
 
 def save(context: Context, record: Record) -> None:
@@ -131,7 +146,7 @@ def save(context: Context, record: Record) -> None:
         zone.make_collection(collection)
         for path in (layout.withdrawn(context.settings), collection):
             zone.permit(path, context.settings.stewards, Access.READ)
-    record.version = max(_versions(context, record.key), default=0) + 1
+    record.version = max(_versions(_names(context, record.key)), default=0) + 1
     path = f"{collection}/record.{record.version}.json"
     draft = f"{collection}/draft-{record.version}.json"
     zone.write(draft, (json.dumps(asdict(record), ensure_ascii=False, indent=1) + "\n").encode())
@@ -152,9 +167,19 @@ def of_subject(context: Context, path: str) -> Record | None:
     return next((record for record in subjects(context) if record.path == path), None)
 
 
-def _versions(context: Context, key: str) -> list[int]:
-    rows = context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", base(context, key)))
-    return [int(found[1]) for (name,) in rows if (found := _NAME.fullmatch(name))]
+def _names(context: Context, key: str) -> list[str]:
+    return [name for (name,) in context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", base(context, key)))]
+
+
+def _versions(names: list[str]) -> list[int]:
+    return [int(found[1]) for name in names if (found := _NAME.fullmatch(name))]
+
+
+def _content(context: Context, path: str) -> bytes:
+    stat, content = context.zone.stat(path), b""
+    while stat and len(content) < stat.size and (piece := context.zone.read(path, len(content), _PIECE)):
+        content += piece
+    return content
 
 
 def now(context: Context) -> str:

@@ -5,18 +5,35 @@ Owners are ordinary users and call no rules: the web pages ask in the service ac
 
 from __future__ import annotations
 
-from policy import experiment_id
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from policy import experiment_id, lock
 from policy.context import Context, Refused
 from policy.experiment import Experiment
 from policy.registry import Registry
 from policy.zone import Condition
 
 
-def experiment(context: Context, text: str) -> Experiment:
-    """The experiment of an ExperimentID, as the catalog has it now. Refused where there is none that can be worked with."""
+def parsed_id(text: str) -> str:
+    """The ExperimentID as it is written. Raises Refused."""
     parsed = experiment_id.parse(text)
     if parsed is None:
-        raise Refused(f"{text!r} is no ExperimentID: its check character does not fit")
+        raise Refused(f"{text!r} is not an ExperimentID: its check character does not fit")
+    return parsed
+
+
+@contextmanager
+def locked(context: Context, text: str, act: str) -> Iterator[Experiment]:
+    """The experiment of an ExperimentID as the catalog has it now; within the block nobody else changes its state."""
+    parsed = parsed_id(text)
+    with lock.held(context, parsed, act):
+        yield experiment(context, parsed)
+
+
+def experiment(context: Context, text: str) -> Experiment:
+    """The experiment of an ExperimentID, as the catalog has it now. Refused where there is none that can be worked with."""
+    parsed = parsed_id(text)
     context.memory.experiments.pop(parsed, None)
     found = Registry(context).experiment(parsed)
     if found is None:

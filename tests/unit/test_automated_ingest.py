@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from landing.lock import LOCK
+
 from landing.names import ADVICE, Reason
 from landing.scanner import LandingError, Scanner
 from landing.single import NotYet, Single

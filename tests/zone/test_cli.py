@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -11,11 +12,11 @@ from tests.files import dicom
 
 
 @pytest.fixture
-def mrdata(site):
+def mrdata(site, tmp_path):
     """Runs the command on the site's zone."""
 
     def run(*arguments, status=0, **environment):
-        env = {**os.environ, "MRDATA_ZONE": str(site.folder), **environment}
+        env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "MRDATA_ZONE": str(site.folder), **environment}
         done = subprocess.run([sys.executable, "-m", "mrdata.cli", *arguments], capture_output=True, text=True, env=env, check=False)
         assert done.returncode == status, done.stderr
         assert "Traceback" not in done.stderr
@@ -87,6 +88,37 @@ def test_a_lost_file_fails_the_verification(site, mrdata):
     assert done.returncode == 1
     assert "lost            1" in done.stdout
     assert "Not every landed byte is accounted for" in done.stdout
+
+
+def test_a_verification_that_cannot_be_made_has_a_status_of_its_own(site, mrdata, tmp_path):
+    new = site.register()
+    assert f"experiment {new}" in mrdata("verify", "--experiment", new)
+    assert "study pain" in json.loads(mrdata("verify", "--study", "pain", "--quick", "--json"))["subject"]
+    assert "there is no study none" in mrdata("verify", "--study", "none", status=3)
+    assert "exclude each other" in mrdata("verify", "--study", "pain", "--experiment", new, status=2)
+    assert "mrdata zone create" in mrdata("verify", status=3, MRDATA_ZONE=str(tmp_path))
+
+
+def test_a_verification_that_is_terminated_can_be_resumed(site, mrdata, tmp_path):
+    new = site.register()
+    paths = [site.land(f"94T/dicom/{number}", dicom(new, instance=number)) for number in (1, 2)]
+    locked = ["modrepl", "logical_path", max(paths), "replica_number", "0", "DATA_REPL_STATUS"]
+    site.iadmin(*locked, "4")  # for which it waits
+    env = {**os.environ, "MRDATA_ZONE": str(site.folder), "XDG_STATE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "mrdata.cli", "verify"]
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as running:
+        end = time.monotonic() + 60
+        while not list(tmp_path.rglob("*.jsonl")) and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(5)
+        running.terminate()
+        _, told = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "goes on from there" in told
+    site.iadmin(*locked, "1")
+    found = json.loads(mrdata("verify", "--resume", "--json", XDG_STATE_HOME=str(tmp_path)))
+    assert (found["archived"], found["sound"]) == (2, True)
+    assert found["run"]["objects"] < found["objects"]
 
 
 def test_a_zone_is_never_made_over_something(mrdata, site):

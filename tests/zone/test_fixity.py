@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from microservices.headers import read_header
-from policy import drill, fixity, fixity_state, forecast, layout, lock, review
+from policy import drill, fixity, fixity_state, forecast, layout, review, seal
 from policy.context import Context
 from policy.registry import Registry
 from policy.zone import Condition, ZoneError
@@ -142,7 +142,7 @@ def test_what_is_finalized_is_repaired_too_and_stays_read_only(make_archive):
     site, paths = make_archive(count=2)
     context = context_of(site)
     experiment = Registry(context).experiment(experiment_of(paths).rpartition("/")[2])
-    lock.lock(context, experiment)
+    seal.seal(context, experiment)
     before = context.zone.permissions(paths[0])
     flip(replicas(site, paths[0])[ARCHIVE][0])
     assert site.rule("fixity_check", {"path": experiment_of(paths)})["objects"]["repaired"] == 1

@@ -144,6 +144,20 @@ def test_what_a_killed_removal_left_aside_goes_too(site, two):
 
 
 @pytest.mark.embedded
+def test_what_was_archived_while_it_was_withdrawn(make_site):
+    """Only the record tells where it came from."""
+    site = make_site(lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0001})
+    one = site.register()
+    registered_in_place(site, f"{T94}/dicom/{one}/1", dicom(one))
+    site.rule("withdraw", {"experiment": one})
+    site.rule("archive")
+    assert len(intake.files(site)) == 1
+    time.sleep(9)
+    site.rule("lifecycle")
+    assert site.connect().stat(f"{layout.receipts(site.settings)}/{one}.json") is not None
+    assert intake.files(site) == set()
+
+
 def test_what_cannot_be_removed_is_waited_for(site, two):
     one, _ = two
     archived_at_birth(site, f"{T94}/dicom/{one}/1", dicom(one))

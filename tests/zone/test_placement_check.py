@@ -140,6 +140,20 @@ def test_an_experiment_that_was_closed_meanwhile_keeps_its_own(site, experiments
         assert site.avus(first)["LandingPath"] == f"{T94}/dicom/{one}/a"
 
 
+def test_where_it_came_from_is_told_by_the_record_while_it_is_withdrawn(site, experiments):
+    """Everybody could read an AVU; erasing needs it all the same."""
+    one, _ = experiments
+    path = registered_in_place(site, f"{T94}/dicom/{one}/1", dicom(one))
+    site.rule("withdraw", {"experiment": one})
+    site.reconnect()
+    assert site.rule("archive") == {"archived": 1}
+    assert site.avus(path) == {}
+    site.rule("lifecycle")
+    site.rule("restore", {"experiment": one})
+    told = [avu for avu in site.connect().metadata(path) if avu.attribute == "LandingPath"]
+    assert [(avu.value, avu.unit) for avu in told] == [(f"{T94}/dicom/{one}/1", BATCH)]
+
+
 def test_what_a_steward_refiled_stays_there(site, experiments):
     """Though its header says another ID, and though it tells who the person is, which the steward accepted."""
     wrong, right = experiments

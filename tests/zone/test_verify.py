@@ -112,6 +112,7 @@ def test_what_nothing_tells_of_is_no_part_of_the_archive(site, placed):
 
 def test_a_copy_that_was_set_aside_is_needless_only_while_another_object_has_its_bytes(site, placed):
     content = site.connect().read(placed[0], 0, 1 << 20)
+    site.rule("archive")
     site.land(f"{T94}/dicom/again", content)
     site.sweep()
     assert (found := site.verify())["sound"], found

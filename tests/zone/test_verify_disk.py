@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from landing.progress import Lines
+from landing.scanner import Scanner
 from microservices import folders, vault_files
 from mrdata import verify as verification
 from mrdata.verify import FAULTY, INCOMPLETE, report, resumable, status, text
@@ -146,7 +149,7 @@ def test_a_vault_that_nobody_reaches_was_not_looked_at(site, monkeypatch):
 
 def test_a_vault_that_is_not_mounted_was_not_looked_at(site, tmp_path, monkeypatch):
     archived_at_birth(site, f"{T94}/dicom/1", dicom(site.register()))
-    monkeypatch.setattr("microservices.vault.is_here", lambda host: False)
+    monkeypatch.setattr("policy.files.is_here", lambda host: False)
     empty = tmp_path / "empty"
     empty.mkdir()
     unmounted = replace(site.settings, archive=replace(site.settings.archive, vault=str(empty)))
@@ -161,7 +164,8 @@ def test_files_of_a_batch_under_way_are_taken(site):
     file = taken(site, f"{T94}/dicom/1", b"x", done=False)
     found = site.verify()
     assert found["sound"], found
-    assert found["taken"] == [f"{file.parents[2]}: 1 files, 1 bytes, not all registered yet"]
+    (told,) = found["taken"]
+    assert told.startswith(f"{file.parents[2]}: 1 files, 1 bytes, since 20")
     assert "taken, not registered yet: " in text({**found, "run": {"objects": 0, "bytes": 0, "files": 0, "seconds": 1.0}})
 
 
@@ -217,6 +221,7 @@ def test_an_object_in_the_trash_accounts_for_nothing(site):
     site.land(f"{T94}/dicom/first", content)
     path = f"{site.settings.home}/{site.paths(f'studies/{PAIN}/experiments/{new}/DICOM')[0]}"
     site.connect().checksum(path)
+    site.connect().annotate(path, add=[AVU("LandingPath", f"{T94}/dicom/first", BATCH)])
     file = taken(site, f"{T94}/dicom/first", content)
     assert site.verify()["sound"]
     site.connect().remove(path)
@@ -230,6 +235,25 @@ def test_a_file_whose_time_was_over_meanwhile_is_no_finding(site, monkeypatch):
     known = verify_intake._known
     monkeypatch.setattr(verify_intake, "_known", lambda *given: file.unlink() or known(*given))
     assert (found := site.verify())["sound"], found
+
+
+def test_an_intake_that_cannot_be_read_was_not_looked_at(site, monkeypatch):
+    from mrdata import verify_intake
+
+    file = taken(site, f"{T94}/dicom/1", b"x")
+    checksum = verify_intake._checksum
+
+    def refuse(what: str) -> str:
+        raise PermissionError(13, "Permission denied", what)
+
+    monkeypatch.setattr(verify_intake, "_checksum", refuse)
+    found = site.verify()
+    assert (found["unseen"], found["intake"]) == ([f"{file}: Permission denied"], [])
+    assert status(found) == INCOMPLETE
+    monkeypatch.setattr(verify_intake, "_checksum", checksum)
+    scandir, intake = os.scandir, f"{site.settings.landing.folder}/{layout.INTAKE}"
+    monkeypatch.setattr(verify_intake.os, "scandir", lambda folder: refuse(folder) if folder == intake else scandir(folder))
+    assert site.verify()["unseen"] == [f"{intake}: Permission denied"]
 
 
 def test_what_belongs_to_no_batch(site):
@@ -275,7 +299,7 @@ def test_files_that_are_not_taken_yet_wait(site):
         site.landing_file(f"{T94}/{relative}", b"x")
     found = site.verify()
     assert (found["waiting"], found["sound"]) == ([f"{T94}/dicom/a/1", f"{T94}/twix/.2.tmp"], True)
-    assert began < found["waiting_since"] <= time.time()
+    assert all(began < found["waiting_since"][path] <= time.time() for path in found["waiting"])
     assert "not taken       2  (the first since " in text(report(site.connect(), site.settings, checksums=False))
 
 
@@ -333,6 +357,35 @@ def test_a_landing_folder_that_is_not_mounted_was_not_looked_at(site, tmp_path):
     (tmp_path / "empty").mkdir()
     found = report(site.connect(), replace(site.settings, landing=replace(site.settings.landing, folder=str(tmp_path / "empty"))))
     assert f"{tmp_path}/empty: no scanner has a folder there: is it mounted?" in found["unseen"]
+
+
+# What the scanner takes
+
+
+@pytest.mark.parametrize("has_vault", [True, False], ids=["archived at birth", "archived by the delay rule"])
+def test_what_a_scanner_took_is_accounted_for_at_every_step(site, old, has_vault):
+    if not has_vault:
+        site.settings = replace(site.settings, archive=replace(site.settings.archive, vault=""))
+    new = site.register()
+    again = dicom(new, instance=1)
+    session = {"s/1": again, "s/it's 2": dicom(new, instance=2), "t/1": again, "x/9": dicom("SIMPSON^HOMER")}
+    for relative, content in session.items():
+        site.landing_file(f"{T94}/dicom/{relative}", content)
+    site.landing_file(f"{T94}/expdata/{new}/a/b.txt", b"x")
+    assert len(site.verify()["waiting"]) == 5
+    for step in ("taken", "swept", "archived"):
+        if step == "taken":
+            Scanner(site.settings, site.new_connection, Lines(sys.stderr), retry_seconds=0.02).run_once()
+        elif step == "swept":
+            site.sweep()
+        else:
+            site.rule("archive")
+            site.sweep()
+        for checksums in (True, False):
+            assert (found := site.verify(checksums=checksums))["sound"], (step, found)
+        assert (found["waiting"], found["taken"]) == ([], [])
+    assert found["landed"] + found["set_aside"] >= 4
+    assert found["files"] >= 5
 
 
 # All of it
