@@ -1,6 +1,5 @@
-# syntax=docker/dockerfile:1
 # MrData's images: `irods`, the server with the rulebase, and `client`, the landing host's programs. docs/containers.md.
-ARG DEBIAN=debian:12.12-slim
+ARG DEBIAN=debian:12.12-slim@sha256:d5d3f9c23164ea16f31852f95bd5959aad1c5e854332fe00f7b3a20fcc9f635c
 
 # --- what both are made of: a wheel of this project, and the packages that it needs -----------------------------------
 FROM ${DEBIAN} AS build
@@ -18,20 +17,22 @@ COPY landing landing
 COPY products products
 COPY embedded embedded
 COPY forms forms
-COPY forms forms
 COPY mrdata mrdata
 COPY irods_config irods_config
-COPY docker/constraints.txt docker/constraints.txt
-# Of Debian's Python, so that the server's rule engine can use the same wheels.
+COPY docker/requirements.txt docker/requirements-build.txt docker/
+# Of Debian's Python, so that the server's rule engine can use the same wheels. Nothing is taken whose hash is not known here.
 RUN python3 -m venv /tools \
-    && /tools/bin/pip install --no-cache-dir pip==26.3 \
-    && /tools/bin/pip wheel --no-cache-dir --constraint docker/constraints.txt --wheel-dir /wheels '.[automated-ingest,products,web]'
+    && /tools/bin/pip install --no-cache-dir --require-hashes --no-deps --requirement docker/requirements-build.txt \
+    && /tools/bin/pip download --no-cache-dir --require-hashes --no-deps --only-binary :all: --dest /wheels --requirement docker/requirements.txt \
+    && /tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
 # --- the server -------------------------------------------------------------------------------------------------------
 FROM ${DEBIAN} AS irods
 ARG IRODS=5.0.2-0~bookworm
 ARG IRODS_PYTHON=5.0.1-0+5.0.2~bookworm
 ARG IRODS_ICOMMANDS=5.0.2-0~bookworm
+# Fingerprint of the key that signs iRODS's packages: docker/pin.sh.
+ARG IRODS_KEY
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # The account first, so that its numbers are the same in every image and on every volume.
 RUN groupadd --gid 10001 irods \
@@ -39,8 +40,11 @@ RUN groupadd --gid 10001 irods \
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates curl gnupg openssh-client openssl postgresql-client python3 python3-pip python3-venv tini \
-    && curl --fail --silent --show-error --location https://packages.irods.org/irods-signing-key.asc \
-        | gpg --dearmor --output /usr/share/keyrings/irods.gpg \
+    && curl --fail --silent --show-error --location --output /tmp/irods.asc https://packages.irods.org/irods-signing-key.asc \
+    && test "${IRODS_KEY:?docker/pin.sh tells the fingerprint}" = "$(gpg --show-keys --with-colons /tmp/irods.asc | awk -F: '$1 == "fpr" {print $10}' | head -1)" \
+    && test 1 = "$(gpg --show-keys --with-colons /tmp/irods.asc | grep -c ^pub:)" \
+    && gpg --dearmor --output /usr/share/keyrings/irods.gpg /tmp/irods.asc \
+    && rm /tmp/irods.asc \
     && echo 'deb [arch=amd64 signed-by=/usr/share/keyrings/irods.gpg] https://packages.irods.org/apt/ bookworm main' \
         > /etc/apt/sources.list.d/irods.list \
     && apt-get update \

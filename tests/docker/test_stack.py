@@ -62,8 +62,10 @@ class Stack:
     def __init__(self, engine, folder: Path) -> None:
         self.engine = engine
         self.folder = folder
+        pins = subprocess.run(["sh", ROOT / "docker/pin.sh"], check=True, capture_output=True, text=True, timeout=600).stdout
         self.environment = {
             **os.environ,
+            **dict(line.split("=", 1) for line in pins.splitlines()),
             "MRDATA_HOST": HOST,
             "MRDATA_SECRETS": str(folder / "secrets"),
             "MRDATA_YAML": str(folder / "mrdata.yaml"),

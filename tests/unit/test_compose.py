@@ -19,7 +19,14 @@ from policy.castellum_settings import Castellum
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = ["Dockerfile", "docker/davrods/Dockerfile"]
-VARIABLES = {"MRDATA_HOST": "mrdata.example.org"}
+DIGEST = "sha256:" + "0" * 64
+VARIABLES = {
+    "MRDATA_HOST": "mrdata.example.org",
+    "POSTGRES_DIGEST": DIGEST,
+    "METALNX_DIGEST": DIGEST,
+    "IRODS_KEY": "0" * 40,
+    "DAVRODS_SHA256": "0" * 64,
+}
 OUTSIDE = {"nginx": {8443, 8080}, "irods": {1247}}
 
 
@@ -72,6 +79,87 @@ def test_docker_compose_takes_it(tmp_path):
     assert "MRDATA_HOST" in refused.stderr
 
 
+def test_every_image_is_taken_by_its_digest(compose):
+    """Those that others publish; and what the Dockerfiles begin from."""
+    taken = [service["image"] for service in compose["services"].values() if not service["image"].startswith("mrdata/")]
+    for file in DOCKERFILES:
+        text = (ROOT / file).read_text()
+        assert not text.startswith("# syntax"), "an image that makes images, of a name that anybody may move"
+        stages = set(re.findall(r"^FROM \S+ AS (\w+)$", text, re.MULTILINE))
+        named = dict(re.findall(r"^ARG (\w+)=(\S+)$", text, re.MULTILINE))
+        for image in re.findall(r"^FROM (\S+)", text, re.MULTILINE):
+            if image not in stages:
+                taken.append(named[image.strip("${}")] if image.startswith("$") else image)
+    assert len(taken) >= 8
+    for image in taken:
+        assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
+
+
+@pytest.mark.parametrize("variable", sorted(VARIABLES.keys() - {"MRDATA_HOST"}))
+def test_what_has_no_digest_here_is_asked_for(variable):
+    """Compose refuses to do anything without it, and docker/pin.sh tells it."""
+    assert f"${{{variable}:?docker/pin.sh}}" in (ROOT / "compose.yaml").read_text()
+    assert variable in (ROOT / "docker/pin.sh").read_text()
+
+
+def test_packages_of_others_are_compared(compose):
+    for file in DOCKERFILES:
+        text = (ROOT / file).read_text()
+        assert "irods-signing-key.asc" not in text or 'test "${IRODS_KEY:?' in text
+        assert not re.search(r"curl[^&]*\|", text), "what is downloaded is looked at before it is used"
+    assert 'echo "${DAVRODS_SHA256:?' in (ROOT / DOCKERFILES[1]).read_text()
+
+
+def test_a_key_of_another_fingerprint_is_refused(tmp_path):
+    """The Dockerfile's own commands, on a key that was made here."""
+    if not shutil.which("gpg"):
+        pytest.skip("gpg is not installed")
+    environment = {"PATH": _path(), "GNUPGHOME": str(tmp_path)}
+    tmp_path.chmod(0o700)
+    quick = ["gpg", "--batch", "--passphrase", "", "--quick-gen-key", "x@example.org", "default", "default", "never"]
+    subprocess.run(quick, env=environment, check=True, capture_output=True, timeout=60)
+    exported = subprocess.run(["gpg", "--armor", "--export"], env=environment, check=True, capture_output=True, timeout=60).stdout
+    (tmp_path / "irods.asc").write_bytes(exported)
+    text = (ROOT / "Dockerfile").read_text()
+    (check,) = re.findall(r'^    && (test "\$\{IRODS_KEY:\?.*) \\$', text, re.MULTILINE)
+    check = check.replace("/tmp/irods.asc", str(tmp_path / "irods.asc"))
+    told = subprocess.run(
+        ["gpg", "--list-keys", "--with-colons"], env=environment, check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+    fingerprint = next(line.split(":")[9] for line in told.splitlines() if line.startswith("fpr"))
+    for given, is_taken in ((fingerprint, True), ("0" * 40, False), ("", False)):
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", check], env={**environment, "IRODS_KEY": given}, capture_output=True, check=False
+        )
+        assert (done.returncode == 0) is is_taken, given
+
+
+def test_python_packages_are_taken_by_their_hashes():
+    import tomllib
+
+    text = (ROOT / "Dockerfile").read_text()
+    for line in (ROOT / "docker/requirements.txt").read_text().splitlines() + (
+        ROOT / "docker/requirements-build.txt"
+    ).read_text().splitlines():
+        assert line.startswith("#") or re.fullmatch(r"[\w.-]+==[\w.]+ --hash=sha256:[0-9a-f]{64}", line), line
+    fetching = re.findall(r"/tools/bin/pip (?:install|download) .*", text)
+    assert fetching
+    assert all("--require-hashes --no-deps" in command for command in fetching)
+    assert "--no-deps --no-build-isolation --wheel-dir /wheels ." in text
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "docker/requirements.txt").read_text().splitlines()
+        if "==" in line
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *(one for extra in ("automated-ingest", "products", "web") for one in project["optional-dependencies"][extra]),
+    ]
+    assert {re.split(r"[^\w-]", one, maxsplit=1)[0].lower() for one in wanted} <= pinned
+    assert "sqlglot" not in pinned, "no server needs it: it serves the embedded zone"
+
+
 def test_only_tls_is_reached_from_outside(compose):
     published = {name: {int(port.rsplit(":", 1)[1]) for port in s["ports"]} for name, s in compose["services"].items() if "ports" in s}
     assert published == OUTSIDE
@@ -80,17 +168,6 @@ def test_only_tls_is_reached_from_outside(compose):
     assert servers == [("8080", ""), ("8443", " ssl")]
     plain = nginx[nginx.index("listen 8080") : nginx.index("listen 8443")]
     assert re.findall(r"proxy_pass|return \d+ [^;]+", plain) == ["return 308 https://$host$request_uri"]
-
-
-def test_images_are_pinned(compose):
-    images = [s["image"] for s in compose["services"].values()]
-    for file in DOCKERFILES:
-        text = (ROOT / file).read_text()
-        arguments = dict(re.findall(r"^ARG (\w+)=(.+)$", text, re.MULTILINE))
-        for image in re.findall(r"^FROM (\S+)", text, re.MULTILINE):
-            images.append(re.sub(r"\$\{(\w+)\}", lambda m, given=arguments: given[m[1]], image))
-    for image in images:
-        assert re.search(r":\d[\w.-]*$", image), f"{image} is not pinned"
 
 
 def test_every_service_is_restarted_limited_and_without_new_rights(compose):
@@ -175,9 +252,8 @@ def test_the_client_image_has_what_its_services_need(compose):
     assert compose["services"]["products"]["command"] == ["mrdata", "products"]
     optional = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     text = (ROOT / "Dockerfile").read_text()
-    for built in (r"'\.\[([\w,-]+)\]'", r"'mrdata\[([\w,-]+)\]'"):
-        (extras,) = re.findall(built, text)
-        assert set(extras.split(",")) == set(needs.values()) <= set(optional), built
+    (extras,) = re.findall(r"'mrdata\[([\w,-]+)\]'", text)
+    assert set(extras.split(",")) == set(needs.values()) <= set(optional)
 
 
 def test_only_who_needs_the_landing_zone_has_it(compose):
