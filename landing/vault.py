@@ -153,10 +153,6 @@ class Vault:
         """Whether there may be copies of a batch's files: those that nobody registered are the retention's."""
         return bool(self._root) and os.path.isdir(f"{self._root}/{batch}")
 
-    def has(self, batch: str) -> bool:
-        """Whether there may be copies of a batch's files: those that nobody registered are the retention's."""
-        return bool(self._root) and os.path.isdir(f"{self._root}/{batch}")
-
     def drop(self, owned: Owned) -> None:
         """Removes a copy that is not registered, if it can be removed."""
         if self._root:
