@@ -15,7 +15,7 @@ from microservices import bulk
 from microservices.headers import read_header
 from microservices.settings import load_settings
 from microservices.zone import ServerZone
-from policy import batch, birth, sweep
+from policy import batch, birth, copies, layout, sweep
 from policy.context import Context, Memory
 from policy.log import error_text
 
@@ -62,8 +62,11 @@ class Agent:
 
     def registered_all(self, rule_args: Any, callback: Any, rei: Any) -> None:  # noqa: ANN401
         """After a batch was registered: describes what was decided."""
-        context = self.context(callback, rei)
-        for path in _files(rule_args[2]):
+        context, paths = self.context(callback, rei), _files(rule_args[2])
+        archived = [path for path in paths if layout.experiment_of(self.settings, path)]
+        if archived and self.settings.archive.vault:
+            copies.queue(context, archived)
+        for path in paths:
             birth.after(context, path)
 
     def registered(self, rule_args: Any, callback: Any, rei: Any) -> None:  # noqa: ANN401

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from landing.names import shown
 from landing.progress import Summary
 from landing.scanner import Scanner
 from policy.layout import INTAKE
@@ -39,8 +40,10 @@ class Told:
     def already(self, files: int) -> None:
         self.again += files
 
-    def report(self, message: str, *, alarm: bool) -> None:
-        (self.alarms if alarm else self.reports).append(message)
+    def report(self, message: str, *, alarm: bool, file: str = "", detail: str = "") -> None:
+        """As a terminal shows it."""
+        said = (f"{shown(file)}: " if file else "") + message + (f": {shown(detail)}" if detail else "")
+        (self.alarms if alarm else self.reports).append(said)
 
     def close(self) -> None: ...
 

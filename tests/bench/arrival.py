@@ -53,7 +53,7 @@ class Clock:
     def already(self, files: int) -> None:
         raise AssertionError(f"{files} files were there before")
 
-    def report(self, message: str, *, alarm: bool) -> None:
+    def report(self, message: str, *, alarm: bool, file: str = "", detail: str = "") -> None:
         print(message)
 
     def close(self) -> None:

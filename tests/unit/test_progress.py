@@ -37,10 +37,10 @@ def test_log_lines():
         "2 files complete, 1 waiting",
         "ALARM prisma/expdata/b: changed",
         "archived before, with the same bytes: 1 file",
-        "registered 1 file, 1.5 kB, the last prisma/expdata/a\\nb",
+        "registered 1 file, 1.5 kB",
         "1 file complete, 0 waiting",
         "archived before, with the same bytes: 2 files",
-        "registered 2 files, 2 bytes, the last b",
+        "registered 2 files, 2 bytes",
     ]
 
 

@@ -259,7 +259,9 @@ def test_files_and_all_their_folders_are_forced_to_the_disk_once(owner, monkeypa
     top = owned[0].folder
     assert forced[:3] == [one.file for one in owned]
     below = ("prisma/dicom/a", "prisma/dicom/b", "prisma/dicom", "prisma")
-    assert sorted(forced[3:]) == sorted([f"{top}/{path}" for path in below] + [top, os.path.dirname(top)])
+    taken = f"{owned[0].taken.intake}/{owned[0].taken.batch}"
+    tops = [f"{one}/{path}" for one in (top, taken) for path in below] + [top, os.path.dirname(top), taken, os.path.dirname(taken)]
+    assert sorted(forced[3:]) == sorted(tops)
 
 
 @pytest.mark.parametrize("broken", ["file", "folder"])
