@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -12,15 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from landing.lock import LOCK
 
+from landing import single as single_module
+from landing.errors import LandingError, NotYet
+from landing.intake import Intake
 from landing.names import ADVICE, Reason
-from landing.scanner import LandingError, Scanner
-from landing.single import NotYet, Single
+from landing.single import Single
 from policy import layout
 from policy.settings import Expanded
-from policy.zone import ZoneError
+from policy.zone import Condition, ZoneError
 from tests import files
+from tests.landing_zone import Faults
 from tests.zone.embedded_site import EmbeddedSite
 from tests.zone.names import PAIN, T94
 
@@ -40,18 +41,35 @@ def experiment(site):
 
 
 @pytest.fixture
-def single(site):
-    return Single(site.settings, lambda: site.connect("mrdata"))
+def faults():
+    return Faults()
 
 
-def single_with(site, **landing) -> Single:
-    """With other settings of the landing zone."""
-    settings = replace(site.settings, landing=replace(site.settings.landing, **landing))
-    return Single(settings, lambda: site.connect("mrdata"))
+@pytest.fixture
+def make_single(site, faults):
+    """Workers with other settings of the landing zone."""
+
+    def make(**landing: object) -> Single:
+        settings = replace(site.settings, landing=replace(site.settings.landing, **landing))
+        return Single(settings, lambda: faults.wrap(site.connect("mrdata")))
+
+    return make
+
+
+@pytest.fixture
+def single(make_single):
+    return make_single()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """What a worker has left is gone on with at once."""
+    monkeypatch.setattr(single_module, "ABANDONED_SECONDS", 0.0)
+    return {"take_over_seconds": 0.0}
 
 
 class Seen:
-    """A file of the landing zone as a scan sees it."""
+    """A file of the landing zone as a scan sees it, and still for a while."""
 
     def __init__(self, site, path: str, content: bytes = b"", quiet: float = 2 * QUIET) -> None:
         self.relative = path
@@ -68,40 +86,33 @@ class Seen:
 
 
 def registered(site) -> Counter[str]:
-    """How many objects there are for each file of the landing zone."""
-    prefix = site.settings.landing.folder + "/"
-    rows = site.connect("mrdata").query(["DATA_PATH", "COLL_NAME", "DATA_NAME"])
-    return Counter(path.removeprefix(prefix) for path, _, _ in rows if path.startswith(prefix))
+    """How many objects there are for each file that landed."""
+    rows = site.connect("mrdata").query(["DATA_PATH"], Condition("DATA_PATH", "like", f"%/{T94}/%"))
+    return Counter(T94 + file.partition(f"/{T94}")[2] for (file,) in rows)
 
 
-def below_landing(site) -> list[tuple[str, ...]]:
-    return [row for row in site.connect("mrdata").query(["COLL_NAME", "DATA_NAME"]) if row[0].startswith(layout.landing(site.settings))]
+def batches(site) -> list[Path]:
+    return [path for path in (Path(site.settings.landing.folder) / layout.INTAKE).iterdir() if path.is_dir()]
 
 
 def test_a_file_is_placed_at_birth_and_a_lost_cache_does_not_register_it_again(site, experiment, single):
     seen = Seen(site, f"{T94}/dicom/a/1.dcm", files.dicom(experiment))
-    first = single.take(*seen.given)
-    assert first.path.startswith(f"{layout.study(site.settings, PAIN)}/experiments/{experiment}/DICOM/")
-    assert not first.alarm
-    again = Single(site.settings, lambda: site.connect("mrdata")).take(*seen.given)
-    assert again == first
+    assert single.take(*seen.given).startswith(f"{layout.study(site.settings, PAIN)}/experiments/{experiment}/DICOM/")
+    with pytest.raises(NotYet, match="is gone, or taken already"):
+        single.take(*seen.given)
     assert registered(site) == {seen.relative: 1}
-    assert below_landing(site) == []
+    assert site.paths("landing") == []
 
 
-def test_a_file_whose_landing_replica_was_trimmed_is_known_by_its_landing_path(site, experiment, single):
-    seen = Seen(site, f"{T94}/dicom/a/1.dcm", files.dicom(experiment))
-    placed = single.take(*seen.given)
-    zone = site.connect("mrdata")
-    zone.checksum(placed.path)
-    zone.replicate(placed.path, "archiveResc")
-    zone.trim(placed.path, "landingResc")
-    assert registered(site) == {}
-    assert single.take(*seen.given) == placed
-    assert registered(site) == {}
+def test_another_file_under_the_name_of_one_that_was_taken(site, experiment, single):
+    paths = set()
+    for number in range(2):
+        seen = Seen(site, f"{T94}/dicom/a/1.dcm", files.dicom(experiment, instance=number))
+        paths.add(single.take(*seen.given))
+    assert len(paths) == 2
 
 
-def test_what_changed_since_the_scan_or_just_now_waits(site, experiment, single):
+def test_what_changed_since_the_scan_or_just_now_waits(site, experiment, single, make_single):
     seen = Seen(site, f"{T94}/dicom/1.dcm", files.dicom(experiment))
     with seen.file.open("ab") as file:
         file.write(b"more")
@@ -110,26 +121,50 @@ def test_what_changed_since_the_scan_or_just_now_waits(site, experiment, single)
     fresh = Seen(site, f"{T94}/dicom/2.dcm", files.dicom(experiment), quiet=0.0)
     os.utime(fresh.file, (1, 1))  # an old mtime, as `cp -p` gives it, tells nothing
     fresh.look()
-    with pytest.raises(NotYet, match="stood still"):
-        single_with(site, quiet_seconds=60.0).take(*fresh.given)
+    with pytest.raises(NotYet, match="stood still for 60 s"):
+        make_single(quiet_seconds=60.0).take(*fresh.given)
     assert registered(site) == {}
     time.sleep(2 * QUIET)
     single.take(*fresh.given)
     assert registered(site) == {fresh.relative: 1}
 
 
-def test_raw_data_without_its_end_waits_until_it_is_overdue(site, experiment):
-    seen = Seen(site, f"{T94}/twix/meas.dat", files.twix(experiment)[:-1000])
-    with pytest.raises(NotYet, match="incomplete"):
-        single_with(site, incomplete_seconds=60.0).take(*seen.given)
-    assert registered(site) == {}
-    single_with(site, incomplete_seconds=QUIET).take(*seen.given)
+def test_what_is_replaced_between_look_and_rename_is_gone_on_with_when_it_stands_still(
+    site, experiment, make_single, impatient, monkeypatch
+):
+    seen = Seen(site, f"{T94}/dicom/1.dcm", files.dicom(experiment))
+    other = files.dicom(experiment, instance=2)
+    take = Intake.take
+
+    def replaced(intake, ready):
+        if seen.file.exists():
+            (seen.file.parent / ".new").write_bytes(other)
+            (seen.file.parent / ".new").rename(seen.file)
+        return take(intake, ready)
+
+    monkeypatch.setattr(Intake, "take", replaced)
+    single = make_single(**impatient)
+    with pytest.raises(NotYet, match="it was replaced or changed at the last moment; it waits in the intake until it stands still"):
+        single.take(*seen.given)
+    assert (registered(site), seen.file.exists()) == ({}, False)
+    with pytest.raises(NotYet, match="is gone, or taken already"):
+        single.take(*seen.given)
     assert registered(site) == {seen.relative: 1}
+    (path,) = [path for path in site.paths("studies") if "/DICOM/" in path]
+    assert site.connect().read(f"{site.settings.home}/{path}", 0, 1 << 20) == other
 
 
-def test_whole_raw_data_do_not_wait(site, experiment, single):
+def test_raw_data_without_its_end_waits_until_it_is_overdue(site, experiment, make_single):
+    seen = Seen(site, f"{T94}/twix/meas.dat", files.twix(experiment)[:-1000])
+    with pytest.raises(NotYet, match="waits for its end"):
+        make_single(incomplete_seconds=60.0).take(*seen.given)
+    assert registered(site) == {}
+    assert make_single(incomplete_seconds=QUIET).take(*seen.given).startswith(f"{layout.landing(site.settings)}/")
+
+
+def test_whole_raw_data_do_not_wait(site, experiment, make_single):
     seen = Seen(site, f"{T94}/twix/meas.dat", files.twix(experiment))
-    assert f"/{experiment}/TWIX/" in single.take(*seen.given).path
+    assert f"/{experiment}/TWIX/" in make_single(incomplete_seconds=60.0).take(*seen.given)
 
 
 @pytest.mark.parametrize(
@@ -137,132 +172,216 @@ def test_whole_raw_data_do_not_wait(site, experiment, single):
     [
         (f"{T94}/dicom/.hidden.dcm", Reason.TEMPORARY),
         (f"{T94}/dicom/copying.part/1.dcm", Reason.TEMPORARY),
-        (f"{T94}/dicom/a\nb.dcm", Reason.CONTROL),
+        (f"{T94}/expdata/tree.part/1", Reason.TEMPORARY),
+        (f"{T94}/expdata/tree/notes.txt~", Reason.TEMPORARY),
         (f"{T94}/other/1.dcm", Reason.PLACE),
         ("unknown/dicom/1.dcm", Reason.PLACE),
         ("1.dcm", Reason.PLACE),
-        (f"{T94}/expdata/" + "/".join(["d" * 200] * 6), Reason.TOO_LONG),
     ],
 )
 def test_names_are_judged_as_the_scanner_does(site, single, path, reason):
     with pytest.raises(NotYet, match=reason) as told:
         single.take(str(Path(site.settings.landing.folder) / path), 1, 1.0)
     assert ADVICE[reason] in str(told.value)
-    assert "\n" not in str(told.value)
 
 
-def test_links_and_what_is_no_file_are_refused(site, experiment, single):
-    target = Seen(site, f"{T94}/expdata/{experiment}/target", b"x")
-    link = target.file.with_name("link")
-    link.symlink_to(target.file)
+def test_a_path_that_is_too_long(site, single):
+    seen = Seen(site, f"{T94}/dicom/" + "/".join(["d" * 200] * 6), b"x")
+    with pytest.raises(NotYet, match=Reason.TOO_LONG):
+        single.take(*seen.given)
+
+
+def test_names_that_irods_cannot_hold_are_escaped(site, single):
+    seen = Seen(site, f"{T94}/dicom/line\nfeed", b"x")
+    assert single.take(*seen.given) == f"{layout.landing(site.settings)}/{T94}/dicom/line%0Afeed"
+    with pytest.raises(NotYet) as told:
+        single.take(*seen.given)
+    assert str(told.value).isprintable()
+
+
+def test_links_and_what_is_no_file_are_refused(site, single):
+    target = Seen(site, f"{T94}/dicom/a/target", b"x")
+    folder = target.file.parent
+    (folder / "link").symlink_to(target.file)
     with pytest.raises(NotYet, match=Reason.SYMLINK):
-        single.take(str(link), 1, os.lstat(link).st_mtime)
-    fifo = target.file.with_name("fifo")
-    os.mkfifo(fifo)
+        single.take(str(folder / "link"), 1, os.lstat(folder / "link").st_mtime)
+    os.mkfifo(folder / "fifo")
     with pytest.raises(NotYet, match=Reason.SPECIAL):
-        single.take(str(fifo), 0, os.lstat(fifo).st_mtime)
-    with pytest.raises(NotYet, match="No such file"):
-        single.take(str(target.file.with_name("gone")), 1, 1.0)
+        single.take(str(folder / "fifo"), 0, os.lstat(folder / "fifo").st_mtime)
+    folder.with_name("linked").symlink_to(folder)
+    with pytest.raises(NotYet, match=f"{Reason.SYMLINK}.*a folder above it"):
+        single.take(str(folder.with_name("linked") / "target"), *target.given[1:])
+    with pytest.raises(NotYet, match="is gone, or taken already"):
+        single.take(str(folder / "gone"), 1, 1.0)
+    assert target.file.exists()
 
 
-def test_a_landing_folder_reached_through_a_link_is_the_same(site, experiment, single, tmp_path):
+def test_what_may_not_be_taken_is_told_with_what_to_grant(site, single, monkeypatch):
+    seen = Seen(site, f"{T94}/dicom/1.dcm", b"x")
+
+    def refused(*_, **__):
+        raise PermissionError(13, os.strerror(13))
+
+    monkeypatch.setattr(os, "rename", refused)
+    with pytest.raises(NotYet) as told:
+        single.take(*seen.given)
+    assert str(told.value) == f"a file in {T94}/dicom: may not be taken (Permission denied); {ADVICE[Reason.NOT_OURS]}"
+
+
+def test_a_landing_folder_reached_through_a_link_is_the_same(site, experiment, tmp_path):
     seen = Seen(site, f"{T94}/dicom/1.dcm", files.dicom(experiment))
     real = tmp_path / "disk"
     Path(site.settings.landing.folder).rename(real)
     Path(site.settings.landing.folder).symlink_to(real)
-    single.take(str(real / seen.relative), *seen.given[1:])
+    Single(site.settings, lambda: site.connect("mrdata")).take(str(real / seen.relative), *seen.given[1:])
     assert registered(site) == {seen.relative: 1}
 
 
-def test_a_changed_file_is_told_and_the_archive_keeps_what_it_has(site, experiment, single):
-    seen = Seen(site, f"{T94}/expdata/{experiment}/notes.txt", b"first")
-    placed = single.take(*seen.given)
-    site.rule("archive")
-    seen.file.write_bytes(b"second and longer")
-    seen.look()
-    time.sleep(2 * QUIET)
-    told = single.take(*seen.given)
-    assert told.path == placed.path
-    assert Reason.CHANGED in told.alarm
-    stat = site.connect("mrdata").stat(placed.path)
-    assert stat is not None
-    assert stat.size == len(b"first")
+def test_a_landing_zone_that_does_not_serve(site):
+    (Path(site.settings.landing.folder) / layout.INTAKE).chmod(0o755)
+    with pytest.raises(LandingError, match="others may enter it"):
+        Single(site.settings, lambda: site.connect("mrdata"))
 
 
-def test_a_file_of_a_tree_that_changes_before_it_is_archived_is_copied_again(site, experiment, single):
-    seen = Seen(site, f"{T94}/expdata/{experiment}/notes.txt", b"first")
-    placed = single.take(*seen.given)
-    seen.file.write_bytes(b"second and longer")
-    seen.look()
-    time.sleep(2 * QUIET)
-    again = single.take(*seen.given)
-    assert (again.path, again.alarm) == (placed.path, "")
-    stat = site.connect("mrdata").stat(placed.path)
-    assert stat is not None
-    assert stat.size == len(b"second and longer")
+# Trees
 
 
-def test_a_tree_waits_until_it_is_finished(site, experiment):
+def test_a_tree_waits_until_it_is_finished_and_is_taken_whole(site, experiment):
     settings = replace(site.settings, expanded=Expanded(quiet_seconds=3600.0))
     single = Single(settings, lambda: site.connect("mrdata"))
     seen = Seen(site, f"{T94}/expdata/{experiment}/.hidden", b"x")
+    other = Seen(site, f"{T94}/expdata/{experiment}/a/other", b"y")
     with pytest.raises(NotYet, match="the rest of its tree"):
         single.take(*seen.given)
     (seen.file.parent / "FINISHED").touch()
-    assert single.take(*seen.given).path.endswith(f"{experiment}/EXP_DATA/.hidden")
+    time.sleep(2 * QUIET)
+    assert f"{experiment}/EXP_DATA/" in single.take(*seen.given)
+    with pytest.raises(NotYet, match="the rest of its tree"):
+        single.take(*other.given)
+    base = f"studies/{PAIN}/experiments/{experiment}/EXP_DATA"
+    assert site.paths(base) == [f"{base}/{name}" for name in (".hidden", "FINISHED", "a/other")]
 
 
-def test_the_scanner_and_the_workers_do_not_work_at_once(site, experiment, single):
+def test_what_cannot_be_put_back_is_told(site, experiment, single, monkeypatch):
+    seen = Seen(site, f"{T94}/expdata/{experiment}/data", b"x")
+    (seen.file.parent / "link").symlink_to("nowhere")
+    monkeypatch.setattr("landing.exchange.move", lambda *_: False)
+    with pytest.raises(NotYet, match=r"a file in 94T/expdata: is not a file of data, and could not be put back \(its place is taken\)"):
+        single.take(*seen.given)
+    assert registered(site) == {seen.relative: 1}
+    again = Seen(site, f"{T94}/dicom/1.dcm", files.dicom(experiment))
+    single.take(*again.given)
+
+
+# Many calls, many workers
+
+
+def test_a_workers_files_share_a_batch_and_the_volume_is_told_once_a_minute(site, experiment, single, faults):
+    for number in range(5):
+        seen = Seen(site, f"{T94}/dicom/{number}.dcm", files.dicom(experiment, instance=number))
+        single.take(*seen.given)
+    assert len(batches(site)) == 1
+    assert faults.calls["mrdata_batch"] == 5
+    assert faults.calls["mrdata_volume"] == 0
+
+
+def test_a_lost_zone_costs_one_try(site, experiment, make_single, faults, impatient):
     seen = Seen(site, f"{T94}/dicom/1.dcm", files.dicom(experiment))
-    lock = Path(site.settings.landing.folder) / LOCK
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(NotYet, match="mrdata scan"):
-            single.take(*seen.given)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)  # as a worker does while it registers
-        with pytest.raises(LandingError, match="another scanner"):
-            Scanner(site.settings, lambda: site.connect("mrdata"), None).run_once()  # type: ignore[arg-type]
-    single.take(*seen.given)
+    single = make_single(**impatient)
+    faults.away = ZoneError("connection refused")
+    with pytest.raises(NotYet, match="connection refused"):
+        single.take(*seen.given)
+    assert registered(site) == {}
+    faults.away = None
+    other = Seen(site, f"{T94}/dicom/2.dcm", files.dicom(experiment, instance=2))
+    single.take(*other.given)
+    assert registered(site) == {seen.relative: 1, other.relative: 1}
 
 
-HOLD = """
-import sys, time
-from landing.single import _turn
-with _turn(sys.argv[1], sys.argv[2]):
-    print("holds", flush=True)
-    time.sleep(60)
+def test_an_answer_that_got_lost_is_no_second_registration(site, experiment, make_single, faults, impatient):
+    seen = Seen(site, f"{T94}/dicom/1.dcm", files.dicom(experiment))
+    single = make_single(**impatient)
+    faults.after("register_all", ConnectionResetError(104, "Connection reset by peer"))
+    with pytest.raises(NotYet, match="Connection reset by peer"):
+        single.take(*seen.given)
+    other = Seen(site, f"{T94}/dicom/2.dcm", files.dicom(experiment, instance=2))
+    single.take(*other.given)
+    assert registered(site) == {seen.relative: 1, other.relative: 1}
+    assert all((path / ".done").exists() for path in batches(site) if any((path / T94).rglob("1.dcm")))
+
+
+WORKER = """
+import os, random, sys, time
+from landing.errors import NotYet
+from landing.single import Single
+from mrdata.connect import connect, settings
+
+single = Single(settings(), lambda: connect("mrdata"))
+seen = [(file, *((s := os.lstat(file)).st_size, s.st_mtime)) for file in sys.argv[2:]]
+random.Random(int(sys.argv[1])).shuffle(seen)
+print("ready", flush=True)
+input()
+for number, given in enumerate(seen):
+    try:
+        single.take(*given)
+    except NotYet as error:
+        assert "gone, or taken already" in str(error), error
+    print(number, flush=True)
 """
 
 
-def test_two_processes_never_have_the_same_file_and_a_killed_one_leaves_it(site, experiment, single):
-    mine = Seen(site, f"{T94}/dicom/1.dcm", files.dicom(experiment))
-    other = Seen(site, f"{T94}/dicom/2.dcm", files.dicom(experiment, instance=2))
-    command = [sys.executable, "-c", HOLD, site.settings.landing.folder, mine.relative]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as holder:
-        assert holder.stdout.readline() == "holds\n"
-        with pytest.raises(NotYet, match="another process"):
-            single.take(*mine.given)
-        single.take(*other.given)
-        holder.kill()
-    single.take(*mine.given)
-    assert registered(site) == {mine.relative: 1, other.relative: 1}
+class Workers:
+    """Processes that all take the same files, each in an order of its own."""
+
+    def __init__(self, site, seen: list[Seen], count: int) -> None:
+        command = [sys.executable, "-c", WORKER]
+        where = {"cwd": Path(__file__).parents[2], "env": site.environment()}
+        self.processes = [
+            subprocess.Popen(
+                [*command, str(seed), *(str(one.file) for one in seen)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                **where,
+            )
+            for seed in range(count)
+        ]
+        for process in self.processes:
+            assert process.stdout.readline() == "ready\n"
+        for process in self.processes:
+            print(file=process.stdin, flush=True)
 
 
-def test_a_lost_zone_costs_one_try(site, experiment):
-    seen = Seen(site, f"{T94}/dicom/1.dcm", files.dicom(experiment))
-    ways = iter([ZoneError("connection refused"), None])
+def test_workers_that_see_the_same_files_take_each_once(site, experiment):
+    seen = [Seen(site, f"{T94}/dicom/{n}.dcm", files.dicom(experiment, instance=n), quiet=0.0) for n in range(30)]
+    time.sleep(2 * QUIET)
+    workers = Workers(site, seen, 3)
+    for process in workers.processes:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    assert registered(site) == {one.relative: 1 for one in seen}
+    assert site.verify()["sound"]
 
-    def connect():
-        if error := next(ways):
-            raise error
-        return site.connect("mrdata")
 
-    single = Single(site.settings, connect)
-    with pytest.raises(NotYet, match="connection refused"):
-        single.take(*seen.given)
-    single.take(*seen.given)
-    assert registered(site) == {seen.relative: 1}
+def test_what_a_killed_worker_had_taken_is_gone_on_with(site, experiment, make_single, impatient):
+    seen = [Seen(site, f"{T94}/dicom/{n}.dcm", files.dicom(experiment, instance=n), quiet=0.0) for n in range(30)]
+    time.sleep(2 * QUIET)
+    (worker,) = Workers(site, seen, 1).processes
+    for _ in range(5):
+        worker.stdout.readline()
+    worker.kill()
+    worker.communicate()
+    single = make_single(**impatient)
+    for one in seen:
+        if one.file.exists():
+            single.take(*one.given)
+    last = Seen(site, f"{T94}/dicom/last.dcm", files.dicom(experiment, instance=99))
+    single.take(*last.given)
+    assert registered(site) == {one.relative: 1 for one in [*seen, last]}
+    assert site.verify()["sound"]
+
+
+# The handler
 
 
 def test_the_handler_refuses_jobs_in_which_one_file_holds_up_others():

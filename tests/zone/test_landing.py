@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import random
@@ -16,7 +18,9 @@ import pytest
 
 from landing.progress import Lines
 from landing.scanner import Scanner
-from policy import layout
+from microservices.headers import read_header
+from policy import landed_again, layout, origin
+from policy.context import Context
 from policy.zone import Condition
 from tests import files
 from tests.zone.names import PAIN, T3, T94
@@ -30,13 +34,14 @@ from mrdata.connect import connect, settings
 
 def announced():
     zone = connect("mrdata")
-    register = zone.register
+    register = zone.register_all
 
-    def announce(file, path, resource):
-        print(file, flush=True)
-        return register(file, path, resource)
+    def announce(files, resource):
+        for file in files:
+            print(file.file, flush=True)
+        return register(files, resource)
 
-    zone.register = announce
+    zone.register_all = announce
     return zone
 
 work = scanner.run_once if sys.argv[2] == "once" else lambda *given, **named: scanner.watch(*given, threading.Event(), **named)
@@ -61,20 +66,26 @@ def scan(site, workers=1):
     return Scanner(site.settings, lambda: site.connect("mrdata"), progress, workers=workers, retry_seconds=0.02).run_once()
 
 
-def registrations(site) -> Counter[str]:
-    """How many objects there are for each file of the landing zone."""
-    rows = site.connect("mrdata").query(["DATA_PATH", "COLL_NAME", "DATA_NAME"])
-    prefix = site.settings.landing.folder + "/"
-    return Counter(path.removeprefix(prefix) for path, _, _ in rows if path.startswith(prefix))
+def landed(site) -> Counter[str]:
+    """How many objects there are for each file that landed: in the archive, in quarantine and resting in landing."""
+    found: Counter[str] = Counter()
+    for path in site.paths("studies") + site.paths("quarantine") + site.paths("landing"):
+        whole = f"{site.settings.home}/{path}"
+        origins = origin.of_object(Context(site.connect(), site.settings, read_header), whole)
+        here = layout.quarantined(site.settings, whole) or layout.landed(site.settings, whole)
+        found.update({one.landing_path for one in origins} or ({here.landing_path} if here else set()))
+    return found
 
 
-def undescribed(site) -> list[str]:
-    """Archived objects without LandingPath."""
-    zone = site.connect("mrdata")
-    below = Condition("COLL_NAME", "like", layout.study(site.settings, PAIN) + "/%")
-    has = set(zone.query(["COLL_NAME", "DATA_NAME"], below, Condition("META_DATA_ATTR_NAME", "=", "LandingPath")))
-    objects = {(collection, name) for collection, name in zone.query(["COLL_NAME", "DATA_NAME"], below) if name != "experiment.yaml"}
-    return sorted(f"{collection}/{name}" for collection, name in objects - has if "/experiments/" in collection)
+def again(site) -> list[str]:
+    """The landing paths of what landed with bytes that the archive had."""
+    return sorted(one.landing_path for _, one in landed_again.everywhere(Context(site.connect(), site.settings, read_header)))
+
+
+def mailbox(landing: Path) -> list[str]:
+    """Files that were not taken."""
+    files = (path for path in landing.rglob("*") if path.is_file() and layout.INTAKE not in path.parts)
+    return sorted(path.relative_to(landing).as_posix() for path in files)
 
 
 def test_a_session_lands(site, landing):
@@ -87,10 +98,27 @@ def test_a_session_lands(site, landing):
     assert (summary.registered, summary.ok, dict(summary.waiting)) == (31, True, {})
     archive = site.paths(f"studies/{PAIN}/experiments/{experiment}")
     assert Counter(path.split("/")[4] for path in archive if path.count("/") > 4) == {"DICOM": 29, "TWIX": 1, "EXP_DATA": 1}
-    again = scan(site)
-    assert (again.registered, again.already_registered) == (0, 31)
-    assert set(registrations(site).values()) == {1}
-    assert undescribed(site) == []
+    assert set(landed(site).values()) == {1}
+    assert mailbox(landing) == []
+    assert site.verify()["sound"]
+    assert scan(site).registered == 0
+
+
+def test_what_lands_is_archived_when_it_is_registered(site, landing):
+    experiment = site.register()
+    put(landing, f"{T94}/dicom/a/1.dcm", files.dicom(experiment))
+    scan(site)
+    (path,) = [path for path in site.paths(f"studies/{PAIN}/experiments/{experiment}") if "/DICOM/" in path]
+    collection, _, name = f"{site.settings.home}/{path}".rpartition("/")
+    columns = ["DATA_RESC_NAME", "DATA_REPL_STATUS", "DATA_CHECKSUM", "DATA_PATH"]
+    ((resource, status, checksum, file),) = site.connect().query(
+        columns, Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)
+    )
+    assert (resource, status, file.startswith(f"{site.settings.archive.vault}/landed/")) == (site.settings.archive.resource, "1", True)
+    digest = hashlib.sha256(Path(file).read_bytes()).digest()
+    assert checksum == "sha2:" + base64.b64encode(digest).decode()
+    assert checksum == site.connect().checksum(f"{collection}/{name}", verify=True)
+    assert os.stat(file).st_mode & 0o222 == 0
 
 
 NAMES = [
@@ -118,76 +146,47 @@ def test_odd_names(site, landing, more):
     for path in paths:
         put(landing, path, path.encode())
     assert scan(site).registered == len(paths)
-    assert scan(site).already_registered == len(paths)
-    assert registrations(site) == dict.fromkeys(paths, 1)
+    assert landed(site) == dict.fromkeys(paths, 1)
+    assert scan(site).registered == 0
 
 
-def test_what_is_archived_is_not_registered_again(site, landing):
-    """The archive has its own replica, and that in the landing zone is trimmed."""
+def test_the_same_image_again_makes_no_second_object(site, landing):
     experiment = site.register()
-    for number in range(1, 25):
-        put(landing, f"{T94}/dicom/a/{number}.dcm", files.dicom(experiment, instance=number))
-    scan(site)
-    zone = site.connect("mrdata")
-    for collection, name in zone.query(
-        ["COLL_NAME", "DATA_NAME"], Condition("COLL_NAME", "like", layout.study(site.settings, PAIN) + "/%")
-    ):
-        path = f"{collection}/{name}"
-        if "/DICOM/" in path:
-            zone.replicate(path, "archiveResc")
-            zone.trim(path, site.settings.landing.resource)
-    assert registrations(site) == {}
-    assert scan(site).already_registered == 24
-    assert registrations(site) == {}
-
-
-def test_another_image_of_the_same_size_under_the_name_of_an_archived_one(site, landing):
-    """A console that uses its files' names again, once the landing zone was cleared."""
-    one, two = site.register(), site.register()
-    first, second = (files.dicom(experiment, sop=f"1.2.3.{number}") for number, experiment in enumerate((one, two)))
-    assert len(first) == len(second)
-    for content, registered in ((first, 1), (second, 1), (second, 0)):
-        put(landing, f"{T94}/dicom/a/1.dcm", content)
+    content = files.dicom(experiment)
+    for name in ("1", "2"):
+        put(landing, f"{T94}/dicom/a/{name}.dcm", content)
         summary = scan(site)
-        assert (summary.registered, summary.ok) == (registered, True)
-        site.rule("archive")
-        time.sleep(2.1)  # the catalog's times are whole seconds
-    archive = [path for experiment in (one, two) for path in site.paths(f"studies/{PAIN}/experiments/{experiment}") if "/DICOM/" in path]
-    assert [site.connect("mrdata").read(f"{site.settings.home}/{path}", 0, 1 << 20) for path in archive] == [first, second]
+    assert (summary.registered, summary.same, summary.ok) == (0, 1, True)
+    assert landed(site) == {f"{T94}/dicom/a/1.dcm": 1}
+    assert again(site) == [f"{T94}/dicom/a/2.dcm"]
     assert site.verify()["sound"]
 
 
-def test_an_image_that_was_registered_half_written_is_registered_anew(site, landing):
+def test_another_image_under_the_name_of_an_archived_one(site, landing):
+    """A console that uses its files' names again."""
+    one, two = site.register(), site.register()
+    first, second = (files.dicom(experiment, sop=f"1.2.3.{number}") for number, experiment in enumerate((one, two)))
+    for content in (first, second):
+        put(landing, f"{T94}/dicom/a/1.dcm", content)
+        assert scan(site).registered == 1
+    archive = [path for experiment in (one, two) for path in site.paths(f"studies/{PAIN}/experiments/{experiment}") if "/DICOM/" in path]
+    assert [site.connect().read(f"{site.settings.home}/{path}", 0, 1 << 20) for path in archive] == [first, second]
+    assert site.verify()["sound"]
+
+
+def test_an_image_that_was_taken_half_written(site, landing):
+    """The whole one comes later, under the same name: it is archived, and the half one is for a data steward."""
     experiment = site.register()
     content = files.dicom(experiment)
     put(landing, f"{T94}/dicom/a/1.dcm", content[: len(content) // 2])
     scan(site)
-    site.sweep()
-    assert site.paths(f"studies/{PAIN}/experiments/{experiment}/DICOM") == []
+    while site.sweep()["held"]:
+        pass
     put(landing, f"{T94}/dicom/a/1.dcm", content)
-    assert scan(site).alarms == 1
+    assert scan(site).registered == 1
     (path,) = site.paths(f"studies/{PAIN}/experiments/{experiment}/DICOM")
-    site.rule("archive")
-    assert site.connect("mrdata").read(f"{site.settings.home}/{path}", 0, 1 << 20) == content
-    assert site.verify()["sound"]
-
-
-def test_what_was_not_described_when_the_scanner_was_killed(site, landing):
-    """Between the registration at its place and its description."""
-    experiment = site.register()
-    put(landing, f"{T94}/dicom/a/1.dcm", files.dicom(experiment))
-    put(landing, f"{T94}/dicom/a/2.dcm", files.dicom(experiment, instance=2))
-    scan(site)
-    zone = site.connect("mrdata")
-    (where,) = [
-        f"{c}/{n}" for c, n, file in zone.query(["COLL_NAME", "DATA_NAME", "DATA_PATH"]) if file == f"{landing}/{T94}/dicom/a/1.dcm"
-    ]
-    assert where.startswith(layout.studies(site.settings))
-    before = zone.metadata(where)
-    zone.annotate(where, remove=before)
-    assert undescribed(site) == [where]
-    assert scan(site).already_registered == 2
-    assert set(zone.metadata(where)) == set(before)
+    assert site.connect().read(f"{site.settings.home}/{path}", 0, 1 << 20) == content
+    assert site.verify()["quarantined"] == {"truncated": 1}
 
 
 @pytest.mark.parametrize(("workers", "seed"), [(1, 1), (1, 2), (3, 3)])
@@ -203,40 +202,40 @@ def test_killed_again_and_again(make_site, workers, seed):
     for number in range(20):
         expected.append(f"{T94}/expdata/{experiment}/{number}")
         put(landing, expected[-1], str(number).encode())
-    stages = set()
+    kills = 0
     for _ in range(10):
         with subprocess.Popen(
             [sys.executable, "-c", SCAN, str(workers), "once"], cwd=ROOT, env=site.environment(), stdout=subprocess.PIPE
         ) as process:
-            for _ in range(chance.randint(1, 5)):
+            for _ in range(chance.randint(1, 60)):
                 process.stdout.readline()
             time.sleep(chance.uniform(0, 0.01))
+            kills += process.poll() is None
             process.send_signal(signal.SIGKILL)
-        stages.add(sum(registrations(site).values()))
-        if len(expected) in stages:
+        if sum(landed(site).values()) == len(expected):
             break
-    assert len(stages - {0, len(expected)}) >= 2, "the kills did not meet a scanner at work"
+    assert kills, "no kill met a scanner at work"
     summary = scan(site)
     assert summary.ok
-    assert registrations(site) == dict.fromkeys(expected, 1)
-    assert undescribed(site) == []
-    for path in expected:
-        assert (landing / path).exists()
+    assert landed(site) == dict.fromkeys(expected, 1)
+    assert mailbox(landing) == []
+    assert site.verify()["sound"]
 
 
-def test_a_scanner_gives_way_to_the_first(site, landing):
-    put(landing, f"{T94}/expdata/a", b"x")
-    command, where = [sys.executable, "-c", SCAN, "1", "watch"], {"cwd": ROOT, "env": site.environment()}
-    with subprocess.Popen(command, **where, stdout=subprocess.PIPE) as first:
-        first.stdout.readline()
-        second = subprocess.run(command, **where, capture_output=True, text=True, timeout=30, check=False)
-        first.kill()
-    assert second.returncode != 0
-    assert f"another scanner is at work (process {first.pid} on {os.uname().nodename})" in second.stderr
-    assert scan(site).ok
+def test_two_scanners_share_a_landing_zone(site, landing):
+    experiment = site.register()
+    expected = [f"{T94}/dicom/{number % 3}/{number}.dcm" for number in range(90)]
+    for number, path in enumerate(expected):
+        put(landing, path, files.dicom(experiment, instance=number))
+    command, where = [sys.executable, "-c", SCAN, "1", "once"], {"cwd": ROOT, "env": site.environment()}
+    both = [subprocess.Popen(command, **where, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    printed = [one.communicate(timeout=120) for one in both]
+    assert [one.returncode for one in both] == [0, 0], printed
+    assert landed(site) == dict.fromkeys(expected, 1)
+    assert again(site) == []
 
 
 def test_the_summary_is_json(site, landing):
     (landing / f"{T94}/dicom/link").symlink_to("/etc/passwd")
     assert json.loads(json.dumps(scan(site).as_dict()))["refused"] == {"symbolic link": 1}
-    assert registrations(site) == {}
+    assert landed(site) == {}
