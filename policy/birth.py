@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from policy import layout, occupant, origin, place
+from policy import expanded, layout, occupant, origin, place
 from policy.context import Context, Decided
 from policy.experiment import State
 from policy.header import Header
@@ -43,6 +43,8 @@ def after(context: Context, path: str) -> None:
     decided = context.memory.decided.pop(path, None)
     if decided and decided.avus:
         context.zone.annotate(path, add=decided.avus)
+    if decided and origin.of_file(context.settings, decided.file) and expanded.is_metadata(context, path):
+        expanded.describe(context, path)  # what is not archived yet is described when it is
 
 
 def came_from(context: Context, landed: Landed, file: str) -> list[AVU]:
@@ -65,6 +67,8 @@ def describe(context: Context, path: str, header: Header | None = None) -> bool:
     missing = [avu for avu in wanted if avu not in has]
     if missing:
         context.zone.annotate(path, add=missing)
+    if expanded.is_metadata(context, path):
+        expanded.describe(context, path)
     return bool(missing)
 
 
