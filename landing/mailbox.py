@@ -65,6 +65,8 @@ class Look:
     files: Counter[str] = field(default_factory=Counter)
     trees: int = 0
     """Files of trees that are not released."""
+    finished: int = 0
+    """Trees that are said to be finished, and have to stand still yet."""
     temporary: int = 0
 
 
@@ -166,6 +168,7 @@ class Mailbox:
         if self._trees.released(tree, self._clock):
             self._look.ready.append(Ready(tree, None))
             return
+        self._look.finished += self._trees.is_marked(tree)
         try:
             for path, status in walk(self.folder, tree):
                 if stat.S_ISDIR(status.st_mode):

@@ -32,6 +32,8 @@ SLICE = 1.0
 """Seconds for which files are registered, at least, before new ones are looked for."""
 ABANDONED_SECONDS = 10.0
 """Between two looks for what processes that are gone have left."""
+_PATIENCE = 10.0
+"""A single run waits so many times `landing.quiet_seconds` for finished trees to stand still."""
 _CHANGES = 3
 """Changes that a single run sees in a file before it takes it for one that is still being written, and does not wait for it."""
 _TEMPORARY, _TURN = "a final name", "its registration"
@@ -64,6 +66,7 @@ class Scanner:
         self._look = Look()
         self._problems: dict[str, Reason] = {}
         self._alarms = 0
+        self._began = 0.0
         self._next_abandoned = 0.0
         self._looked = 0.0
 
@@ -123,12 +126,15 @@ class Scanner:
             return self._zones.losses < TRIES
         if self._running or any(work.tries < TRIES for work in self._worker.open()):
             return True
+        if self._look.finished and time.monotonic() < self._began + _PATIENCE * self._settings.landing.quiet_seconds:
+            return True
         pending = (one for path, one in self._mailbox.pending.items() if path not in self._problems)
         return "" not in self._problems and any(one.from_start and one.changes < _CHANGES and one.note == QUIET for one in pending)
 
     # One look, and what follows from it
 
     def _begin(self) -> None:
+        self._began = time.monotonic()
         self._intake.check()
         self._worker.vault.check()
         self._pool = ThreadPoolExecutor(self._workers) if self._workers > 1 else None

@@ -37,7 +37,7 @@ class Trees:
 
         Looks at the whole tree only when it may be due.
         """
-        is_marked = bool(self._marker) and os.path.lexists(f"{self._folder}/{tree}/{self._marker}")
+        is_marked = self.is_marked(tree)
         if clock >= self._due.get(tree, 0) or is_marked:
             newest = self._newest(tree)
             if newest is None:
@@ -48,6 +48,10 @@ class Trees:
         if is_due:
             del self._due[tree]
         return is_due
+
+    def is_marked(self, tree: str) -> bool:
+        """Whether somebody says that it is finished."""
+        return bool(self._marker) and os.path.lexists(f"{self._folder}/{tree}/{self._marker}")
 
     def _newest(self, tree: str) -> int | None:
         """The newest change of the tree or anything in it; None where it holds no file, or what is reported elsewhere."""

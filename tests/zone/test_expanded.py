@@ -45,7 +45,7 @@ class Tree:
     def scanner(self, quiet: float = 0.0, marker: str = "FINISHED") -> Scanner:
         settings = replace(self.site.settings, expanded=Expanded(quiet_seconds=quiet, marker=marker))
         progress = Lines(sys.stderr)
-        progress.report = lambda message, *, alarm: self.told.append(("ALARM " if alarm else "") + message)
+        progress.report = lambda message, *, alarm, file="", detail="": self.told.append(("ALARM " if alarm else "") + message)
         return Scanner(settings, lambda: self.site.connect("mrdata"), progress, retry_seconds=0.02)
 
     def scan(self, quiet: float = 0.0, marker: str = "FINISHED"):
