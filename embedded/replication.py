@@ -131,7 +131,8 @@ def replicate(
     except (OSError, IrodsError) as error:
         _finish(session, copy, STALE, "")
         raise os_error("UNIX_FILE_CREATE_ERR", error) if isinstance(error, OSError) else error from error
-    _finish(session, copy, GOOD, source.checksum if verify or source.checksum else (digest(copy.file) if register else ""))
+    checksum = source.checksum if verify or source.checksum else (digest(copy.file) if register else "")
+    _finish(session, copy, GOOD, checksum, source.size)
     try:
         session.on_modified(Changed(path, copy.file, target.name, source.size, "1"))
     except IrodsError:
@@ -165,8 +166,10 @@ def _begin(session: Session, path: str, source: Replica, there: Replica | None, 
     return copy
 
 
-def _finish(session: Session, copy: Replica, status: int, kept: str) -> None:
-    size = os.path.getsize(copy.file) if os.path.exists(copy.file) else 0
+def _finish(session: Session, copy: Replica, status: int, kept: str, size: int | None = None) -> None:
+    """`size`: bytes that were copied; of what is not good, so many as are there."""
+    if size is None:
+        size = os.path.getsize(copy.file) if os.path.exists(copy.file) else 0
     with session.catalog.writing():
         session.catalog.run(
             "UPDATE R_DATA_MAIN SET data_is_dirty = 1, data_status = '' WHERE data_id = ? AND data_is_dirty = 3", (copy.data_id,)
