@@ -28,6 +28,8 @@ class DemoReport:
     delivered: int
     misplaced: list[str]
     verified: dict[str, Any]
+    again: int = 0
+    """Files whose bytes the archive had already: they made no second object."""
 
     @property
     def is_good(self) -> bool:
@@ -39,9 +41,9 @@ class DemoReport:
         v = self.verified
         return {
             "delivered": self.delivered,
-            "landed": v["landed"] + v["set_aside"],
+            "landed": v["landed"] + v["set_aside"] + self.again,
             "archived": v["archived"],
-            "one_copy_kept": v["set_aside"],
+            "one_copy_kept": v["set_aside"] + self.again,
             "quarantined": v["quarantined"],
             "still_in_landing": v["landing"],
             "not_registered": len(v["waiting"]),
@@ -52,9 +54,10 @@ class DemoReport:
 
 def report(zone: Client, settings: Settings, scanner: str, plan: Sequence[Delivery]) -> DemoReport:
     """Looks at every delivery, and verifies the zone."""
-    there = whereabouts(Context(zone, settings, read_header))
+    context = Context(zone, settings, read_header)
+    there = whereabouts(context)
     misplaced = [f"{d.path}: {fault}" for d in plan if (fault := _fault(zone, settings, d, there.get(f"{scanner}/{d.path}", set())))]
-    return DemoReport(len(plan), misplaced, verify.report(zone, settings))
+    return DemoReport(len(plan), misplaced, verify.report(zone, settings), len(list(landed_again.everywhere(context))))
 
 
 def whereabouts(context: Context) -> dict[str, set[str]]:
