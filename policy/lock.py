@@ -19,7 +19,7 @@ from typing import Any
 
 from policy import layout
 from policy.context import Context
-from policy.zone import Exists, NotFound, ZoneError
+from policy.zone import Condition, Exists, NotFound, ZoneError
 
 WAIT_SECONDS = 20.0
 """For which an act waits for a lock."""
@@ -46,7 +46,7 @@ def held(context: Context, key: str, act: str, *, wait: float = WAIT_SECONDS) ->
     mine = _holder(number, act)
     _held_here.add(number)
     try:
-        broken = _take(context, path, mine, wait)
+        _take(context, path, mine, wait)
     except BaseException:
         _held_here.discard(number)
         raise
@@ -57,7 +57,7 @@ def held(context: Context, key: str, act: str, *, wait: float = WAIT_SECONDS) ->
     finally:
         memory.locks.discard(key)
         _held_here.discard(number)
-        _release(context, path, mine, broken)
+        _release(context, path, mine)
 
 
 def _holder(number: str, act: str) -> bytes:
@@ -65,15 +65,13 @@ def _holder(number: str, act: str) -> bytes:
     return json.dumps({**who, "act": act, "since": time.time(), "lock": number}).encode()
 
 
-def _take(context: Context, path: str, mine: bytes, wait: float) -> list[str]:
-    """What was broken for it, and is to be erased with it."""
+def _take(context: Context, path: str, mine: bytes, wait: float) -> None:
     zone, draft = context.zone, f"{layout.parent(path)}/draft-{uuid.uuid4().hex}"
     try:
         zone.write(draft, mine)
     except NotFound:
         zone.make_collection(layout.parent(path))
         zone.write(draft, mine)
-    broken: list[str] = []
     end = time.monotonic() + wait
     while True:
         try:
@@ -81,14 +79,14 @@ def _take(context: Context, path: str, mine: bytes, wait: float) -> list[str]:
         except Exists:
             there = _read(context, path)
             if there is not None and not _lives(there):
-                broken += _break(context, path, there)
+                _break(context, path, there)
             elif time.monotonic() >= end:
                 zone.erase(draft)
                 raise Busy(_told(path, there)) from None
             else:
                 time.sleep(_PAUSE_SECONDS)
             continue
-        return broken
+        return
 
 
 def _told(path: str, there: bytes | None) -> str:
@@ -104,24 +102,25 @@ def _read(context: Context, path: str) -> bytes | None:
         return None
 
 
-def _break(context: Context, path: str, there: bytes) -> list[str]:
+def _break(context: Context, path: str, there: bytes) -> None:
     """Renames a dead holder's lock to a name that only this one gets, once: of two who see it, one breaks it."""
     aside = f"{path}.{hashlib.sha256(there).hexdigest()[:16]}"
     with suppress(NotFound, Exists):
         context.zone.move(path, aside)
         context.zone.log(f"a lock was broken, whose holder is gone: {_told(path, there)}")
-        return [aside]
-    return []
 
 
-def _release(context: Context, path: str, mine: bytes, broken: list[str]) -> None:
-    """Unless it was broken meanwhile."""
+def _release(context: Context, path: str, mine: bytes) -> None:
+    """Unless it was broken meanwhile. What was broken before goes with it."""
     with suppress(NotFound):
         if _read(context, path) == mine:
             context.zone.erase(path)
-    for aside in broken:
-        with suppress(NotFound):
-            context.zone.erase(aside)
+    collection, _, name = path.rpartition("/")
+    below = Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "like", f"{name}.%")
+    for (aside,) in context.zone.query(["DATA_NAME"], *below):
+        if aside.startswith(f"{name}."):
+            with suppress(NotFound):
+                context.zone.erase(f"{collection}/{aside}")
 
 
 def _lives(there: bytes) -> bool:

@@ -176,15 +176,16 @@ def test_what_may_still_be_written_is_left_alone(make_site, monkeypatch):
 
 
 def test_a_replica_that_differs_is_never_the_only_one(site, alone):
-    """The archive's file is damaged while the run that made it was killed: nothing goes, and the next run tells."""
+    """The archive's file is damaged while the run that made it was killed: the next run makes it again from the good one."""
     path, checksum = alone(1000)
     site.killed("archive", "replicate", "after")
     damaged, good = file_on(site, path, ARCHIVE), file_on(site, path, site.settings.landing.resource)
     damaged.write_bytes(b"x" * 1000)
-    assert site.rule("archive") == {"failed": 1}
-    assert replicas(site, path)[0] == {(ARCHIVE, "1"), (site.settings.landing.resource, "1")}
-    assert "sha2:" + base64.b64encode(hashlib.sha256(good.read_bytes()).digest()).decode() == checksum
-    assert [line for line in site.verify()["lost"] if path in line]
+    content = good.read_bytes()
+    assert site.rule("archive") == {"archived": 1}
+    assert replicas(site, path)[0] == {(ARCHIVE, "1")}
+    assert file_on(site, path, ARCHIVE).read_bytes() == content
+    assert "sha2:" + base64.b64encode(hashlib.sha256(content).digest()).decode() == checksum
 
 
 @pytest.mark.embedded
@@ -205,7 +206,7 @@ def test_a_replica_is_on_the_disk_before_its_source_goes(site, alone, monkeypatc
     monkeypatch.setattr(ServerZone, "trim", trimmed)
     assert site.rule("archive") == {"archived": 1}
     file = file_on(site, path, ARCHIVE)
-    assert told == [str(file), str(file.parent), "trim"]
+    assert [one for one in told if one in (str(file), str(file.parent), "trim")][-3:] == [str(file), str(file.parent), "trim"]
 
 
 @pytest.mark.embedded

@@ -226,4 +226,4 @@ def test_an_object_of_a_known_series_asks_nothing_more(polled, monkeypatch):
     assert "AtScanDay" in of_experiment(polled, new)
     counted = Counted(monkeypatch)
     polled.site.land(f"{T94}/dicom/s/3", dicom(new, instance=3))
-    assert sorted(counted.calls) == ["msiExecGenQuery", "msiMakeGenQuery", "msiModAVUMetadata", "msiModAVUMetadata"]
+    assert sorted(counted.calls) == ["msiExecGenQuery", "msiMakeGenQuery", "msiModAVUMetadata"]

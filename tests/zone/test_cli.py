@@ -39,6 +39,7 @@ def test_from_registration_to_download(site, mrdata, tmp_path):
     assert json.loads(mrdata("find", "EchoTime=0.0041", "FlipAngle=9%", "--json")) == [path.rpartition("/")[0]]
     got = mrdata("get", path, str(tmp_path / "image.dcm"), "--user", "alice").strip()
     assert (tmp_path / "image.dcm").read_bytes() == dicom(new, sop="1.2.3")
+    (tmp_path / "image.dcm").write_bytes(b"another file")
     assert "nothing is overwritten" in mrdata("get", path, got, status=1)
     assert json.loads(mrdata("verify", "--json"))["archived"] == 1
 

@@ -163,12 +163,12 @@ def test_names_with_any_character(tree):
 
 def test_a_file_that_somebody_has_open_is_whole_in_the_end(tree):
     """Somebody writes on and on while the scanner works."""
-    tree.put("FINISHED", b"")
-    end, lines = threading.Event(), [f"line {number}\n".encode() * 50 for number in range(20)]
+    begun, end, lines = threading.Event(), threading.Event(), [f"line {number}\n".encode() * 50 for number in range(20)]
     file = tree.put("log", b"")
 
     def write() -> None:
         with open(file, "ab", buffering=0) as out:
+            begun.set()
             for number, line in enumerate(lines):
                 out.write(line)
                 time.sleep(0.02 + 0.1 * (number % 3 == 0))
@@ -176,6 +176,8 @@ def test_a_file_that_somebody_has_open_is_whole_in_the_end(tree):
 
     writer = threading.Thread(target=write)
     writer.start()
+    begun.wait()
+    tree.put("FINISHED", b"")
     scanner = tree.scanner()
     while not end.is_set():
         scanner.run_once()

@@ -34,7 +34,8 @@ def command(site, *arguments: str, status: int = 0, **environment: str) -> str:
 def reasons(site, experiment: str = "") -> list[str]:
     """The reasons of withdrawals in the audit log: of an experiment, or of subjects."""
     told = [json.loads(text) for _, text in audit_log.files(site)]
-    return [one["details"]["reason"] for one in told if one["act"] == "withdrawal" and one["experiment"] == experiment]
+    act = "withdrawal" if experiment else "subject withdrawn"
+    return [one["details"]["reason"] for one in told if one["act"] == act and one["experiment"] == experiment]
 
 
 def test_commands_from_finish_to_restore(site, tmp_path):
@@ -55,6 +56,7 @@ def test_commands_from_finish_to_restore(site, tmp_path):
     assert "registered" in shown
     command(site, "withdraw", f"{PAIN}/{SUBJECT}", "--reason", "consent")
     assert reasons(site)[-1:] == ["consent was withdrawn"]
+    assert reasons(site, new) == ["registered or scanned by mistake", "consent was withdrawn"]
     assert "0 faults" in command(site, "audit", "verify")
 
 
