@@ -14,6 +14,10 @@ _BELOW = re.compile(r"(/[^/\s]+/(?:home/[^/\s]+/(?:landing|quarantine|studies)|t
 _SAFE = re.compile(r"(/[^/\s]+/home/[^/\s]+/studies/[^/\s]+/experiments/[^/\s]+)(?:/|$)")
 
 
+class Nameless(ZoneError):
+    """An error whose text names no file: a log may show it."""
+
+
 def error_text(error: BaseException) -> str:
     """What failed, without what it failed with.
 
@@ -22,6 +26,8 @@ def error_text(error: BaseException) -> str:
     """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, Nameless):
+        return str(error)
     text = type(error).__name__
     if isinstance(error, ZoneError) and error.code:
         return f"{text}, iRODS error {error.code}"

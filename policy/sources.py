@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from policy import files
 from policy.context import Context
 from policy.files import NotRegular, Seen
+from policy.log import Nameless
 from policy.zone import GOOD, Condition, ZoneError, data_object
 
 
-class Changed(ZoneError):
+class Changed(Nameless):
     """A file changed, or was replaced, while it was being archived."""
 
 

@@ -25,4 +25,4 @@ def test_every_file_is_archived_or_quarantined_with_a_reason(make_site, guard, e
     counts = corpus.counts(site)
     assert {fate: counts[fate] for fate in expected} == expected
     report = site.verify()
-    assert (report["landing"], report["lost"], report["waiting"], report["without_origin"]) == (0, [], [], [])
+    assert (report["landing"], report["lost"], report["without_origin"]) == (0, [], [])
