@@ -11,7 +11,11 @@ import warnings
 from typing import BinaryIO
 
 from microservices import dicom_personal, dicom_technique
-from microservices.dicom_elements import Elements, name_of, read_elements
+from microservices.budget import Budget, OverBudget
+from microservices.dicom_elements import Elements, name_of
+from microservices.dicom_personal import WANTED, joined
+from microservices.dicom_scan import read_elements
+from policy import carriers
 from policy.header import Header, Kind
 
 _PATIENT_NAME = 0x00100010
@@ -25,28 +29,36 @@ _PIXELS_ELSEWHERE = frozenset(("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95
 _DAY = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
 
 
-def read(file: BinaryIO, size: int) -> Header:
+def read(file: BinaryIO, size: int, budget: Budget | None = None) -> Header:
     """The header of a DICOM file. Whatever is wrong is in `problem`; what could be read all the same is in the other fields."""
     from pydicom.config import disable_value_validation
 
     # warnings would write values, and so names, to the server's log
     with warnings.catch_warnings(), disable_value_validation():
         warnings.simplefilter("ignore")
-        found = read_elements(file, size)
-        if found.media_sop_class == _DICOMDIR:
-            return Header(Kind.DICOM, size, problem="a DICOMDIR: the directory of a medium, no image")
-        return _header(found, size)
+        file.seek(0)
+        head = file.read(min(size, 132))
+        found = read_elements(file, size, budget or Budget(), WANTED)
+        return _header(found, size, head)
 
 
-def _header(found: Elements, size: int) -> Header:
+def _header(found: Elements, size: int, head: bytes) -> Header:
     date = _date(found)
-    try:
-        technique = dicom_technique.of(found)
-        personal = dicom_personal.of(found)
-    except Exception as error:  # noqa: BLE001 pydicom raises whatever comes where a sequence is damaged
-        technique, personal = {}, {}
-        found.flaw(f"a sequence is damaged ({type(error).__name__})", incomplete=False)
-    _check_needed(found, found.text(0x00080016))
+    technique: dict[str, str] = {}
+    told = dicom_personal.Told()
+    if not found.over_budget:
+        try:
+            technique = dicom_technique.of(found)
+            told = dicom_personal.of(found, head)
+        except OverBudget as over:
+            found.stop(over)
+    if found.media_sop_class == _DICOMDIR:
+        told.note(told.carried, carriers.DIRECTORY, "")
+        found.problem, found.incomplete = "a DICOMDIR: the directory of a medium, no image", False
+    else:
+        _check_needed(found, found.text(0x00080016))
+    if not found.is_read:
+        told.note(told.carried, carriers.UNREADABLE, found.problem)
     if date:
         technique["AcquisitionDate"] = date
     return Header(
@@ -60,7 +72,10 @@ def _header(found: Elements, size: int) -> Header:
         instance_number=_integer(found.text(0x00200013)),
         date=date,
         technique=technique,
-        personal=personal,
+        personal=joined(told.personal),
+        texts=joined(told.texts),
+        carried={carrier: ", ".join(filter(None, dict.fromkeys(where))) for carrier, where in told.carried.items()},
+        over_budget=found.over_budget,
         sop_class_uid=found.text(0x00080016),
         sop_instance_uid=found.text(0x00080018),
         study_instance_uid=found.text(0x0020000D),
@@ -72,10 +87,10 @@ def _header(found: Elements, size: int) -> Header:
 def _check_needed(found: Elements, sop_class: str) -> None:
     """What an image without damage has: who, what, and its pixels. A file may be cut off between two elements."""
     if needed := _data_of(found, sop_class):
-        found.flaw(f"ends after {name_of(found.reached)}, before its {name_of(needed)}", incomplete=True)
+        found.flaw(f"ends after {name_of(found.reached)}, before its {name_of(needed)}", incomplete=True, is_read=True)
     if missing := [tag for tag in _NEEDED if tag not in found.by_tag]:
         ended = found.reached < max(missing)
-        found.flaw(("ends before " if ended else "without ") + ", ".join(map(name_of, missing)), incomplete=ended)
+        found.flaw(("ends before " if ended else "without ") + ", ".join(map(name_of, missing)), incomplete=ended, is_read=True)
 
 
 def _data_of(found: Elements, sop_class: str) -> int:

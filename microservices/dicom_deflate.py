@@ -1,4 +1,4 @@
-"""Deflated data sets (PS3.5 A.5), without letting one fill the memory."""
+"""Deflated data sets (PS3.5 A.5), without letting one fill the memory or take all the time."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ import io
 import zlib
 from typing import BinaryIO
 
-KEPT_BYTES = 64 << 20
-_MAX_INFLATED_BYTES = 4 << 30
+from microservices.budget import MAX_BYTES, Budget
+
 _CHUNK_BYTES = 1 << 20
 
 
-def inflate(stream: BinaryIO) -> tuple[BinaryIO, int, str, bool]:
-    """Inflates from where the stream stands: the first 64 MiB, the whole length, what is wrong, and whether bytes are missing.
+def inflate(stream: BinaryIO, budget: Budget, keep: int = MAX_BYTES, wbits: int = -zlib.MAX_WBITS) -> tuple[io.BytesIO, int, str, bool]:
+    """Inflates from where the stream stands: the first `keep` bytes, the whole length, what is wrong, and whether bytes are missing.
 
-    All of it is inflated, piece by piece, because only the deflated stream's own end tells that it is whole.
+    All of it is inflated, piece by piece, because only the deflated stream's own end tells that it is whole. Raises OverBudget.
     """
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflater = zlib.decompressobj(wbits)
     kept, size = io.BytesIO(), 0
     try:
         while not inflater.eof and (deflated := stream.read(_CHUNK_BYTES)):
             while deflated and not inflater.eof:
+                budget.look()
                 inflated = inflater.decompress(deflated, _CHUNK_BYTES)
                 deflated = inflater.unconsumed_tail
                 size += len(inflated)
-                if kept.tell() < KEPT_BYTES:
+                if kept.tell() < keep:
                     kept.write(inflated)
-                if size > _MAX_INFLATED_BYTES:
-                    return kept, size, f"its data set inflates to more than {_MAX_INFLATED_BYTES >> 30} GiB", False
     except zlib.error:
         return kept, size, "its deflated data set is damaged", False
     return kept, size, "" if inflater.eof else "its deflated data set is cut off", not inflater.eof

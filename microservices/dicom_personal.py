@@ -1,104 +1,144 @@
-"""The personal data of a DICOM file: the attributes of `policy.personal_data`, wherever they stand."""
+"""The personal data of a DICOM file: attributes that tell, texts that may tell, and other places where something may stand."""
 
 from __future__ import annotations
 
-import re
-import struct
-from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
 
-from microservices.dicom_elements import Elements, is_raw
-from microservices.dicom_text import text_of, vr_of
+from microservices.dicom_elements import Elements
+from microservices.dicom_pixels import is_text
+from microservices.dicom_text import readable
+from microservices.dicom_walk import Element, Leaf, begins_sequence, creator_key, is_known
+from policy import carriers
+from policy.descriptors import DESCRIPTORS
 from policy.personal_data import PERSONAL, tells_nothing
-
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
+from policy.private_attributes import PRIVATE
 
 _BY_TAG = {group << 16 | element: keyword for (group, element), keyword in PERSONAL.items()}
-_PATIENT_NAME = 0x00100010
-_FUNCTIONAL_GROUPS = frozenset((0x52009229, 0x52009230))
-"""The technique of frames, perhaps thousands; nothing of patient, visit or order stands there (PS3.3 C.7.6.16)."""
-_ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+_DESCRIPTORS = {group << 16 | element: keyword for (group, element), keyword in DESCRIPTORS.items()}
+_PATIENT_NAME, _SERIES_DESCRIPTION, _MANUFACTURER, _BURNED_IN, _TEXT_VALUE = 0x00100010, 0x0008103E, 0x00080070, 0x00280301, 0x0040A160
+_ANNOTATIONS = frozenset((0x00700001, 0x00700006, 0x00700008, 0x00700209))
+"""Graphic Annotation Sequence, Unformatted Text Value, Text Object Sequence, Compound Graphic Sequence."""
+_DOCUMENTS = frozenset((0x00420011, 0x04000520))
+"""Encapsulated Document, Encrypted Content."""
+_PREAMBLE_BYTES, _TIFF = 128, (b"II*\0", b"MM\0*")
 _UNKNOWN = ("PregnancyStatus", "4")
 """PS3.3 C.7.2.2."""
 
+WANTED = frozenset((*_BY_TAG, *_DESCRIPTORS, *_ANNOTATIONS, *_DOCUMENTS, _BURNED_IN, _TEXT_VALUE))
+"""What the walk through sequences has to note."""
 
-def of(found: Elements) -> dict[str, str]:
-    r"""Keyword (`Outer.Inner` within sequences) -> value, for all that are present and tell something.
 
-    Patient Name of the top level is left out: it has its own place in the header. Different values of several items are
-    joined by `\`.
-    """
-    personal: dict[str, list[str]] = {}
-    for name, value in _of_top_level(found):
-        values = personal.setdefault(name, [])
-        if value not in values:
+@dataclass(slots=True)
+class Told:
+    """What a file tells, or may tell, of a person. Names of attributes are `Outer.Inner` within sequences."""
+
+    personal: dict[str, list[str]] = field(default_factory=dict)
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    carried: dict[str, list[str]] = field(default_factory=dict)
+    """Carrier (`policy.carriers`) -> where."""
+
+    def note(self, kind: dict[str, list[str]], name: str, value: str) -> None:
+        values = kind.setdefault(name, [])
+        if value not in values[-1:]:
             values.append(value)
-    return {name: "\\".join(values) for name, values in personal.items()}
 
 
-def _of_top_level(found: Elements) -> Iterator[tuple[str, str]]:
+def of(found: Elements, head: bytes) -> Told:
+    """What a file tells; `head` holds its first bytes. Patient Name of the top level has its own place in the header."""
+    told = Told()
     for tag, element in found.by_tag.items():
-        keyword = _BY_TAG.get(tag)
-        if keyword is None:
-            if tag not in _FUNCTIONAL_GROUPS and _is_sequence(element) and _may_tell(found, element):
-                for item in found.items(tag):
-                    yield from _of_item(item, _keyword(tag) + ".")
-        elif vr_of(tag, element.VR) == "SQ":
-            yield from _told(keyword, keyword, (text for item in found.items(tag) for text in _leaves(item)))
-        elif tag != _PATIENT_NAME:
-            left_in_file = f"{element.length} bytes" if is_raw(element) and element.value is None and element.length else ""
-            yield from _told(keyword, keyword, [found.text(tag) or left_in_file])
+        group = tag >> 16
+        if tag in WANTED and tag != _PATIENT_NAME:
+            _judge(told, found, Leaf((), element))
+        elif group & 1:
+            creator = found.creators.get(creator_key(tag), "")
+            if element.vr == "PN" or (creator and is_known(creator, tag)):
+                _judge(told, found, Leaf((), element, creator))
+        elif 0x5000 <= group <= 0x50FF or 0x6000 <= group <= 0x60FF:
+            _overlay(told, element)
+    for leaf in found.leaves:
+        _judge(told, found, leaf)
+    if head[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == b"DICM":
+        preamble = head[8:_PREAMBLE_BYTES] if head[:4] in _TIFF else head[:_PREAMBLE_BYTES]
+        if is_text(preamble):
+            told.note(told.carried, carriers.PREAMBLE, "")
+    for carrier, names in (
+        (carriers.REPEATED, [_keyword(tag) for tag in found.repeated]),
+        (carriers.AFTER_PIXELS, found.after_pixels),
+        (carriers.UNKNOWN_SEQUENCE, [_keyword(tag) for tag in found.unknown_sequences]),
+    ):
+        for name in names:
+            told.note(told.carried, carrier, name)
+    return told
 
 
-def _of_item(item: Dataset, outer: str) -> Iterator[tuple[str, str]]:
-    for tag in item.keys():  # noqa: SIM118 iterating over a Dataset converts its elements
-        keyword = _BY_TAG.get(tag)
-        is_sequence = vr_of(tag, item.get_item(tag).VR) == "SQ"
-        if keyword is not None:
-            yield from _told(outer + keyword, keyword, _leaves(item, tag) if is_sequence else [text_of(item, tag)])
-        elif is_sequence:
-            for inner in item[tag].value or ():
-                yield from _of_item(inner, f"{outer}{_keyword(tag)}.")
+def _judge(told: Told, found: Elements, leaf: Leaf) -> None:
+    """One element that is wanted, or that lies within a sequence that is."""
+    tag, path = leaf.element.tag, leaf.path
+    holder = next((at for at, outer in enumerate(path) if outer in _BY_TAG), -1)
+    is_sequence = leaf.element.vr == "SQ" or begins_sequence(leaf.element.value or b"")
+    if is_sequence and holder < 0:
+        return None  # what it holds has its own leaves
+    if holder >= 0 or tag in _BY_TAG:
+        names = path[: holder + 1] if holder >= 0 else (*path, tag)
+        return _tell(told, ".".join(map(_keyword, names)), names[-1], _value(found, leaf.element))
+    value = _value(found, leaf.element)
+    if tells_nothing(value):
+        return None
+    where = _keyword(tag)
+    if tag == _BURNED_IN:
+        if value.strip().upper() == "YES":
+            told.note(told.carried, carriers.BURNED_IN, where)
+    elif tag in _DOCUMENTS:
+        told.note(told.carried, carriers.DOCUMENT, where)
+    elif tag in _ANNOTATIONS or _ANNOTATIONS.intersection(path):
+        told.note(told.carried, carriers.ANNOTATION, where)
+    elif tag == _TEXT_VALUE:
+        told.note(told.texts, ".".join(map(_keyword, (*path[-1:], tag))), value)
+        if not _is_protocol(found):
+            told.note(told.carried, carriers.REPORT, where)
+    elif tag in _DESCRIPTORS:
+        told.note(told.texts, ".".join(map(_keyword, (*path, tag))), value)
+    elif leaf.creator and is_known(leaf.creator, tag):
+        told.note(told.personal, f"{'.'.join(map(_keyword, (*path, tag)))}.{PRIVATE[leaf.creator][tag >> 16, tag & 0xFF]}", value)
+    else:
+        told.note(told.personal, ".".join(map(_keyword, (*path, tag))) + ("" if tag in found.repeated else ".PersonName"), value)
+    return None
 
 
-def _told(name: str, keyword: str, values: Iterable[str]) -> Iterator[tuple[str, str]]:
-    told = [value for value in values if not tells_nothing(value) and (keyword, value) != _UNKNOWN]
-    if told:
-        yield name, "\\".join(dict.fromkeys(told))
+def _tell(told: Told, name: str, tag: int, value: str) -> None:
+    if not tells_nothing(value) and (_BY_TAG[tag], value) != _UNKNOWN:
+        told.note(told.personal, name, value)
 
 
-def _leaves(item: Dataset, *tags: int) -> Iterator[str]:
-    """All texts of an item, or of some of its elements."""
-    for tag in tags or item.keys():
-        if vr_of(tag, item.get_item(tag).VR) == "SQ":
-            for inner in item[tag].value or ():
-                yield from _leaves(inner)
-        else:
-            yield text_of(item, tag)
+def _value(found: Elements, element: Element) -> str:
+    """The value as text; of one that was left in the file, its length."""
+    return f"{element.length} bytes" if element.value is None and element.length else readable(element, found.encoding)
 
 
-def _is_sequence(element: object) -> bool:
-    """By its VR; where the file does not say (implicit VR, UN), by its first item."""
-    vr = element.VR  # type: ignore[attr-defined]
-    if vr is None or vr == "UN":
-        return isinstance(element.value, bytes) and element.value[:4] in _ITEMS  # type: ignore[attr-defined]
-    return bool(vr == "SQ")
+def _overlay(told: Told, element: Element) -> None:
+    """Overlay and curve data, and what is written about them (PS3.3 C.9.2). Zeros show nothing."""
+    number = element.tag & 0xFFFF
+    data = number in (0x3000, 0x200C) and (element.value is None or bool(element.value.strip(b"\0")))
+    text = element.vr in ("LO", "SH", "LT", "ST") or (not element.vr and number in (0x0022, 0x1500, 0x4000, 0x2600))
+    in_pixels = number == 0x0102 and bool((element.value or b"").strip(b"\0"))
+    if data or in_pixels or (text and not tells_nothing((element.value or b"").decode("latin-1"))):
+        told.note(told.carried, carriers.OVERLAY, f"({element.tag >> 16:04X},{number:04X})")
 
 
-def _may_tell(found: Elements, element: object) -> bool:
-    """Does the tag of a personal attribute stand anywhere in a sequence? Most only refer to images, and need not be parsed."""
-    return not is_raw(element) or _tags(found.little).search(found.value(element)) is not None
+def _is_protocol(found: Elements) -> bool:
+    """Whether a report is the one in which Siemens scanners keep the protocol of an exam: its texts are settings, which nobody typed."""
+    return found.text(_SERIES_DESCRIPTION) == "PhoenixZIPReport" and found.text(_MANUFACTURER).upper().startswith("SIEMENS")
 
 
 @cache
-def _tags(little: bool) -> re.Pattern[bytes]:
-    tags = (struct.pack("<HH" if little else ">HH", tag >> 16, tag & 0xFFFF) for tag in _BY_TAG)
-    return re.compile(b"|".join(map(re.escape, tags)))
-
-
 def _keyword(tag: int) -> str:
     from pydicom.datadict import keyword_for_tag
 
-    return keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    return _BY_TAG.get(tag) or keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def joined(values: dict[str, list[str]]) -> dict[str, str]:
+    r"""Different values of one name joined by `\`."""
+    return {name: "\\".join(dict.fromkeys(several)) for name, several in values.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split())
+VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split())
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 """Their length is a u32 after two reserved bytes (PS3.5 7.1.2)."""
 _MAX_FIRST_BYTES = 256
@@ -23,12 +23,12 @@ def has_preamble(head: bytes) -> bool:
 
 def begins_with_meta(head: bytes) -> bool:
     """A file whose preamble is missing, but not its meta information."""
-    return head[:2] == b"\x02\0" and head[4:6] in _VRS
+    return head[:2] == b"\x02\0" and head[4:6] in VRS
 
 
 def encoding_of(head: bytes) -> tuple[bool, bool]:
     """(implicit VR, little endian) of a data set, by its first element, which is of a group below 0x0100."""
-    return head[4:6] not in _VRS, head[1:2] == b"\0"
+    return head[4:6] not in VRS, head[1:2] == b"\0"
 
 
 def _begins_dataset(head: bytes, implicit: bool, endian: str) -> bool:
@@ -49,7 +49,7 @@ def _element(head: bytes, position: int, implicit: bool, endian: str) -> tuple[i
     start = position + 8
     if implicit:
         (length,) = struct.unpack_from(endian + "I", head, position + 4)
-    elif (vr := head[position + 4 : position + 6]) not in _VRS:
+    elif (vr := head[position + 4 : position + 6]) not in VRS:
         return None
     elif vr in LONG_VRS:
         if position + 12 > len(head):

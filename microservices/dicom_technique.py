@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from microservices.dicom_elements import Elements
-from microservices.dicom_text import text_of
+from microservices.budget import Budget
+from microservices.dicom_elements import DataSet, Elements, item_of
 from policy.vocabulary import number
-
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
 
 _TEXTS = {
     "Manufacturer": 0x00080070,
@@ -81,6 +77,7 @@ _GROUP_NUMBERS = {
     "DiffusionBValue": (0x00189117, 0x00189087, 1.0),
 }
 """Vocabulary -> (sequence of a functional group, its attribute, factor), PS3.3 C.7.6.16.2 and C.8.13.5."""
+_GROUP_SEQUENCES = frozenset((*(tags[0] for tags in _GROUP_TEXTS.values()), *(tags[0] for tags in _GROUP_NUMBERS.values())))
 
 _SHARED, _PER_FRAME = 0x52009229, 0x52009230
 _SIEMENS_CREATOR, _SIEMENS_B_VALUE = 0x00190010, 0x0019100C
@@ -95,30 +92,29 @@ def of(found: Elements) -> dict[str, str]:
     if _SHARED in found.by_tag or _PER_FRAME in found.by_tag:
         enhanced = {name: text for name, tag in _ENHANCED_TEXTS.items() if (text := found.text(tag).strip())}
         for group in _groups(found):
-            enhanced = _of_group(group) | enhanced
+            enhanced = _of_group(group, found.budget) | enhanced
         technique = enhanced | technique
     return technique
 
 
-def _groups(found: Elements) -> list[Dataset]:
+def _groups(found: Elements) -> list[DataSet]:
     """The functional groups that all frames share, and those of the first frame."""
-    return [item for tag in (_SHARED, _PER_FRAME) if (item := next(found.items(tag), None)) is not None]
+    return [item for tag in (_SHARED, _PER_FRAME) if (item := found.first_item(tag)) is not None]
 
 
-def _of_group(group: Dataset) -> dict[str, str]:
+def _of_group(group: DataSet, budget: Budget) -> dict[str, str]:
     technique = {}
+    items = {}
+    for sequence in _GROUP_SEQUENCES & group.by_tag.keys():
+        value = group.by_tag[sequence].value or b""
+        items[sequence] = item_of(value, group.implicit, group.little, budget) if len(value) >= 16 else None
     for name, (sequence, tag) in _GROUP_TEXTS.items():
-        if (item := _item(group, sequence)) is not None and (text := text_of(item, tag).strip()):
+        if (item := items.get(sequence)) is not None and (text := item.text(tag).strip()):
             technique[name] = text
     for name, (sequence, tag, factor) in _GROUP_NUMBERS.items():
-        if (item := _item(group, sequence)) is not None and (text := _numbers(text_of(item, tag), factor)):
+        if (item := items.get(sequence)) is not None and (text := _numbers(item.text(tag), factor)):
             technique[name] = text
     return technique
-
-
-def _item(dataset: Dataset, tag: int) -> Dataset | None:
-    items = dataset[tag].value if tag in dataset else None
-    return items[0] if items else None
 
 
 def _numbers(text: str, factor: float) -> str:

@@ -9,6 +9,7 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
+from microservices.budget import Budget
 from policy.header import Header, Kind
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def _read(file: io.BufferedReader, size: int) -> Header:
         from microservices import dicom
 
         return dicom.read(file, size)
-    return Header(Kind.OTHER, size)
+    from microservices import text_header
+
+    return text_header.read(file, size, Budget(), kind_of)
 
 
 def kind_of(head: bytes) -> Kind:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from microservices import twix_layout as layout
+from microservices.budget import Budget, OverBudget
 from microservices.twix_layout import Flaw, Measurement
 from microservices.twix_text import ascconv, buffers, decoded, real, xprotocol
-from policy import personal_data
+from policy import carriers, descriptors, personal_data
 from policy.header import Header, Kind
 from policy.vocabulary import number
 
@@ -62,7 +63,7 @@ _SELECTED_COIL_ELEMENT = re.compile(
     rb"^[ \t]*a?sCoilSelectMeas(?:\.aRxCoilSelectData)?\[0\]\.asList\[\d+\]\.lElementSelected[ \t]*=[ \t]*(?:0x)?0*1\s", re.MULTILINE
 )
 _FRAME_OF_REFERENCE = ("FrameOfReference", "tFrameOfReference")
-_UIDS = {"study_instance_uid": "StudyInstanceUID", "series_instance_uid": "SeriesInstanceUID"}
+_UIDS = ("StudyInstanceUID", "SeriesInstanceUID")
 _UID = re.compile(r"[0-9.]{5,64}")
 _DAY = re.compile(r"((?:19|20)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])")
 _PREPARED = "PrepareTimestamp"
@@ -75,9 +76,10 @@ _PARAMETERS = tuple(
         [
             *personal_data.TWIX_NAMES,
             *personal_data.TWIX,
+            *descriptors.TWIX,
             *(name for names in _TEXTS.values() for name in names if "." not in name),
             *_FRAME_OF_REFERENCE,
-            *_UIDS.values(),
+            *_UIDS,
             _FIELD[0],
             _PREPARED,
         ]
@@ -114,7 +116,7 @@ def has_end(file: BinaryIO, size: int) -> bool:
     return True
 
 
-def read(file: BinaryIO, size: int) -> Header:
+def read(file: BinaryIO, size: int, budget: Budget | None = None) -> Header:
     """The header of a TWIX file. Whatever is wrong is in `problem`; what could be read all the same is in the other fields.
 
     Of several measurements the last one is described (those before it are adjustments, such as noise); all are searched
@@ -122,7 +124,16 @@ def read(file: BinaryIO, size: int) -> Header:
     """
     file.seek(0)
     head = file.read(min(size, layout.TABLE_BYTES))
+    budget = budget or Budget(bytes=layout.MAX_HEADER_BYTES)
     flaws: list[Flaw] = []
+    try:
+        return _read(file, size, head, flaws, budget)
+    except OverBudget as over:
+        carried = {carriers.UNREADABLE: str(over)}
+        return Header(Kind.TWIX, size, problem=str(over), over_budget=True, carried=carried)
+
+
+def _read(file: BinaryIO, size: int, head: bytes, flaws: list[Flaw], budget: Budget) -> Header:
     try:
         found = layout.measurements(head, size)
     except Flaw as flaw:
@@ -130,7 +141,7 @@ def read(file: BinaryIO, size: int) -> Header:
         found = list(_readable(head, size))
     texts = []
     for measurement in sorted(found, key=lambda m: m.offset):
-        text, header_bytes = _text_of(file, measurement, size, flaws)
+        text, header_bytes = _text_of(file, measurement, size, flaws, budget)
         texts.append(text)
     if found and header_bytes and not any(flaw.incomplete for flaw in flaws):
         try:
@@ -139,7 +150,7 @@ def read(file: BinaryIO, size: int) -> Header:
             flaws.append(flaw)
     # what looks damaged in a file whose end is missing may not be written yet
     flaws.sort(key=lambda flaw: not flaw.incomplete)
-    return _header(size, found, texts, flaws)
+    return _header(size, found, texts, flaws, budget)
 
 
 def _readable(head: bytes, size: int) -> Iterator[Measurement]:
@@ -149,7 +160,7 @@ def _readable(head: bytes, size: int) -> Iterator[Measurement]:
             yield Measurement(number_, entry[2], size, entry[4].partition(b"\0")[0])
 
 
-def _text_of(file: BinaryIO, measurement: Measurement, size: int, flaws: list[Flaw]) -> tuple[dict[str, bytes], int]:
+def _text_of(file: BinaryIO, measurement: Measurement, size: int, flaws: list[Flaw], budget: Budget) -> tuple[dict[str, bytes], int]:
     """The text buffers of a measurement, as far as they are there, and the length of its header."""
     try:
         length = layout.header_length(file, measurement)
@@ -158,6 +169,7 @@ def _text_of(file: BinaryIO, measurement: Measurement, size: int, flaws: list[Fl
         if not flaw.incomplete:
             return {}, 0
         length = min(size - measurement.offset, layout.MAX_HEADER_BYTES)
+    budget.hold(length)
     file.seek(measurement.offset)
     header = file.read(length)
     if len(header) < 8 or struct.unpack_from("<I", header, 4)[0] > layout.MAX_BUFFERS:
@@ -168,8 +180,8 @@ def _text_of(file: BinaryIO, measurement: Measurement, size: int, flaws: list[Fl
     return found, length
 
 
-def _header(size: int, found: list[Measurement], texts: list[dict[str, bytes]], flaws: list[Flaw]) -> Header:
-    every = [_fields(text) for text in texts]
+def _header(size: int, found: list[Measurement], texts: list[dict[str, bytes]], flaws: list[Flaw], budget: Budget) -> Header:
+    every = [_fields(text, budget) for text in texts]
     fields: Fields = every[-1] if every else {}
     text = texts[-1] if texts else {}
     protocol = text.get("MeasYaps") or text.get("Phoenix", b"")
@@ -184,6 +196,7 @@ def _header(size: int, found: list[Measurement], texts: list[dict[str, bytes]], 
         technique["NumberOfMeasurements"] = str(len(found))
     if date:
         technique["AcquisitionDate"] = date
+    unread = next((flaw for flaw in flaws if not flaw.is_read), None)
     return Header(
         kind=Kind.TWIX,
         size=size,
@@ -196,18 +209,25 @@ def _header(size: int, found: list[Measurement], texts: list[dict[str, bytes]], 
         date=date,
         technique=technique,
         personal=_personal(every, name, [measurement.patient for measurement in found]),
-        **{name: uid for name, field in _UIDS.items() if _UID.fullmatch(uid := _first(fields, (field,)))},
+        texts=_descriptions(every, technique),
+        carried={} if unread is None else {carriers.UNREADABLE: str(unread)},
+        study_instance_uid=_uid(fields, "StudyInstanceUID"),
+        series_instance_uid=_uid(fields, "SeriesInstanceUID"),
     )
 
 
-def _fields(text: Mapping[str, bytes]) -> Fields:
-    fields: dict[str, list[str]] = {}
-    for buffer in _XPROTOCOL_BUFFERS:
-        for name, value in xprotocol(text.get(buffer, b""), _PARAMETERS):
-            values = fields.setdefault(name, [])
-            if value not in values:
-                values.append(value)
-    return fields
+def _fields(text: Mapping[str, bytes], budget: Budget) -> Fields:
+    """The values of all text buffers, those of the buffers that are believed first."""
+    fields: dict[str, dict[str, None]] = {}
+    for buffer in (*_XPROTOCOL_BUFFERS, *(name for name in text if name not in _XPROTOCOL_BUFFERS)):
+        for name, value in xprotocol(text.get(buffer, b""), _PARAMETERS, budget):
+            fields.setdefault(name, {})[value] = None
+    return {name: list(values) for name, values in fields.items()}
+
+
+def _uid(fields: Fields, name: str) -> str:
+    uid = _first(fields, (name,))
+    return uid if _UID.fullmatch(uid) else ""
 
 
 def _first(fields: Fields, names: Sequence[str]) -> str:
@@ -265,6 +285,16 @@ def _personal(every: Sequence[Fields], name: str, table: Sequence[bytes]) -> dic
     if strange:
         personal["OtherPatientNames"] = "\\".join(dict.fromkeys(strange))
     return personal
+
+
+def _descriptions(every: Sequence[Fields], technique: Mapping[str, str]) -> dict[str, str]:
+    """What somebody may have typed, by DICOM keyword."""
+    texts = {name: technique[name] for name in descriptors.OF_VOCABULARY & technique.keys()}
+    for fields in every:
+        for field, keyword in descriptors.TWIX.items():
+            if values := fields.get(field):
+                texts[keyword] = "\\".join(dict.fromkeys((*texts.get(keyword, "").split("\\"), *values))).strip("\\")
+    return texts
 
 
 def _told(field: str, value: str) -> str:

@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 TABLE_BYTES = 10240
 MAX_MEASUREMENTS = 64
-MAX_HEADER_BYTES = 64 << 20
-"""Real headers are 0.5 to 1.2 MB long."""
+MAX_HEADER_BYTES = 16 << 20
+"""Of all measurements together. Real headers are 0.5 to 1.2 MB long."""
 MAX_BUFFERS = 32
 _ENTRY = struct.Struct("<IIQQ64s64s")
 _TAIL_BYTES = 65536
@@ -28,11 +28,14 @@ _TEXT = re.compile(rb"[\x20-\x7e\x80-\xff]*")
 
 
 class Flaw(Exception):
-    """Something is wrong with the file; `incomplete` where bytes are missing at its end, so that they may still come."""
+    """Something is wrong with the file.
 
-    def __init__(self, message: str, *, incomplete: bool = False) -> None:
+    `incomplete`: bytes are missing at its end, so that they may still come. `is_read`: the text of all headers could be read all the same.
+    """
+
+    def __init__(self, message: str, *, incomplete: bool = False, is_read: bool = False) -> None:
         super().__init__(message)
-        self.incomplete = incomplete
+        self.incomplete, self.is_read = incomplete, is_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,9 @@ def measurements(head: bytes, size: int) -> list[Measurement]:
         # the length is 0 in files that are saved while the scanner measures
         end = offset + length if length else min(following, default=size)
         if offset + 8 > size:
-            raise Flaw(f"{of} begins at byte {offset}, beyond the end of the file ({size} bytes)", incomplete=True)
+            raise Flaw(f"{of} begins at byte {offset}, beyond the end of the file ({size} bytes)", incomplete=True, is_read=True)
         if end > size:
-            raise Flaw(f"{of} ends at byte {end}, beyond the end of the file ({size} bytes)", incomplete=True)
+            raise Flaw(f"{of} ends at byte {end}, beyond the end of the file ({size} bytes)", incomplete=True, is_read=True)
         found.append(Measurement(number, offset, end, patient.partition(b"\0")[0]))
     return found
 
@@ -114,7 +117,7 @@ def check_end(file: BinaryIO, last: Measurement, header_bytes: int) -> None:
         if position >= 4 and whole(tail, position - 4):
             return
         position = tail.rfind(uid, 0, position + 3)
-    raise Flaw(f"measurement {last.number} has no end: its last readout (ACQEND) is missing", incomplete=True)
+    raise Flaw(f"measurement {last.number} has no end: its last readout (ACQEND) is missing", incomplete=True, is_read=True)
 
 
 def _whole_vd(tail: bytes, start: int) -> bool:

@@ -10,12 +10,18 @@ import struct
 from collections.abc import Iterator
 from functools import cache
 
+from microservices.budget import Budget
+
 _BUFFER = re.compile(rb"(\w{4,})\x00(.{4})", re.DOTALL)
 _NAME_WITHIN = 48
 """Bytes in which a buffer's name and length must begin."""
 
 # <Visible> "true", <Precision> 6, <Unit> "[mm]", <LimitRange> { 0 9 } may stand before the value
 _VALUE = rb'\s*\{\s*(?:<\w+>\s*(?:"[^"]*"|\{[^{}]*\}|[^\s"<>{}]+)\s*)*("[^"]*"|[^\s"<>{}]+)?'
+_LONGEST_VALUE = 1 << 16
+"""Bytes in which a value, or the end of an array, is looked for."""
+_BYTES_OF_AN_ELEMENT = 16
+"""Of an array, as the budget counts them."""
 _QUOTED = re.compile(rb'"([^"]*)"')
 
 
@@ -39,11 +45,17 @@ def buffers(header: bytes) -> tuple[dict[str, bytes], str]:
     return found, ""
 
 
-def xprotocol(text: bytes, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """(name, value) of those parameters that have a value, in the order of the text. Values of arrays follow one by one."""
+def xprotocol(text: bytes, names: tuple[str, ...], budget: Budget) -> Iterator[tuple[str, str]]:
+    """(name, value) of those parameters that have a value, in the order of the text. Values of arrays follow one by one.
+
+    Raises OverBudget: arrays within arrays are read again and again.
+    """
     for match in _parameters(names).finditer(text):
+        budget.count()
         if match[1] == b"Array":
-            for value in _QUOTED.findall(text, match.end(), _closing(text, match.end())):
+            end = _closing(text, match.end())
+            budget.count((end - match.end()) // _BYTES_OF_AN_ELEMENT)
+            for value in _QUOTED.findall(text, match.end(), end):
                 if value.strip():
                     yield match[2].decode("ascii"), decoded(value)
         elif (value := _value(text, match.end())) and value.strip():
@@ -73,14 +85,14 @@ def real(value: str) -> float | None:
 
 
 def _value(text: bytes, position: int) -> bytes:
-    match = _parameter_value().match(text, position)
+    match = _parameter_value().match(text, position, position + _LONGEST_VALUE)
     value: bytes = (match[1] or b"") if match else b""
     return value[1:-1] if value.startswith(b'"') else value
 
 
 def _closing(text: bytes, position: int) -> int:
     """Where the braces that open at `position` close; at most 64 KiB on."""
-    depth, limit = 0, min(len(text), position + 65536)
+    depth, limit = 0, min(len(text), position + _LONGEST_VALUE)
     for match in re.compile(rb'"[^"]*"|[{}]').finditer(text, position, limit):
         depth += {b"{": 1, b"}": -1}.get(match[0], 0)
         if match[0] == b"}" and depth <= 0:

@@ -7,6 +7,8 @@ carries its own description.
 
 from __future__ import annotations
 
+from policy import free_text
+from policy.descriptors import OF_VOCABULARY
 from policy.header import Header, Kind
 from policy.layout import DataType, safe
 from policy.vocabulary import UNITS
@@ -17,8 +19,17 @@ MAX_VALUE = 500
 
 
 def technique(header: Header) -> list[AVU]:
-    """How it was acquired, in the names and units of `policy.vocabulary`."""
-    return [AVU(name, value[:MAX_VALUE], UNITS[name]) for name, value in header.technique.items() if value]
+    """How it was acquired, in the names and units of `policy.vocabulary`.
+
+    iRODS shows the values of AVUs to every user: what looks like personal data is left out, also where a data steward accepted it.
+    """
+    told = ((name, value) for name, value in header.technique.items() if value)
+    return [AVU(name, value[:MAX_VALUE], UNITS[name]) for name, value in told if name not in OF_VOCABULARY or is_harmless(value)]
+
+
+def is_harmless(text: str) -> bool:
+    """Whether a description may be told to every user of the zone, as an AVU or as the name of a collection."""
+    return not free_text.personal_data(text)
 
 
 def series(header: Header) -> list[AVU]:

@@ -12,7 +12,10 @@ import secrets
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 8
-_DIGITS = 2
+DIGITS = 2
+"""Every ExperimentID has so many at least."""
+MISTYPED_BY = 2
+"""Wrong characters with which a text still counts as an ExperimentID that exists. Names that look like one (`Smith01`) differ by more."""
 _REPAIRS = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 
@@ -52,7 +55,7 @@ def draw() -> str:
     while True:
         text = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH - 1))
         text += mod_37_2.calc_check_digit(text)
-        if text[-1] in ALPHABET and sum(c.isdigit() for c in text) >= _DIGITS:
+        if text[-1] in ALPHABET and sum(c.isdigit() for c in text) >= DIGITS:
             return f"{text[:4]}-{text[4:]}"
 
 

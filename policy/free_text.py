@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _SIGNS = {
     "a mail address": r"[\w.+-]+@[\w-]+\.\w+",
@@ -15,10 +16,19 @@ _SIGNS = {
 }
 
 
+LONGEST = 10_000
+"""Characters that are looked at."""
+
+
 def personal_data(text: str) -> list[str]:
     """What the text seems to hold (`a mail address`...), empty where it looks harmless.
 
     >>> personal_data("7T pilot, 0.8 mm, resting state"), personal_data("Mr. Smith, born 3.4.1980")
     ([], ['a birthday', 'a full date', 'a title with a name'])
     """
-    return sorted(sign for sign, pattern in _SIGNS.items() if re.search(pattern, text))
+    return list(_found(text[:LONGEST]))
+
+
+@lru_cache(maxsize=1000)  # the images of a series say the same
+def _found(text: str) -> tuple[str, ...]:
+    return tuple(sorted(sign for sign, pattern in _SIGNS.items() if re.search(pattern, text)))

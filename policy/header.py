@@ -21,7 +21,8 @@ class Header:
 
     `technique` maps names of `policy.vocabulary` (BIDS sidecar names) to values as text in the vocabulary's units.
     `personal` maps each attribute that may tell who the person is (DICOM keyword, or the TWIX field's name) to its
-    non-empty value; it is kept out of repr so that no log shows it.
+    non-empty value, `texts` each description that somebody may have typed; both are kept out of repr so that no log shows them.
+    `carried` maps other places that may tell (`policy.carriers`) to where they are in the file, never to what stands there.
     """
 
     kind: Kind
@@ -30,6 +31,8 @@ class Header:
     """Why the header cannot be trusted: `truncated in (0010,0010)`, `measurement 2 ends beyond the end of the file`..."""
     incomplete: bool = False
     """The problem is missing bytes: the file may still be written."""
+    over_budget: bool = False
+    """The problem is that reading more of it would cost too much time or memory."""
     patient_name: str = field(default="", repr=False)
     """Patient Name exactly as the file holds it (for TWIX: the quoted text), where the operator types the ExperimentID."""
     masked: bool = False
@@ -46,3 +49,5 @@ class Header:
     """Day of the acquisition, YYYYMMDD."""
     technique: Mapping[str, str] = field(default_factory=dict)
     personal: Mapping[str, str] = field(default_factory=dict, repr=False)
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    carried: Mapping[str, str] = field(default_factory=dict)

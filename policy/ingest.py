@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from policy import experiment_id, guard
+from policy.carriers import CARRIERS, UNREADABLE
 from policy.experiment import Experiment, State
 from policy.header import Header, Kind
 from policy.layout import Branch, DataType, Landed, safe
@@ -25,6 +26,7 @@ class Reason(StrEnum):
     PERSONAL_DATA = "personal-data"
     TRUNCATED = "truncated"
     DAMAGED = "damaged"
+    HEADER_TOO_LARGE = "header-too-large"
     NOT_RECOGNISED = "not-recognised"
     DUPLICATE_DIFFERENT = "duplicate-different"
     FAILED = "failed"
@@ -64,6 +66,9 @@ class Hold:
 Decision = Placement | Quarantine | Hold
 
 
+_UNREADABLE = f"{CARRIERS[UNREADABLE]}: "
+
+
 class Experiments(Protocol):
     """Where `decide` looks experiments up (`policy.registry.Registry`)."""
 
@@ -95,7 +100,9 @@ def decide_again(header: Header, landed: Landed, placed: Experiment, experiments
 
 
 def _fault(header: Header, landed: Landed) -> Quarantine | Hold | None:
-    """What is wrong with the file itself; Expanded Data are kept as they are."""
+    """What is wrong with the file itself; Expanded Data are kept as they are, if only their headers can be read (`policy.guard`)."""
+    if header.over_budget:
+        return Quarantine(Reason.HEADER_TOO_LARGE, f"{header.problem}; nothing of the file was believed")
     if landed.branch is Branch.EXPDATA:
         return None
     if header.kind is Kind.OTHER:
@@ -108,8 +115,9 @@ def _fault(header: Header, landed: Landed) -> Quarantine | Hold | None:
 
 def admit(header: Header, landed: Landed, experiment: Experiment, settings: Settings) -> Placement | Quarantine:
     """The file's place in an experiment that is known, unless it tells who the person is."""
-    if names := guard.refused(header, experiment, settings.guard):
-        return Quarantine(Reason.PERSONAL_DATA, "tells who the person is: " + ", ".join(names), experiment.id)
+    if reasons := guard.refused(header, experiment, settings.guard):
+        reason = Reason.DAMAGED if reasons == [_UNREADABLE + header.carried.get(UNREADABLE, "")] else Reason.PERSONAL_DATA
+        return Quarantine(reason, "; ".join(reasons), experiment.id)
     return place_of(header, landed, experiment)
 
 
@@ -139,6 +147,8 @@ def whose(header: Header, landed: Landed, experiments: Experiments) -> Experimen
         if isinstance(found, Experiment) and other and other.id != found.id:
             detail = f"the folder below expdata says {_told(found)}, Patient Name says {_told(other)}"
             return Quarantine(Reason.CONFLICT, detail, found.id)
+        if isinstance(found, Experiment) and named and other is None:
+            return Quarantine(Reason.UNREGISTERED, "Patient Name looks like an ExperimentID, and was never registered as one", found.id)
         return found
     if header.kind is Kind.TWIX and (header.masked or not header.patient_name):
         return _masked(header, landed, experiments)

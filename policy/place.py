@@ -137,8 +137,9 @@ def _same_again(context: Context, path: str, there: str, origins: list[Origin], 
 
 
 def series_name(header: Header) -> str:
-    """The name of a series' collection."""
-    return f"{layout.safe(header.series_number) or '0'}_{layout.safe(header.series_description) or 'series'}"
+    """The name of a series' collection, which also people outside the study may come to see."""
+    description = layout.safe(header.series_description) if describe.is_harmless(header.series_description) else ""
+    return f"{layout.safe(header.series_number) or '0'}_{description or 'series'}"
 
 
 def _series(context: Context, placement: Placement, base: str) -> Series:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from policy import audit, experiment_id, layout, origin
@@ -131,18 +132,21 @@ def _session(context: Context, landed: Landed, header: Header | None, meant: str
         near = {c.experiment.id: c.distance for c in nearest}
         if found and found.state != State.WITHDRAWN:  # which may be closed, and then is none of the nearest
             near[found.id] = 0
-        says = _says(typed, found) + [AVU(CANDIDATE, one, f"distance {distance}") for one, distance in near.items()]
+        says = _says(typed, found, near) + [AVU(CANDIDATE, one, f"distance {distance}") for one, distance in near.items()]
         context.zone.annotate(path, add=says)
         context.memory.sessions.add(path)
     return path
 
 
-def _says(typed: str, found: Experiment | None) -> list[AVU]:
-    """The ExperimentID as it is written, or what was typed if one seems to be meant; one that is withdrawn is not told to everybody."""
+def _says(typed: str, found: Experiment | None, near: Mapping[str, int]) -> list[AVU]:
+    """The ExperimentID as it is written, or what was typed if one that exists is meant; one that is withdrawn is not told to everybody.
+
+    What only looks like an ExperimentID may be a person's name: it is read from the header when a data steward asks.
+    """
     if found and found.state == State.WITHDRAWN:
         return [AVU(SAYS_WITHDRAWN, audit.about(found.id))]
-    parsed = experiment_id.parse(typed)
-    return [AVU(HEADER_SAYS, parsed or typed)] if parsed or experiment_id.looks_meant(typed) else []
+    is_meant = found is not None or min(near.values(), default=experiment_id.LENGTH) <= experiment_id.MISTYPED_BY
+    return [AVU(HEADER_SAYS, experiment_id.parse(typed) or typed)] if typed and is_meant else []
 
 
 def _note(context: Context, session: str, meant: Experiment | None) -> None:

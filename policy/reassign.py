@@ -154,7 +154,7 @@ def _refile(context: Context, path: str, experiment: Experiment, dry_run: bool, 
     if isinstance(verdict, Quarantine):
         if not accept_personal_data:
             return Move(path, "", f"{verdict.reason}: {verdict.detail}")
-        note = f"accepted by a data steward though it {verdict.detail}"
+        note = f"accepted by a data steward, though: {verdict.detail}"
     placement = place_of(header, landed, experiment)
     if dry_run:
         return Move(path, place.foreseen(placement), note)

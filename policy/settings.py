@@ -10,6 +10,7 @@ from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 from policy import castellum_settings
+from policy.carriers import CARRIERS
 from policy.castellum_settings import LOOPBACK, Castellum
 
 
@@ -74,6 +75,8 @@ class Guard:
     """PS3.15 Annex E, Retain Patient Characteristics Option: accept sex, age, size and weight (the scanner needs it for SAR)."""
     allow: dict[str, list[str]] = field(default_factory=dict)
     """Attribute -> regular expressions; a value that one matches as a whole is accepted (`PatientBirthDate: ["19000101"]`)."""
+    accept: list[str] = field(default_factory=list)
+    """Places in a file that may tell, and that this site accepts (`policy.carriers`); none by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +284,8 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
                 re.compile(pattern)
             except re.error as error:
                 raise SettingsError(f"{key}: {pattern!r} is no regular expression: {error}") from error
+    if unknown := [carrier for carrier in settings.guard.accept if carrier not in CARRIERS]:
+        raise SettingsError(f"guard.accept: {unknown[0]!r} is unknown; known are {', '.join(CARRIERS)}")
     for network in settings.board.networks:
         _check_network(network)
     for name, hook in settings.events.hooks.items():

@@ -1,0 +1,64 @@
+"""What reading one header may cost: elements, bytes in memory, processor time.
+
+A hostile or broken file of a few kilobytes can stand for millions of elements or gigabytes of zeros. Whoever reads counts here, and stops
+with `OverBudget`; the file then goes to quarantine with a reason of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+MAX_ELEMENTS = 500_000
+"""Elements and items of a DICOM header, in all its sequences; values of a TWIX header. An enhanced image has about 150 for each frame."""
+MAX_BYTES = 48 << 20
+"""Bytes of a header that are held in memory at the same time."""
+MAX_SECONDS = 1.5
+"""Processor time. The largest real headers take a tenth of it."""
+MAX_DEPTH = 100
+"""Sequences within sequences; beyond any real file, and below Python's own limit."""
+_LOOK_EVERY = 2048
+"""Elements between two looks at the clock."""
+
+
+class OverBudget(Exception):
+    """Reading the header would cost more than it may. The message says what there is too much of."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What is left for one file."""
+
+    elements: int = MAX_ELEMENTS
+    bytes: int = MAX_BYTES
+    seconds: float = MAX_SECONDS
+    _end: float = field(init=False)
+    _look: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._end = time.thread_time() + self.seconds
+        self._look = self.elements - _LOOK_EVERY
+
+    def count(self, elements: int = 1) -> None:
+        """Some more elements. Raises OverBudget where they are too many, or took too long."""
+        self.elements -= elements
+        if self.elements < self._look:
+            self._look = self.elements - _LOOK_EVERY
+            if self.elements < 0:
+                raise OverBudget(f"its header has more than {MAX_ELEMENTS} elements")
+            self.look()
+
+    def look(self) -> None:
+        """Raises OverBudget where the time is over."""
+        if time.thread_time() > self._end:
+            raise OverBudget(f"its header takes more than {self.seconds:g} s to read")
+
+    def hold(self, size: int) -> None:
+        """Some more bytes in memory. Raises OverBudget where they are too many."""
+        self.bytes -= size
+        if self.bytes < 0:
+            raise OverBudget(f"its header is longer than {MAX_BYTES >> 20} MiB")
+
+    def release(self, size: int) -> None:
+        """Bytes that are not in memory any more."""
+        self.bytes += size
