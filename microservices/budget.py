@@ -45,7 +45,7 @@ class Budget:
         if self.elements < self._look:
             self._look = self.elements - _LOOK_EVERY
             if self.elements < 0:
-                raise OverBudget(f"its header has more than {MAX_ELEMENTS} elements")
+                raise OverBudget("its header has too many elements")
             self.look()
 
     def look(self) -> None:

@@ -6,17 +6,18 @@ import io
 import zlib
 from typing import BinaryIO
 
-from microservices.budget import MAX_BYTES, Budget
+from microservices.budget import MAX_BYTES, Budget, OverBudget
 
+_MAX_INFLATED_BYTES = 512 << 20
 _CHUNK_BYTES = 1 << 20
 
 
-def inflate(stream: BinaryIO, budget: Budget, keep: int = MAX_BYTES, wbits: int = -zlib.MAX_WBITS) -> tuple[io.BytesIO, int, str, bool]:
-    """Inflates from where the stream stands: the first `keep` bytes, the whole length, what is wrong, and whether bytes are missing.
+def inflate(stream: BinaryIO, budget: Budget) -> tuple[io.BytesIO, int, str, bool]:
+    """Inflates from where the stream stands: what a header may hold, the whole length, what is wrong, and whether bytes are missing.
 
     All of it is inflated, piece by piece, because only the deflated stream's own end tells that it is whole. Raises OverBudget.
     """
-    inflater = zlib.decompressobj(wbits)
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     kept, size = io.BytesIO(), 0
     try:
         while not inflater.eof and (deflated := stream.read(_CHUNK_BYTES)):
@@ -25,7 +26,9 @@ def inflate(stream: BinaryIO, budget: Budget, keep: int = MAX_BYTES, wbits: int 
                 inflated = inflater.decompress(deflated, _CHUNK_BYTES)
                 deflated = inflater.unconsumed_tail
                 size += len(inflated)
-                if kept.tell() < keep:
+                if size > _MAX_INFLATED_BYTES:
+                    raise OverBudget(f"its data set inflates to more than {_MAX_INFLATED_BYTES >> 20} MiB")
+                if kept.tell() < MAX_BYTES:
                     kept.write(inflated)
     except zlib.error:
         return kept, size, "its deflated data set is damaged", False

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-BENCHMARKS = ("headers", "imports", "ingest", "twix", "growth", "pages", "castellum")
+BENCHMARKS = ("headers", "imports", "ingest", "twix", "growth", "pages", "castellum", "hostile")
 
 
 def main() -> None:

@@ -52,7 +52,8 @@ def test_every_real_and_every_broken_file_has_a_header():
 )  # fmt: skip
 def test_other_files_are_other_and_no_problem(content):
     header = read(content)
-    assert (header.kind, header.problem, header.incomplete) == (Kind.OTHER, "", False)
+    assert (header.kind, header.incomplete, header.personal, header.carried) == (Kind.OTHER, False, {}, {})
+    assert header.problem.startswith("a packed file") is content.startswith((b"\x1f\x8b", b"PK"))
 
 
 def test_content_tells_not_the_extension(tmp_path):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from microservices import twix
+from microservices.budget import Budget
 from microservices.headers import Source, read_header
 from microservices.twix_text import ascconv, buffers, real, xprotocol
 from policy.header import Kind
@@ -378,19 +379,19 @@ def test_a_file_of_gigabytes_costs_what_a_small_one_costs(tmp_path, vb):
     ],
 )
 def test_xprotocol_values(text, value):
-    assert list(xprotocol(text.encode(), ("name",))) == [("name", value)]
+    assert list(xprotocol(text.encode(), ("name",), Budget())) == [("name", value)]
 
 
 @pytest.mark.parametrize(
     "text", ['<ParamString."name">  { }', '<ParamString."name"> { "" }', '<ParamString."other"> { "x" }', '<ParamString."name">', ""]
 )
 def test_xprotocol_without_a_value(text):
-    assert list(xprotocol(text.encode(), ("name",))) == []
+    assert list(xprotocol(text.encode(), ("name",), Budget())) == []
 
 
 def test_xprotocol_texts_of_both_encodings():
-    assert list(xprotocol('<ParamString."n"> { "Müller" }'.encode(), ("n",))) == [("n", "Müller")]
-    assert list(xprotocol('<ParamString."n"> { "Müller" }'.encode("latin-1"), ("n",))) == [("n", "Müller")]
+    assert list(xprotocol('<ParamString."n"> { "Müller" }'.encode(), ("n",), Budget())) == [("n", "Müller")]
+    assert list(xprotocol('<ParamString."n"> { "Müller" }'.encode("latin-1"), ("n",), Budget())) == [("n", "Müller")]
 
 
 def test_ascconv_of_vb_and_ve():
