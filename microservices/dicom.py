@@ -85,9 +85,12 @@ def _header(found: Elements, size: int, head: bytes) -> Header:
 
 
 def _check_needed(found: Elements, sop_class: str) -> None:
-    """What an image without damage has: who, what, and its pixels. A file may be cut off between two elements."""
+    """What an image without damage has: who, what, and its pixels. A file may be cut off between two elements.
+
+    Where the pixels are missing, a wrong length may have swallowed them, and other elements with them.
+    """
     if needed := _data_of(found, sop_class):
-        found.flaw(f"ends after {name_of(found.reached)}, before its {name_of(needed)}", incomplete=True, is_read=True)
+        found.flaw(f"ends after {name_of(found.reached)}, before its {name_of(needed)}", incomplete=True)
     if missing := [tag for tag in _NEEDED if tag not in found.by_tag]:
         ended = found.reached < max(missing)
         found.flaw(("ends before " if ended else "without ") + ", ".join(map(name_of, missing)), incomplete=ended, is_read=True)
