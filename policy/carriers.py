@@ -20,7 +20,7 @@ CARRIERS: dict[str, str] = {
     REPEATED: "an element stands twice in it",
     BURNED_IN: "text is burned into its pixels",
     OVERLAY: "an overlay or a curve is drawn over its pixels",
-    ANNOTATION: "a person's notes are drawn over its pixels",
+    ANNOTATION: "somebody's notes are written on it",
     DOCUMENT: "a document, a sound or something encrypted lies in it",
     REPORT: "it is a report with text",
     UNKNOWN_SEQUENCE: "a private sequence of unknown representation lies in it",

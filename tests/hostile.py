@@ -199,7 +199,7 @@ def overlay_data(new: str) -> bytes:
     return changed(dicom(new), lambda ds: ds.add_new(0x60023000, "OW", b"\1\0"))
 
 
-@_case(DICOM, "notes are drawn over its pixels: UnformattedTextValue")
+@_case(DICOM, "notes are written on it: UnformattedTextValue")
 def graphic_annotation(new: str) -> bytes:
     return dicom(new, TextObjectSequence=items(UnformattedTextValue=PROSE))
 
