@@ -89,6 +89,12 @@ def end(context: Context) -> str:
     return f"{number}:{last}"
 
 
+def newest(context: Context) -> Entry | None:
+    """The last entry; None in an empty log."""
+    number, _ = _end(context, look=True)
+    return parsed(_content(context, path_of(layout.audit(context.settings), number))) if number >= 0 else None
+
+
 def prepare(context: Context) -> None:
     """Makes the log's collection, which data stewards may read."""
     zone, path = context.zone, layout.audit(context.settings)

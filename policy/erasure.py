@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from policy import audit, below, erased, event, follow, landing_files, layout, mentions, origin, retention, review, withdrawn
+from policy import audit, below, clock, erased, event, follow, landing_files, layout, mentions, origin, retention, review, withdrawn
 from policy.context import Context
 from policy.log import error_text
 from policy.origin import Origin
@@ -68,6 +68,20 @@ def is_due(context: Context, record: Record) -> bool:
     if not conflicts(context, record.retention_end, record.shared):
         return True
     return review.verdict(context, REVIEW, _key(record)).lower().startswith(ERASE)
+
+
+def is_confirmed(context: Context, record: Record) -> bool:
+    """Whether what is due may be erased: the clock can be believed, and another run has found it due some hours ago."""
+    if found := clock.fault(context, record.key):
+        clock.raise_alarm(context, found)
+        return False
+    hours = context.settings.lifecycle.due_again_hours
+    seen = withdrawn.seconds(record.due_seen) if record.due_seen else None
+    if hours and (seen is None or seen > context.now()):  # or seen by a clock that was ahead
+        record.due_seen = withdrawn.now(context)
+        withdrawn.save(context, record)
+        return False
+    return not hours or seen is None or context.now() - seen >= hours * 3600
 
 
 def erase(context: Context, record: Record) -> str:

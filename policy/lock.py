@@ -19,7 +19,7 @@ from typing import Any
 
 from policy import layout
 from policy.context import Context
-from policy.zone import Condition, Exists, NotFound, ZoneError
+from policy.zone import Condition, Exists, NotFound, ZoneError, data_object
 
 WAIT_SECONDS = 20.0
 """For which an act waits for a lock."""
@@ -58,6 +58,12 @@ def held(context: Context, key: str, act: str, *, wait: float = WAIT_SECONDS) ->
         memory.locks.discard(key)
         _held_here.discard(number)
         _release(context, path, mine)
+
+
+def dated(context: Context, key: str) -> float | None:
+    """When the lock of `key`, which is held, was taken by the catalog's clock: seconds since 1970. None where it was broken meanwhile."""
+    rows = context.zone.query(["DATA_CREATE_TIME"], *data_object(f"{layout.locks(context.settings)}/{key}.json"))
+    return max((float(when) for (when,) in rows), default=None)
 
 
 def _holder(number: str, act: str) -> bytes:

@@ -179,6 +179,8 @@ class Lifecycle:
     """Agents believe for a minute that an experiment is open; so long nothing is finalized or withdrawn for good."""
     withdrawal_days: float = 30.0
     """What was withdrawn so long ago is erased; until then it can be restored."""
+    due_again_hours: float = 24.0
+    """It is erased only when a run of so many hours before found it due as well: a clock may have jumped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ class Record:
     restored_by: str = ""
     pruned: bool = True
     """Nothing shows the values of AVUs any more that were taken away."""
+    due_seen: str = ""
+    """When a run first found that it is due to be erased; UTC, ISO 8601."""
     counts: dict[str, int] = field(default_factory=dict)
     """What is being erased."""
     version: int = 0
