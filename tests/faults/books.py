@@ -66,6 +66,10 @@ class Books:
         """A file is being written, or is going to be replaced: it may be taken as it is."""
         return self._note("may", content, name=name, kind=kind, experiment=experiment)
 
+    def replaced(self, sha256: str) -> None:
+        """Other bytes were written over it in the mailbox, before it was taken."""
+        self._put({"op": "replaced", "sha256": sha256, "experiment": ""})
+
     def refile(self, sha256: str, experiment: str, *, done: bool) -> None:
         """Content is to be re-filed, or was."""
         self._put({"op": "refile", "sha256": sha256, "experiment": experiment, "done": done})
@@ -91,6 +95,9 @@ class Books:
             self._acted(Act(str(entry["act"])), experiment, bool(entry["done"]))
             return
         key = str(entry["sha256"])
+        if op == "replaced":
+            self.contents[key].may_be_gone = True
+            return
         if op == "refile":
             content = self.contents[key]
             content.must_be_placed |= bool(entry["done"])

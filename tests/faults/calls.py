@@ -89,7 +89,8 @@ class Striker:
         """A system call that fails."""
 
         def call(*arguments: Any, **named: Any) -> Any:
-            possible_here = possible if _is_ours() else tuple(one for one in possible if one in _ENDS)
+            ours = _OURS[:4] if possible == (Fault.EIO,) else _OURS
+            possible_here = possible if _is_ours(ours) else tuple(one for one in possible if one in _ENDS)
             if possible_here:
                 _fail(self.strikes(name, *possible_here), name)
             return whole(*arguments, **named)
@@ -229,7 +230,7 @@ def strike(fault: Fault, number: int, note: Path) -> None:
     callback._call = striker.microservice(callback._call)
 
 
-def _is_ours() -> bool:
+def _is_ours(ours: tuple[str, ...] = _OURS) -> bool:
     """Whether the call is MrData's, or of the vaults' files."""
     frame: Any = sys._getframe(2)
     while frame is not None and (name := frame.f_globals.get("__name__", "")).startswith(_BETWEEN):
@@ -237,7 +238,7 @@ def _is_ours() -> bool:
             return False
         frame = frame.f_back
     name = frame.f_globals.get("__name__", "") if frame is not None else ""
-    return name.startswith(_OURS)
+    return name.startswith(ours)
 
 
 def _fail(fault: Fault | None, name: str) -> None:

@@ -69,7 +69,7 @@ def read(folder: Path, settings: Settings) -> Held:
     held = Held()
     with closing(sqlite3.connect(folder / "catalog.sqlite")) as catalog:
         _objects(catalog, held)
-        _states(catalog, held, settings)
+        held.states = _states(catalog, settings)
         for table in ("open_replica", "doomed_file"):
             held.unfinished += [f"{table}: {row}" for row in catalog.execute(f"SELECT * FROM {table}")]  # noqa: S608 - one of the two
     landing = Path(settings.landing.folder)
@@ -101,7 +101,14 @@ def _objects(catalog: sqlite3.Connection, held: Held) -> None:
         held.readers[path].add(user)
 
 
-def _states(catalog: sqlite3.Connection, held: Held, settings: Settings) -> None:
+def experiments(folder: Path, settings: Settings) -> dict[str, list[str]]:
+    """Experiment -> the values of its AVU `State`: none where it was never registered to the end."""
+    with closing(sqlite3.connect(folder / "catalog.sqlite")) as catalog:
+        return _states(catalog, settings)
+
+
+def _states(catalog: sqlite3.Connection, settings: Settings) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
     for (path,) in catalog.execute("SELECT coll_name FROM R_COLL_MAIN"):
         experiment = layout.experiment_of(settings, path)
         if experiment and path.endswith(f"/experiments/{experiment}"):
@@ -110,7 +117,8 @@ def _states(catalog: sqlite3.Connection, held: Held, settings: Settings) -> None
                 "ON c.coll_id = o.object_id WHERE c.coll_name = ? AND m.meta_attr_name = 'State'",
                 (path,),
             )
-            held.states[experiment] = [value for (value,) in rows]
+            found[experiment] = [value for (value,) in rows]
+    return found
 
 
 def _files(top: Path) -> Iterator[tuple[Path, str]]:

@@ -13,11 +13,12 @@ from pathlib import Path
 from mrdata import verify
 from policy import audit_check, layout
 from policy.audit import Entry, parsed
+from policy.event import outbox as layout_outbox
 from policy.experiment import State
 from policy.state import ACT, FOLLOWS
 from tests.faults import catalog
 from tests.faults.books import Act, Books, Content
-from tests.faults.catalog import Held
+from tests.faults.catalog import Held, Replica
 from tests.faults.site import Site
 
 
@@ -45,14 +46,16 @@ class Finding:
 def check(site: Site, *, tidied: bool, waits: str = "") -> list[Finding]:
     """What is wrong. `tidied`: the intake's retention has run; `waits`: why the normal work has not come to rest."""
     books, held = Books(site.case / "books"), catalog.read(site.folder, site.settings)
-    told = _verified(site)
+    told = [] if tidied else _verified(site, held)
     places = _Places(site, held)
     found = [*_contents(books, places), *_strangers(books, places), *_replicas(site, held)]
     found += [*_audit(site, held, books), *_hidden(site, held), *(_orphans(held, places) if tidied else ())]
     if waits:
         found.append(Finding(Wrong.DISORDER, f"does not come to rest: {waits}"))
+    if tidied and found:
+        told = _verified(site, held)
     if told and not found:
-        found.append(Finding(Wrong.DISORDER, f"verify says: {told}"))
+        found.append(Finding(Wrong.DISORDER, f"verify says: {'; '.join(told)}"))
     silent = [one for one in found if not told and one.wrong is not Wrong.DISORDER]
     return found + [Finding(Wrong.UNNOTICED, one.what) for one in silent]
 
@@ -62,13 +65,20 @@ def counted(findings: list[Finding]) -> Counter[Wrong]:
     return Counter(one.wrong for one in findings)
 
 
-def _verified(site: Site) -> str:
-    """What `mrdata verify` finds; empty where all is well."""
+def _verified(site: Site, held: Held) -> list[str]:
+    """What `mrdata verify` finds that has to be explained. An upload that was broken off is no loss: who sent it was told."""
     with site.connect() as zone:
         found = verify.report(zone, site.settings)
     if found["sound"] and not found["waiting"] and not found["taken"]:
-        return ""
-    return "; ".join(f"{kind}: {one}" for kind in verify.TITLES for one in found[kind]) or str(found["verdict"])
+        return []
+    told = [f"{kind}: {one}" for kind in verify.TITLES for one in found[kind]] or [str(found["verdict"])]
+    return [line for line in told if not any(path in line for path in broken_off(site, held))]
+
+
+def broken_off(site: Site, held: Held) -> list[str]:
+    """Objects in landing that nobody has written to their end."""
+    landing = layout.landing(site.settings) + "/"
+    return [path for path, replicas in held.objects.items() if path.startswith(landing) and all(one.status == 0 for one in replicas)]
 
 
 class _Places:
@@ -85,17 +95,18 @@ class _Places:
         self.again: Counter[str] = Counter()
         """Content -> how often it is told to have landed again."""
         self.receipts: set[str] = set()
-        self.records: list[str] = []
+        self.broken_off = set(broken_off(site, held))
         for path in held.objects:
             self._sort(path)
 
     def _sort(self, path: str) -> None:
+        if path in self.broken_off:
+            return
         settings, digest = self.settings, self.held.at(path)
         receipts = layout.receipts(settings) + "/"
         if path.startswith(receipts):
             self.receipts.add(path.removeprefix(receipts).removesuffix(".json"))
         elif layout.is_record(settings, path):
-            self.records.append(path)
             if "/landed_again." in path and path.endswith(".json"):
                 self._note_again(path)
         elif layout.experiment_of(settings, path):
@@ -190,11 +201,11 @@ def _strangers(books: Books, places: _Places) -> Iterator[Finding]:
 
 def _replicas(site: Site, held: Held) -> Iterator[Finding]:
     """Every replica is good and what the catalog says; those of the archive are where they should be. Nothing is under way."""
-    drafts = (".new", ".draft")
+    drafts, aside = (".new", ".draft"), broken_off(site, held)
     wanted = {site.settings.archive.resource, *site.settings.archive.copies}
     for path, replicas in held.objects.items():
         name = path.rpartition("/")[2]
-        if name.startswith("draft-") or name.endswith(drafts):
+        if name.startswith("draft-") or name.endswith(drafts) or path in aside or _is_no_event(site, path, replicas):
             continue
         if not all(one.is_sound for one in replicas):
             what = [(one.number, one.status, one.resource, one.size, one.length) for one in replicas if not one.is_sound]
@@ -203,6 +214,11 @@ def _replicas(site: Site, held: Held) -> Iterator[Finding]:
             yield Finding(Wrong.DISORDER, f"{path} is on {[one.resource for one in replicas]}")
     for one in held.unfinished:
         yield Finding(Wrong.DISORDER, f"is never finished: {one}")
+
+
+def _is_no_event(site: Site, path: str, replicas: list[Replica]) -> bool:
+    """Whether it is an event whose writer was killed: what is not written completely does not count (`policy.event`)."""
+    return path.startswith(layout_outbox(site.settings) + "/") and all(one.status == 0 for one in replicas)
 
 
 def _orphans(held: Held, places: _Places) -> Iterator[Finding]:
@@ -222,14 +238,19 @@ def _audit(site: Site, held: Held, books: Books) -> Iterator[Finding]:
     verdict = audit_check.check(files)
     yield from (Finding(Wrong.DISORDER, f"audit: {fault}") for fault in verdict.faults)
     changes: dict[str, list[Entry]] = defaultdict(list)
-    for _, content in sorted(files):
+    for path, content in sorted(files):
+        if path.rpartition("/")[2].startswith("draft-"):
+            continue
         try:
             entry = parsed(content)
         except ValueError:
             continue
         if entry.act == ACT:
             changes[entry.experiment].append(entry)
+    known = {one for content in books.contents.values() for one in content.experiments}
     for experiment, states in held.states.items():
+        if not states and experiment not in known:
+            continue  # whoever registered it was killed, and nobody was told the ID
         yield from _states(experiment, states, changes[experiment], books.done.get(experiment))
 
 

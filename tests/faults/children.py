@@ -8,7 +8,7 @@ import select
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -34,12 +34,21 @@ class Ended(Generic[Result]):
 
 def run(work: Callable[[], Result]) -> Ended[Result]:
     """Does `work` in a child."""
+    return _end(*_begin(work))
+
+
+def _begin(work: Callable[[], Result]) -> tuple[int, int]:
+    """The child, and where it tells its result."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         _work(work, writing)
     os.close(writing)
+    return child, reading
+
+
+def _end(child: int, reading: int) -> Ended[Result]:
     told, hangs = _heard(reading, child)
     os.close(reading)
     os.waitpid(child, 0)
@@ -47,6 +56,12 @@ def run(work: Callable[[], Result]) -> Ended[Result]:
         return Ended(is_killed=True, hangs=hangs)
     result, error = pickle.loads(told)  # noqa: S301 - of our own child
     return Ended(result, error)
+
+
+def together(works: Sequence[Callable[[], Result]]) -> list[Ended[Result]]:
+    """Does several at the same time, each in a child."""
+    begun = [_begin(work) for work in works]
+    return [_end(*one) for one in begun]
 
 
 def done(work: Callable[[], Result]) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -62,6 +63,8 @@ class Bench:
         found = [] if scenario is VERIFY else aftermath(self.case)
         if found:
             raise AssertionError(f"{scenario.name}, without a fault: {found}")
+        gc.freeze()  # what there is now, no child has to copy
+        gc.disable()
 
     def call(self, scenario: Scenario, fault: Fault, number: int) -> Case:
         """The n-th call of a scenario fails."""

@@ -34,6 +34,8 @@ _ROUNDS = 6
 """The normal work comes to rest within so many."""
 _SWEEP = {"every_seconds": 1, "quiet_seconds": 0, "tries": 50, "retry_seconds": 0}
 _LANDING = {"quiet_seconds": 0.0, "look_seconds": 0.0, "incomplete_seconds": 0.0}
+_IDLE = ("notices", "waiting", "")
+"""What rules tell that do nothing."""
 RULES = ("sweep", "archive", "lifecycle", "events")
 
 
@@ -139,15 +141,14 @@ class Site:
 
     def rest(self) -> str:
         """Scanner and delay rules until nothing is left to do; what failed in the last round, or keeps it from resting."""
-        failures, before = "", ()
+        failures = ""
         for _ in range(_ROUNDS):
             told, answers = self.scan(), self.rules()
             failures = "; ".join([*told.alarms, *(f"{rule}: {one['error']}" for rule, one in answers.items() if "error" in one)])
-            now = (tuple(told.files), *(json.dumps(answers[rule], sort_keys=True) for rule in RULES))
-            if now == before and not told.files:
-                return failures
-            before = now
-        return failures or f"no rest after {_ROUNDS} rounds: {before}"
+            done = {rule: {key: count for key, count in one.items() if key not in _IDLE} for rule, one in answers.items()}
+            if not told.files and not any(done.values()):
+                return ""
+        return failures or f"no rest after {_ROUNDS} rounds: {told.files} {done}"
 
 
 def copy(source: Path, target: Path) -> None:
