@@ -247,7 +247,9 @@ class _Objects:
         if is_draft and not (found.sizes or found.is_busy):
             return look  # a killed writer left it: the record before it counts, or the next one is written over it
         finding = self._examine(number, found, look, may_vanish=is_record)
-        if finding and not (is_draft and finding.kind is Kind.LOST):  # one that counts is on the disk: it was not forced when the power failed
+        if finding and not (
+            is_draft and finding.kind is Kind.LOST
+        ):  # one that counts is on the disk: it was not forced when the power failed
             look.findings.append(finding)
         if finding := self._count(found, told, look):
             look.findings.append(finding)

@@ -266,7 +266,7 @@ def _states(experiment: str, states: list[str], changes: list[Entry], done: Act 
         yield Finding(Wrong.DISORDER, f"{experiment} is {states}; the audit log tells {before} to {after}")
         return
     wanted = {Act.FINALIZE: State.FINALIZED, Act.WITHDRAW: State.WITHDRAWN}.get(done) if done else None
-    if wanted and State(states[0]) is not wanted or done is Act.RESTORE and State(states[0]) is State.WITHDRAWN:
+    if (wanted and State(states[0]) is not wanted) or (done is Act.RESTORE and State(states[0]) is State.WITHDRAWN):
         yield Finding(Wrong.DISORDER, f"{done} of {experiment} was acknowledged; it is {states[0]}")
 
 

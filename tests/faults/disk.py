@@ -95,7 +95,9 @@ class Disk:
         """What has moved is in one place: where it is now if that survives, else where it was."""
         now = {inode: (folder, name) for folder, node in self.nodes.items() for name, inode in (node.entries or {}).items()}
         for inode, new in now.items():
-            was = [(folder, name) for folder, node in self.nodes.items() for name, one in (node.forced_entries or {}).items() if one == inode]
+            was = [
+                (folder, name) for folder, node in self.nodes.items() for name, one in (node.forced_entries or {}).items() if one == inode
+            ]
             if not was:
                 continue
             reached = self._reached(trees)

@@ -109,7 +109,7 @@ def fails(bench: Bench, name: str, loss: Loss, number: int) -> Case:
         return Case(title, "")
     if ended.hangs:
         return Case(title, "power", [Finding(Wrong.DISORDER, "hangs")])
-    where, disks = pickle.loads(told.read_bytes())  # noqa: S301 - of our own child
+    where, disks = pickle.loads(told.read_bytes())
     for disk in disks:
         disk.fail(loss, random.Random(title))
     found = [one for one in bench.settle(case) if not one.what.startswith(_LEFT)]

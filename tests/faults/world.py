@@ -108,7 +108,9 @@ class World:
         while self._growing:
             self._grows()
         ended = children.run(partial(aftermath, self._case))
-        self._life.findings = ended.result if ended.result is not None else [Finding(Wrong.DISORDER, f"the normal work fails: {ended.error}")]
+        self._life.findings = (
+            ended.result if ended.result is not None else [Finding(Wrong.DISORDER, f"the normal work fails: {ended.error}")]
+        )
         self._site = Site(self._case)
         return bool(self._life.findings)
 
