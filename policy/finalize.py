@@ -13,7 +13,7 @@ from typing import Any
 from policy import archive, below, copies, lock, manifest, reassign, retention, seal, state, words
 from policy.context import Context, Refused
 from policy.experiment import Experiment, State
-from policy.layout import DataType
+from policy.layout import RECORD, DataType
 from policy.state import Act
 from policy.zone import AVU, GOOD, Condition
 
@@ -148,6 +148,8 @@ def obstacle(context: Context, experiment: Experiment) -> str:
     ):
         paths = [f"{experiment.path}/{data_type}" for data_type in DataType]
         found = {row for path in paths for row in below.rows(context, path, ["DATA_NAME"], *conditions)}
+        record = Condition("COLL_NAME", "=", experiment.path), Condition("DATA_NAME", "=", RECORD)  # sealed, it is never archived
+        found |= set(context.zone.query(["COLL_NAME", "DATA_NAME"], *record, *conditions))
         if found:
             return f"1 object {one}" if len(found) == 1 else f"{len(found)} objects {several}"
     if lacking := copies.lacking(context, experiment.path):

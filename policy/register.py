@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from policy import as_scanned, audit, event, experiment_id, free_text, layout, vanished
+from policy import as_scanned, audit, event, experiment_id, free_text, layout, small_object, vanished
 from policy.context import Context, Refused
 from policy.experiment import Experiment
 from policy.layout import DataType
@@ -47,7 +47,7 @@ def register(context: Context, request: Mapping[str, object], by: str = "") -> E
     )
     for data_type in DataType:
         context.zone.make_collection(f"{experiment.path}/{data_type}")
-    context.zone.write(f"{experiment.path}/{layout.RECORD}", _yaml(experiment))
+    small_object.write(context.zone, f"{experiment.path}/{layout.RECORD}", _yaml(experiment))
     uploads = layout.uploads(context.settings, experiment.scanner, new)
     context.zone.make_collection(uploads)
     context.zone.permit(uploads, layout.study_group(experiment.study), Access.WRITE)
