@@ -81,11 +81,8 @@ def test_a_message_is_cut_in_its_middle(proxy):
     with connect(proxy) as one:
         proxy.cut_after(100)
         one.sendall(b"x" * 1000)
-        found = b""
         with pytest.raises(ConnectionError):
-            while True:
-                found += answer(one, 1)
-        assert len(found) <= 100
+            answer(one, 101)
 
 
 def test_nothing_goes_through_for_a_while(proxy):
