@@ -259,6 +259,7 @@ class IrodsZone(Catalog):
 
     def register_all(self, files: Sequence[Registration], resource: str) -> None:
         """BULK_DATA_OBJ_REG, one transaction of the catalog: about eight times as fast as one by one."""
+        demand(*(file.path for file in files))
         if resource not in self._resources:
             ((self._resources[resource],),) = self.query(["RESC_ID"], Condition("RESC_NAME", "=", resource))
         columns = bulk.columns(files, resource, self._resources[resource])

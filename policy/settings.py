@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_network
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
@@ -272,6 +273,11 @@ class Settings:
 def settings_from(mapping: Mapping[str, Any]) -> Settings:
     """Settings from what YAML holds; SettingsError for unknown keys, wrong types and expressions that do not compile."""
     settings: Settings = _build(Settings, mapping, "")
+    folders = (
+        replace(settings.landing, folder=_plain(settings.landing.folder)),
+        replace(settings.archive, vault=_plain(settings.archive.vault)),
+    )
+    settings = replace(settings, landing=folders[0], archive=folders[1])
     castellum_settings.check(settings.castellum, SettingsError)
     allowed = {f"guard.allow.{a}": p for a, p in settings.guard.allow.items()}
     allowed |= {f"castellum.attributes.{a}": p for a, p in settings.castellum.attributes.items()}
@@ -292,6 +298,11 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
     if settings.forms.prefix and not re.fullmatch(r"(/[\w.-]+)+", settings.forms.prefix):
         raise SettingsError(f"forms.prefix: {settings.forms.prefix!r} must begin with a slash and end without one, like /mrdata")
     return settings
+
+
+def _plain(folder: str) -> str:
+    """As the catalog has the paths of the files in it."""
+    return posixpath.normpath(folder) if folder else ""
 
 
 def _check_network(network: str) -> None:

@@ -10,6 +10,9 @@
 | `scenarios` | what is done while a call fails |
 | `power` | a disk that keeps only what was forced to it |
 | `world` | random operations of scanner, users, stewards and clock, with random kills |
+| `on_server` | the world on a real server, and what the server holds |
+| `proxy` | between clients and a server: cuts and holds connections |
+| `nemesis` | breaks a real server while the world works on it: `python -m tests.faults.nemesis` |
 | `machine` | runs all kinds until so many faults were injected: `python -m tests.faults`, `make faults` |
 
 docs/reliability.md tells what was found.

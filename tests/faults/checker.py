@@ -18,7 +18,7 @@ from policy.experiment import State
 from policy.state import ACT, FOLLOWS
 from tests.faults import catalog
 from tests.faults.books import Act, Books, Content
-from tests.faults.catalog import Held, Replica
+from tests.faults.catalog import GOOD, Held, Replica
 from tests.faults.site import Site
 
 
@@ -43,9 +43,9 @@ class Finding:
     what: str
 
 
-def check(site: Site, *, tidied: bool, waits: str = "") -> list[Finding]:
-    """What is wrong. `tidied`: the intake's retention has run; `waits`: why the normal work has not come to rest."""
-    books, held = Books(site.case / "books"), catalog.read(site.folder, site.settings)
+def check(site: Site, *, tidied: bool, waits: str = "", held: Held | None = None) -> list[Finding]:
+    """What is wrong. `tidied`: the intake's retention has run; `waits`: why the normal work has not come to rest; `held`: read already."""
+    books, held = Books(site.case / "books"), held or catalog.read(site.folder, site.settings)
     told = [] if tidied else _verified(site, held)
     places = _Places(site, held)
     found = [*_contents(books, places), *_strangers(books, places), *_replicas(site, held)]
@@ -67,8 +67,7 @@ def counted(findings: list[Finding]) -> Counter[Wrong]:
 
 def _verified(site: Site, held: Held) -> list[str]:
     """What `mrdata verify` finds that has to be explained. An upload that was broken off is no loss: who sent it was told."""
-    with site.connect() as zone:
-        found = verify.report(zone, site.settings)
+    found = site.verify()
     if found["sound"] and not found["waiting"] and not found["taken"]:
         return []
     told = [f"{kind}: {one}" for kind in verify.TITLES for one in found[kind]] or [str(found["verdict"])]
@@ -78,7 +77,7 @@ def _verified(site: Site, held: Held) -> list[str]:
 def broken_off(site: Site, held: Held) -> list[str]:
     """Objects in landing that nobody has written to their end."""
     landing = layout.landing(site.settings) + "/"
-    return [path for path, replicas in held.objects.items() if path.startswith(landing) and all(one.status == 0 for one in replicas)]
+    return [path for path, replicas in held.objects.items() if path.startswith(landing) and all(one.status != GOOD for one in replicas)]
 
 
 class _Places:

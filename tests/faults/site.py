@@ -21,6 +21,7 @@ from embedded.client import EmbeddedZone
 from landing.retention import Removed, retention
 from landing.scanner import Scanner
 from microservices.settings import load_settings
+from mrdata import verify
 from mrdata.new_zone import create, make_users
 from policy.layout import DataType
 from policy.settings import Settings
@@ -129,6 +130,11 @@ class Site:
         """The intake's retention, as if its time were over."""
         with self.connect() as zone:
             return retention(zone, self.settings, 0.0)
+
+    def verify(self) -> dict[str, Any]:
+        """`mrdata verify`."""
+        with self.connect() as zone:
+            return verify.report(zone, self.settings)
 
     def rules(self) -> dict[str, Any]:
         """Each delay rule once; what they answer."""
