@@ -19,6 +19,7 @@ from policy import (
     birth,
     bulletin,
     delivery,
+    discard,
     expanded,
     fixity,
     fixity_report,
@@ -138,6 +139,17 @@ def _retry(context: Context, request: Request) -> object:
 
 def _quarantine_list(context: Context, request: Request) -> object:
     return {"sessions": [asdict(s) for s in quarantine.sessions(context)]}
+
+
+def _quarantine_discard(context: Context, request: Request) -> object:
+    session, reason, by = str(request["session"]), str(request.get("reason", "")), str(request.get("by", ""))
+    dry_run = flag(request, "dry_run", None)
+    return {"dry_run": dry_run, **discard.discard(context, session, reason, by or context.zone.whoami().name, dry_run=dry_run)}
+
+
+def _quarantine_keep(context: Context, request: Request) -> object:
+    discard.keep(context, str(request["session"]), str(request.get("by", "")) or context.zone.whoami().name)
+    return {"kept": request["session"]}
 
 
 def _reassign(context: Context, request: Request) -> object:
@@ -319,6 +331,8 @@ RULES: dict[str, tuple[Callable[[Context], bool], Rule, str]] = {
     "batch": (_service, _batch, "batch folder files resumed"),
     "volume": (_service, _volume, "counts"),
     "quarantine_list": (_stewards, _quarantine_list, ""),
+    "quarantine_discard": (_service, _quarantine_discard, "session reason by dry_run"),
+    "quarantine_keep": (_service, _quarantine_keep, "session by"),
     "experiment_reassign": (_service, _reassign, "source to dry_run accept_personal_data by"),
     "experiment_take_back": (_service, _take_back, "to session by"),
     "expanded_describe": (_service, _expanded_describe, "path"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import time
+from enum import StrEnum
 
 from policy import audit, lock, review
 from policy.context import Context
@@ -21,11 +22,31 @@ def fault(context: Context, key: str) -> str:
     """What speaks against the clock; empty where nothing does. The lock of `key` is held: the catalog has just dated it."""
     now, newest = context.now(), audit.newest(context)
     if newest and now < seconds(newest.time) - TOLERANCE:
-        return f"it shows {_shown(now)}, and the audit log's newest entry ({newest.number}) is of {newest.time}"
+        return f"it shows {shown(now)}, and the audit log's newest entry ({newest.number}) is of {newest.time}"
     dated = lock.dated(context, key)
     if dated is not None and abs(now - dated) > TOLERANCE:
-        return f"it shows {_shown(now)}, and the catalog's {_shown(dated)}"
+        return f"it shows {shown(now)}, and the catalog's {shown(dated)}"
     return ""
+
+
+class Due(StrEnum):
+    """What becomes of something whose day has come."""
+
+    YES = "yes"
+    SEEN = "seen"
+    """A run has to find it due once more, `lifecycle.due_again_hours` later: this one's time is to be kept for it."""
+    NO = "no"
+
+
+def due(context: Context, key: str, seen: str) -> Due:
+    """Whether what is due may be erased now; `seen`: when a run first found it due, if one has. The lock of `key` is held."""
+    if found := fault(context, key):
+        raise_alarm(context, found)
+        return Due.NO
+    hours = context.settings.lifecycle.due_again_hours
+    if hours and (not seen or seconds(seen) > context.now()):  # or seen by a clock that was ahead
+        return Due.SEEN
+    return Due.YES if not hours or context.now() - seconds(seen) >= hours * 3600 else Due.NO
 
 
 def raise_alarm(context: Context, found: str) -> None:
@@ -35,7 +56,7 @@ def raise_alarm(context: Context, found: str) -> None:
         "Have the clocks of all servers of the zone set right."
     )
     context.zone.log(f"ALARM: {text}")
-    review.open_review(context, REVIEW, _shown(context.now())[:10], text)
+    review.open_review(context, REVIEW, shown(context.now())[:10], text)
 
 
 def seconds(when: str) -> float:
@@ -43,5 +64,6 @@ def seconds(when: str) -> float:
     return float(calendar.timegm(time.strptime(when, "%Y-%m-%dT%H:%M:%SZ")))
 
 
-def _shown(when: float) -> str:
+def shown(when: float) -> str:
+    """Seconds since 1970 as an audit entry's time."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))

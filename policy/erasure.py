@@ -24,6 +24,7 @@ from policy import (
     small_object,
     withdrawn,
 )
+from policy.clock import Due
 from policy.context import Context
 from policy.log import error_text
 from policy.origin import Origin
@@ -87,16 +88,11 @@ def is_due(context: Context, record: Record) -> bool:
 
 def is_confirmed(context: Context, record: Record) -> bool:
     """Whether what is due may be erased: the clock can be believed, and another run has found it due some hours ago."""
-    if found := clock.fault(context, record.key):
-        clock.raise_alarm(context, found)
-        return False
-    hours = context.settings.lifecycle.due_again_hours
-    seen = withdrawn.seconds(record.due_seen) if record.due_seen else None
-    if hours and (seen is None or seen > context.now()):  # or seen by a clock that was ahead
+    due = clock.due(context, record.key, record.due_seen)
+    if due is Due.SEEN:
         record.due_seen = withdrawn.now(context)
         withdrawn.save(context, record)
-        return False
-    return not hours or seen is None or context.now() - seen >= hours * 3600
+    return due is Due.YES
 
 
 def erase(context: Context, record: Record) -> str:

@@ -68,6 +68,14 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
+class Discard:
+    """What data stewards discard of the quarantine."""
+
+    days: float = 30.0
+    """Between being discarded and being erased; until then it can be kept after all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Guard:
     """What may tell who the person is, beside the ExperimentID. The default refuses all of it."""
 
@@ -251,6 +259,7 @@ class Settings:
     scan_types: list[str] = field(default_factory=lambda: ["phantom", "pilot", "measurement"])
     landing: Landing = field(default_factory=Landing)
     sweep: Sweep = field(default_factory=Sweep)
+    discard: Discard = field(default_factory=Discard)
     archive: Archive = field(default_factory=Archive)
     guard: Guard = field(default_factory=Guard)
     forms: Forms = field(default_factory=Forms)
