@@ -182,7 +182,9 @@ def _erased(books: Books, places: _Places, digest: str, content: Content, erased
     """What landed late is in quarantine; everything else is gone."""
     if not erased <= books.withdrawn:
         yield Finding(Wrong.LOST, f"{content.name}: {sorted(erased)} was erased, and nobody had asked for it")
-    left = [*places.archive[digest], *places.trash[digest]]
+    named = {one.file for path in places.objects(digest) for one in places.held.objects[path]}
+    left = [*places.archive[digest], *places.trash[digest], *(file for file, one in places.held.vaults.items() if one == digest)]
+    left = [path for path in left if path not in named]
     if content.experiments == erased and left:
         yield Finding(Wrong.DISORDER, f"{content.name} is still there after the erasure of {sorted(erased)}: {left}")
 

@@ -26,7 +26,7 @@ def bench() -> Iterator[Bench]:
 
 
 @pytest.mark.parametrize(("name", "fault"), WHOLE)
-def test_each_call(bench, name, fault):
+def test_each_call(bench: Bench, name: str, fault: Fault) -> None:
     number = 1
     while (case := bench.call(SCENARIOS[name], fault, number)).where:
         assert case.findings == [], case
@@ -35,12 +35,12 @@ def test_each_call(bench, name, fault):
 
 
 @pytest.mark.parametrize("name", FAILED)
-def test_what_failed_once(bench, name):
+def test_what_failed_once(bench: Bench, name: str) -> None:
     case = again(bench, name)
     assert case.findings == [], case
 
 
-def test_a_few_of_all(bench):
+def test_a_few_of_all(bench: Bench) -> None:
     chance = random.Random(11)
     for _ in range(_FEW):
         name, fault = chance.choice(["scan", "elsewhere", "withdraw"]), chance.choice(list(Fault))
@@ -48,7 +48,7 @@ def test_a_few_of_all(bench):
         assert case.findings == [], case
 
 
-def test_verify_never_says_more_than_it_knows(bench):
+def test_verify_never_says_more_than_it_knows(bench: Bench) -> None:
     for fault in (Fault.EIO, Fault.CATALOG, Fault.CUT):
         case = bench.call(VERIFY, fault, 3)
         assert case.where

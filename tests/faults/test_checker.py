@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def an_object_is_renamed(site: Site) -> None:
     other = site.register()
     _sql(
         site,
-        "UPDATE R_DATA_MAIN SET coll_id = (SELECT coll_id FROM R_COLL_MAIN WHERE coll_name LIKE "
+        "UPDATE R_DATA_MAIN SET coll_id = (SELECT coll_id FROM R_COLL_MAIN WHERE coll_name LIKE "  # noqa: S608 - an ID
         f"'%/experiments/{other}/DICOM') WHERE data_name LIKE '1_%.dcm'",
     )
 
@@ -69,7 +69,7 @@ def never_taken(site: Site) -> None:
 
 
 @pytest.fixture(scope="module")
-def bench():
+def bench() -> Iterator[Bench]:
     with Bench() as made:
         yield made
 
@@ -86,7 +86,7 @@ def bench():
         (never_taken, Wrong.DISORDER),
     ],
 )
-def test_it_is_found(bench: Bench, harm: Callable[[Site], None], wrong: Wrong):
+def test_it_is_found(bench: Bench, harm: Callable[[Site], None], wrong: Wrong) -> None:
     site = Site(bench.lay(ARCHIVED))
     assert checker.check(site, tidied=False) == []
     harm(site)

@@ -28,7 +28,7 @@ def bench() -> Iterator[Bench]:
 
 
 @pytest.mark.parametrize(("name", "loss", "steps"), STEPS)
-def test_a_few_steps(bench, name, loss, steps):
+def test_a_few_steps(bench: Bench, name: str, loss: Loss, steps: tuple[int, ...]) -> None:
     for step in steps:
         case = fails(bench, name, loss, step)
         assert case.where
@@ -36,6 +36,6 @@ def test_a_few_steps(bench, name, loss, steps):
 
 
 @pytest.mark.parametrize(("name", "loss", "step"), FAILED)
-def test_what_failed_once(bench, name, loss, step):
+def test_what_failed_once(bench: Bench, name: str, loss: Loss, step: int) -> None:
     case = fails(bench, name, loss, step)
     assert case.findings == [], case

@@ -13,7 +13,7 @@ FAILED: list[int] = []
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_short_life(seed):
+def test_a_short_life(seed: int) -> None:
     with Bench() as bench:
         life = World(bench, seed).live(20)
     assert life.findings == [], life
@@ -21,7 +21,7 @@ def test_a_short_life(seed):
 
 
 @pytest.mark.parametrize("seed", FAILED)
-def test_what_failed_once(seed):
+def test_what_failed_once(seed: int) -> None:
     with Bench() as bench:
         life = World(bench, seed).live()
     assert life.findings == [], life
