@@ -45,7 +45,7 @@ class ZoneFolder:
         """The zone's name."""
         catalog = self.catalog()
         try:
-            return str(catalog.one("SELECT zone_name FROM R_ZONE_MAIN")[0])
+            return str(catalog.one("SELECT zone_name FROM R_ZONE_MAIN WHERE zone_type_name = 'local'")[0])
         finally:
             catalog.close()
 

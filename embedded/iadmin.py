@@ -1,6 +1,6 @@
 """`python -m embedded.iadmin FOLDER COMMAND...`: users and groups of an embedded zone, as `iadmin` manages those of a server.
 
-mkuser NAME rodsuser|rodsadmin, mkgroup NAME, atg GROUP USER, rfg GROUP USER, lu, lg GROUP, rum
+mkuser NAME rodsuser|rodsadmin, mkzone NAME remote ADDRESS, mkgroup NAME, atg GROUP USER, rfg GROUP USER, lu, lg GROUP, rum
 modrepl logical_path PATH replica_number NUMBER DATA_PATH|DATA_REPL_NUM|DATA_REPL_STATUS|DATA_STATUS VALUE
 """
 
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     catalog, zone = folder.catalog(), folder.name
     commands: dict[str, tuple[int, Callable[..., None]]] = {
         "mkuser": (2, lambda name, kind: users.make_user(catalog, zone, name, kind, ADMIN)),
+        "mkzone": (3, lambda name, kind, _address: users.make_zone(catalog, name, kind)),
         "mkgroup": (1, lambda name: users.make_group(catalog, zone, name, ADMIN)),
         "atg": (2, lambda group, user: users.add_member(catalog, group, user)),
         "rfg": (2, lambda group, user: users.remove_member(catalog, group, user)),

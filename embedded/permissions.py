@@ -104,13 +104,14 @@ def apply_atomically(session: Session, path: str, operations: Sequence[tuple[str
 
 
 def access_list(session: Session, path: str) -> list[tuple[str, int]]:
-    """(name, permission) of users and groups, as `ils -A` shows them."""
+    """(name, permission) of users and groups; those of other zones as name#zone."""
     object_id, _ = _target(session, path)
     if not session.account.is_admin:
         session.demand(object_id, READ, path)
     rows = session.catalog.all(
-        "SELECT u.user_name, a.access_type_id FROM R_OBJT_ACCESS a JOIN R_USER_MAIN u ON u.user_id = a.user_id "
+        "SELECT CASE u.zone_name WHEN ? THEN u.user_name ELSE u.user_name || '#' || u.zone_name END, a.access_type_id "
+        "FROM R_OBJT_ACCESS a JOIN R_USER_MAIN u ON u.user_id = a.user_id "
         "WHERE a.object_id = ? ORDER BY 1",
-        (object_id,),
+        (session.zone, object_id),
     )
     return [(name, level) for name, level in rows]

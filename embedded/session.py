@@ -25,15 +25,17 @@ class Account:
     name: str
     zone: str
     kind: str
+    is_local: bool = True
+    """Of this zone; a user of another zone has no privileges here, whatever it may do there."""
 
     @property
     def is_admin(self) -> bool:
-        return self.kind == "rodsadmin"
+        return self.kind == "rodsadmin" and self.is_local
 
     @property
     def flag(self) -> int:
-        """authFlag: LOCAL_PRIV_USER_AUTH or LOCAL_USER_AUTH (rodsUser.h)."""
-        return 5 if self.is_admin else 3
+        """authFlag: {LOCAL,REMOTE}_PRIV_USER_AUTH or {LOCAL,REMOTE}_USER_AUTH (rodsUser.h)."""
+        return (3 if self.is_local else 2) + 2 * (self.kind == "rodsadmin")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,26 +8,40 @@ from embedded.session import Account, split_path
 
 
 def account(catalog: Catalog, name: str) -> Account:
-    """CAT_INVALID_USER for who is none; a group cannot log in."""
+    """Of `name`, or `name#zone`. CAT_INVALID_USER for who is none; a group cannot log in."""
+    user, _, zone = name.partition("#")
+    own = str(catalog.one("SELECT zone_name FROM R_ZONE_MAIN WHERE zone_type_name = 'local'")[0])
     row = catalog.one(
-        "SELECT user_id, user_name, zone_name, user_type_name FROM R_USER_MAIN WHERE user_name = ? AND user_type_name <> 'rodsgroup'",
-        (name,),
+        "SELECT user_id, user_name, zone_name, user_type_name FROM R_USER_MAIN "
+        "WHERE user_name = ? AND zone_name = ? AND user_type_name <> 'rodsgroup'",
+        (user, zone or own),
     )
     if row is None:
         raise IrodsError("CAT_INVALID_USER", name)
-    return Account(*row)
+    number, user, zone, kind = row
+    return Account(number, user, zone, kind, is_local=zone == own)
 
 
 def make_user(catalog: Catalog, zone: str, name: str, kind: str, owner: str) -> None:
-    """With its home and trash collections, and in the group `public`."""
+    """With its home and trash collections, and in the group `public`. Of another zone where it is written `name#zone`."""
+    name, _, other = name.partition("#")
     if kind not in ("rodsuser", "rodsadmin", "groupadmin"):
         raise IrodsError("CAT_INVALID_USER_TYPE", kind)
     with catalog.writing():
-        user_id = _insert(catalog, zone, name, kind)
+        user_id = _insert(catalog, other or zone, name, kind)
         public = catalog.one("SELECT user_id FROM R_USER_MAIN WHERE user_name = 'public'")
         catalog.run("INSERT INTO R_USER_GROUP VALUES (?, ?)", (public[0], user_id))
-        for path in (f"/{zone}/home/{name}", f"/{zone}/trash/home/{name}"):
+        home = f"{name}#{other}" if other else name
+        for path in (f"/{zone}/home/{home}", f"/{zone}/trash/home/{home}"):
             make_home(catalog, zone, path, name, user_id)
+
+
+def make_zone(catalog: Catalog, name: str, kind: str) -> None:
+    """Another zone, whose users may be let in; only its name is kept."""
+    if kind != "remote":
+        raise IrodsError("SYS_INVALID_INPUT_PARAM", kind)
+    with catalog.writing():
+        catalog.run("INSERT INTO R_ZONE_MAIN VALUES (?, ?, 'remote')", (catalog.next_id(), name))
 
 
 def make_group(catalog: Catalog, zone: str, name: str, owner: str) -> None:
@@ -98,10 +112,11 @@ def groups(catalog: Catalog) -> list[str]:
 
 
 def members(catalog: Catalog, group: str) -> list[str]:
-    """The users of a group, by name."""
+    """The users of a group, by name; those of other zones as name#zone."""
     group_id = _group(catalog, group)
     rows = catalog.all(
-        "SELECT u.user_name FROM R_USER_GROUP g JOIN R_USER_MAIN u ON u.user_id = g.user_id "
+        "SELECT CASE z.zone_type_name WHEN 'local' THEN u.user_name ELSE u.user_name || '#' || u.zone_name END "
+        "FROM R_USER_GROUP g JOIN R_USER_MAIN u ON u.user_id = g.user_id LEFT JOIN R_ZONE_MAIN z USING (zone_name) "
         "WHERE g.group_user_id = ? AND u.user_type_name <> 'rodsgroup' ORDER BY 1",
         (group_id,),
     )

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from forms.access import demand_steward, person
 from forms.experiment import history, picture
 from forms.site import context, rule, site
-from policy import browse, experiment_id, layout
+from policy import browse, discard, experiment_id, layout
 from policy import desk as policy_desk
 from policy.context import Context
 from policy.registry import UNLIKE
@@ -42,6 +42,9 @@ def session(scanner: str, name: str) -> ResponseReturnValue:
             objects=policy_desk.objects(ctx, path),
             candidates=policy_desk.nearest(ctx, line.typed, scanner),
             unlike=UNLIKE,
+            discarded=discard.since(ctx, path),
+            reasons=list(discard.Reason),
+            days=ctx.settings.discard.days,
         )
 
 
@@ -124,6 +127,31 @@ def undo(scanner: str, name: str) -> ResponseReturnValue:
         moves = rule(service, "experiment_take_back", asked, login)["moves"]
     flash(f"{len(moves)} files are in quarantine again.")
     return redirect(url_for("desk.session", scanner=scanner, name=name), 303)
+
+
+@pages.post("/quarantine/<scanner>/<name>/discard")
+def throw_away(scanner: str, name: str) -> ResponseReturnValue:
+    """Discards the session, for a reason of the list."""
+    with site().acting(person()) as service:
+        login = demand_steward(service)
+        asked = {"session": _session(service, scanner, name), "reason": request.form.get("reason", ""), "dry_run": False}
+        done = rule(service, "quarantine_discard", asked, login)
+    flash(f"{_files(done['objects'])} discarded. They are erased in {done['days']:g} days, unless somebody keeps them.")
+    return redirect(url_for("desk.session", scanner=scanner, name=name), 303)
+
+
+@pages.post("/quarantine/<scanner>/<name>/keep")
+def keep(scanner: str, name: str) -> ResponseReturnValue:
+    """Takes that back."""
+    with site().acting(person()) as service:
+        login = demand_steward(service)
+        rule(service, "quarantine_keep", {"session": _session(service, scanner, name)}, login)
+    flash("The session is kept.")
+    return redirect(url_for("desk.session", scanner=scanner, name=name), 303)
+
+
+def _files(count: int) -> str:
+    return "1 file is" if count == 1 else f"{count} files are"
 
 
 def _session(service: Zone, scanner: str, name: str) -> str:

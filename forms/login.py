@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from forms import budget
 from forms.gateway import Connection, Gateway
-from policy.zone import Condition, Zone, ZoneError
+from policy import account
+from policy.zone import Zone, ZoneError
 
 REQUESTS = 12
 """Requests of one person that are worked on at a time: a browser sends six. The pages have threads for several people's."""
@@ -163,4 +164,4 @@ def broke_off(error: ZoneError) -> bool:
 
 def groups_of(zone: Zone, name: str) -> list[str]:
     """The groups that a user is in."""
-    return [group for (group,) in zone.query(["USER_GROUP_NAME"], Condition("USER_NAME", "=", name)) if group != name]
+    return [group for (group,) in zone.query(["USER_GROUP_NAME"], *account.named(name, zone.name)) if group != name]

@@ -92,8 +92,9 @@ def ask(experiment_id: str, name: str) -> ResponseReturnValue:
 def say(experiment_id: str, name: str) -> ResponseReturnValue:
     """Does it."""
     experiment, word, login = _seen(experiment_id), _word(name), person()
-    asked = {"experiment": experiment.id}
+    asked: dict[str, Any] = {"experiment": experiment.id}
     if name == "withdraw":
+        asked["dry_run"] = False
         if request.form.get("reason") not in list(Reason):
             abort(400, "Choose why it is withdrawn.")
         asked["reason"] = request.form["reason"]

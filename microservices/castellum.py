@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from microservices.history import GitHistory
+from microservices.request import Request, flag
 from policy import as_scanned, castellum, follow, layout, schedule
 from policy.castellum_settings import Castellum
 from policy.context import Context, Refused
@@ -27,13 +28,12 @@ from policy.zone import AVU, Condition, ZoneError
 RULE = "mrdata_castellum_poll"
 PAUSED = "CastellumPaused"
 """AVU of the studies' collection: since when no poll does anything; UTC, ISO 8601."""
-Request = Mapping[str, Any]
 
 
 def poll(context: Context, request: Request) -> dict[str, object]:
     """One poll, or the reason why there was none."""
     settings = _settings(context)
-    if (since := _paused(context)) and not request.get("even_if_paused"):
+    if (since := _paused(context)) and not flag(request, "even_if_paused"):
         return {"paused": since}
     with only_one(settings) as mine:
         if not mine:
@@ -42,7 +42,7 @@ def poll(context: Context, request: Request) -> dict[str, object]:
         try:
             with closing(_source(settings)) as source, closing(GitHistory(settings, alone=True)) as history:
                 accept = [str(study) for study in request.get("accept_smaller", ())]
-                flags = {name: bool(request.get(name, False)) for name in ("check", "new_history")}
+                flags = {name: flag(request, name) for name in ("check", "new_history")}
                 report = castellum.poll(context, source, history, accept_smaller=accept, **flags)
                 requests = getattr(source, "requests_made", 0)
         except (HistoryError, SourceError, ZoneError, Refused) as error:
@@ -72,7 +72,7 @@ def schedule_and_resume(context: Context, request: Request) -> object:
 def pause(context: Context, request: Request) -> dict[str, object]:
     """Pauses polls, or with `pause: false` ends the pause."""
     _settings(context)
-    wanted = bool(request.get("pause", True))
+    wanted = flag(request, "pause", True)
     since = _paused(context)
     if wanted != bool(since):
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.now())) if wanted else ""

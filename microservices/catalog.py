@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from microservices import codes
 from microservices.rename import move
+from policy import account
 from policy.zone import AVU, Access, Among, Condition, NotFound, Stat, ZoneError, access_named, data_object
 
 _ESCAPE = re.compile(r"\\x[0-9A-Fa-f]{2}")
@@ -15,6 +16,11 @@ _ESCAPE = re.compile(r"\\x[0-9A-Fa-f]{2}")
 
 class Catalog(ABC):
     """The verbs of `policy.zone.Zone` that a catalog of its own kind makes necessary: those that only read it, and move."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The zone's."""
 
     @abstractmethod
     def query(self, columns: Sequence[str], *conditions: Condition | Among) -> list[tuple[str, ...]]:
@@ -58,22 +64,21 @@ class Catalog(ABC):
 
         A collection's by user id: by COLL_USER_NAME the catalog answers with the members of a group, not with the group.
         """
-        if rows := self.query(["USER_NAME", "DATA_ACCESS_NAME"], *data_object(path)):
-            return {name: access_named(level) for name, level in rows}
+        if rows := self.query(["USER_NAME", "USER_ZONE", "DATA_ACCESS_NAME"], *data_object(path)):
+            return {account.shown(name, zone, self.name): access_named(level) for name, zone, level in rows}
         kind, conditions = self.entity(path)
         rows = self.query(["COLL_ACCESS_USER_ID", "COLL_ACCESS_NAME"], *conditions) if kind == "COLL" else []
         return {self._user_name(user): access_named(level) for user, level in rows}
 
     def _user_name(self, user_id: str) -> str:
-        ((name,),) = self.query(["USER_NAME"], Condition("USER_ID", "=", user_id))
-        return name
+        ((name, zone),) = self.query(["USER_NAME", "USER_ZONE"], Condition("USER_ID", "=", user_id))
+        return account.shown(name, zone, self.name)
 
     def members(self, group: str) -> set[str] | None:
         """The users in a group; None where there is no such group."""
         if not self.query(["USER_NAME"], Condition("USER_NAME", "=", group), Condition("USER_TYPE", "=", "rodsgroup")):
             return None
-        rows = self.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", group))
-        return {user for (user,) in rows} - {group}
+        return account.members(self, group)
 
     def entity(self, path: str) -> tuple[str, Sequence[Condition]]:
         """`DATA` or `COLL`, and the conditions that select it. NotFound where there is neither."""

@@ -186,8 +186,9 @@ class IrodsZone(Catalog):
     def permit(self, path: str, name: str, access: Access, *, recursive: bool = False) -> None:
         """As administrator where the user is one."""
         demand(path)
+        user, _, zone = name.partition("#")
         with _errors(f"give {name} {access} on", path):
-            self.session.acls.set(iRODSAccess(access.value, path, name), recursive=recursive, admin=self.whoami().is_admin)
+            self.session.acls.set(iRODSAccess(access.value, path, user, zone), recursive=recursive, admin=self.whoami().is_admin)
 
     def inherit(self, path: str, *, on: bool = True) -> None:
         """For everything created below from now on."""
@@ -258,6 +259,7 @@ class IrodsZone(Catalog):
 
     def register_all(self, files: Sequence[Registration], resource: str) -> None:
         """BULK_DATA_OBJ_REG, one transaction of the catalog: about eight times as fast as one by one."""
+        demand(*(file.path for file in files))
         if resource not in self._resources:
             ((self._resources[resource],),) = self.query(["RESC_ID"], Condition("RESC_NAME", "=", resource))
         columns = bulk.columns(files, resource, self._resources[resource])

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
+from microservices.request import Request, flag
 from policy import audit, finalize, lifecycle, retention, schedule, withdrawal, words
 from policy.context import Context, Refused
-
-Request = Mapping[str, Any]
 
 
 def run(context: Context, request: Request) -> object:
@@ -29,7 +26,7 @@ def finish(context: Context, request: Request) -> object:
 
 def finalized(context: Context, request: Request) -> object:
     """`experiment`, `by`; `look`: only what became of it, after it was asked for."""
-    act = finalize.look if request.get("look", False) else finalize.ask
+    act = finalize.look if flag(request, "look") else finalize.ask
     return act(context, request["experiment"], _by(context, request))
 
 
@@ -53,8 +50,8 @@ def extend(context: Context, request: Request) -> object:
 
 
 def withdraw(context: Context, request: Request) -> object:
-    """`experiment`, or `study` and `pseudonym`; why (`reason`, one of `withdrawal.Reason`); `dry_run`, `by`."""
-    dry_run, reason, by = bool(request.get("dry_run", False)), str(request.get("reason", "")), _by(context, request)
+    """`experiment`, or `study` and `pseudonym`; why (`reason`, one of `withdrawal.Reason`); `by`; `dry_run`, in so many words."""
+    dry_run, reason, by = flag(request, "dry_run", None), str(request.get("reason", "")), _by(context, request)
     if ("experiment" in request) == ("pseudonym" in request):
         raise Refused("name either an experiment, or a study and a pseudonym")
     if "experiment" in request:

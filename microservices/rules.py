@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 from microservices import lifecycle_rules, verify_rule
+from microservices.request import Request, flag, parsed
 from policy import (
+    account,
     archive,
     batch,
     birth,
     bulletin,
     delivery,
+    discard,
     expanded,
     fixity,
     fixity_report,
@@ -38,7 +40,6 @@ from policy import (
 from policy.context import Context, Refused
 from policy.zone import Condition, ZoneError
 
-Request = Mapping[str, Any]
 Rule = Callable[[Context, Request], object]
 BACKGROUND = 10
 """Niceness of archiving and fixity."""
@@ -48,17 +49,11 @@ TAKEN_AT_ONCE = 500
 
 def answer(context: Context, name: str, text: str) -> str:
     """The JSON answer of the rule `name` to a JSON request; what went wrong is in its `error`."""
-    permitted, rule = RULES[name]
+    permitted, rule, keys = RULES[name]
     try:
-        request = json.loads(text or "{}")
-    except json.JSONDecodeError as error:
-        return json.dumps({"error": f"the request is no JSON: {error}"}, ensure_ascii=False)
-    try:
-        if not isinstance(request, dict):
-            raise Refused("the request must be a JSON object")
         if not permitted(context):
             raise Refused(f"{context.zone.whoami().name} may not call {name}: {permitted.__doc__}")
-        reply = rule(context, request)
+        reply = rule(context, parsed(text, keys.split()))
     except (Refused, ZoneError) as error:
         reply = {"error": str(error)}
     except KeyError as error:
@@ -74,14 +69,16 @@ def _administrators(context: Context) -> bool:
 def _service(context: Context) -> bool:
     """only the service account may, which owns the archive (another administrator: clientUserName=mrdata)"""
     user = context.zone.whoami()
-    return user.is_admin and user.name == context.settings.account
+    return user.is_admin and (user.name, user.zone) == (context.settings.account, context.settings.zone)
 
 
 def _stewards(context: Context) -> bool:
     """only data stewards and administrators may"""
     user = context.zone.whoami()
+    if user.is_admin or user.zone != context.settings.zone:
+        return user.is_admin
     group = Condition("USER_GROUP_NAME", "=", context.settings.stewards)
-    return user.is_admin or bool(context.zone.query(["USER_NAME"], group, Condition("USER_NAME", "=", user.name)))
+    return bool(context.zone.query(["USER_NAME"], group, *account.named(user.name, user.zone)))
 
 
 def _prepare(context: Context, request: Request) -> object:
@@ -94,7 +91,7 @@ def _prepared(context: Context, request: Request) -> object:
 
 
 def _take_in(context: Context, request: Request) -> object:
-    if request.get("dry_run", False):
+    if flag(request, "dry_run"):
         return in_place.count(context)
     return in_place.take_in(context, int(request.get("most", TAKEN_AT_ONCE)))
 
@@ -144,16 +141,27 @@ def _quarantine_list(context: Context, request: Request) -> object:
     return {"sessions": [asdict(s) for s in quarantine.sessions(context)]}
 
 
+def _quarantine_discard(context: Context, request: Request) -> object:
+    session, reason, by = str(request["session"]), str(request.get("reason", "")), str(request.get("by", ""))
+    dry_run = flag(request, "dry_run", None)
+    return {"dry_run": dry_run, **discard.discard(context, session, reason, by or context.zone.whoami().name, dry_run=dry_run)}
+
+
+def _quarantine_keep(context: Context, request: Request) -> object:
+    discard.keep(context, str(request["session"]), str(request.get("by", "")) or context.zone.whoami().name)
+    return {"kept": request["session"]}
+
+
 def _reassign(context: Context, request: Request) -> object:
     moves = reassign.reassign(
         context,
         request["source"],
         request["to"],
-        dry_run=bool(request.get("dry_run", False)),
-        accept_personal_data=bool(request.get("accept_personal_data", False)),
+        dry_run=flag(request, "dry_run"),
+        accept_personal_data=flag(request, "accept_personal_data"),
         by=str(request.get("by", "")),
     )
-    return {"dry_run": bool(request.get("dry_run", False)), "moves": [asdict(m) for m in moves]}
+    return {"dry_run": flag(request, "dry_run"), "moves": [asdict(m) for m in moves]}
 
 
 def _take_back(context: Context, request: Request) -> object:
@@ -167,7 +175,7 @@ def _describe(context: Context, request: Request) -> object:
 
 def _batch(context: Context, request: Request) -> object:
     files = [batch.Owned(str(path), int(size), str(checksum)) for path, size, checksum in request["files"]]
-    folder, resumed = str(request["folder"]), bool(request.get("resumed", False))
+    folder, resumed = str(request["folder"]), flag(request, "resumed")
     answers = batch.decide_all(context, str(request["batch"]), folder, files, resumed=resumed)
     return {"files": [[answer.outcome, answer.path, answer.kind] for answer in answers]}
 
@@ -241,7 +249,7 @@ def _castellum_changes(context: Context, request: Request) -> object:
 
 
 def _reviews(context: Context, request: Request) -> object:
-    return {"reviews": [asdict(r) for r in review.reviews(context, closed=bool(request.get("closed", False)))]}
+    return {"reviews": [asdict(r) for r in review.reviews(context, closed=flag(request, "closed"))]}
 
 
 def _review_close(context: Context, request: Request) -> object:
@@ -253,7 +261,7 @@ def _review_close(context: Context, request: Request) -> object:
 
 def _fixity(context: Context, request: Request) -> object:
     _in_background()
-    return fixity.run(context, resume=bool(request.get("resume", False)))
+    return fixity.run(context, resume=flag(request, "resume"))
 
 
 def _fixity_every(context: Context, request: Request) -> object:
@@ -308,55 +316,58 @@ def _health(context: Context, request: Request) -> object:
     return {"zone": context.settings.zone, "user": context.zone.whoami().name, "versions": versions}
 
 
-RULES: dict[str, tuple[Callable[[Context], bool], Rule]] = {
-    "prepare": (_service, _prepare),
-    "prepared": (_service, _prepared),
-    "take_in": (_service, _take_in),
-    "study": (_service, _study),
-    "register": (_service, _register),
-    "sweep": (_service, _sweep),
-    "sweep_every": (_service, _sweep_every),
-    "archive": (_service, _archive),
-    "archive_every": (_service, _archive_every),
-    "retry": (_service, _retry),
-    "describe": (_administrators, _describe),
-    "batch": (_service, _batch),
-    "volume": (_service, _volume),
-    "quarantine_list": (_stewards, _quarantine_list),
-    "experiment_reassign": (_service, _reassign),
-    "experiment_take_back": (_service, _take_back),
-    "expanded_describe": (_service, _expanded_describe),
-    "verify": (_service, verify_rule.run),
-    "events": (_service, _events),
-    "events_every": (_service, _events_every),
-    "events_waiting": (_service, _events_waiting),
-    "event_skip": (_service, _event_skip),
-    "board": (_service, _board),
-    "board_every": (_service, _board_every),
-    "fixity": (_service, _fixity),
-    "fixity_every": (_service, _fixity_every),
-    "fixity_check": (_service, _fixity_check),
-    "fixity_status": (_stewards, _fixity_status),
-    "fixity_drill": (_service, _fixity_drill),
-    "fixity_report": (_service, _fixity_report),
-    "castellum_poll": (_service, _castellum_poll),
-    "castellum_schedule": (_service, _castellum_schedule),
-    "castellum_poll_every": (_service, _castellum_poll_every),
-    "castellum_pause": (_service, _castellum_pause),
-    "castellum_status": (_administrators, _castellum_status),
-    "castellum_changes": (_service, _castellum_changes),
-    "reviews": (_stewards, _reviews),
-    "review_close": (_service, _review_close),
-    "lifecycle": (_service, lifecycle_rules.run),
-    "lifecycle_every": (_service, lifecycle_rules.every),
-    "experiment_finish": (_service, lifecycle_rules.finish),
-    "experiment_finalize": (_service, lifecycle_rules.finalized),
-    "experiment_reopen": (_service, lifecycle_rules.reopen),
-    "experiment_accept_late": (_service, lifecycle_rules.accept_late),
-    "retention_extend": (_service, lifecycle_rules.extend),
-    "withdraw": (_service, lifecycle_rules.withdraw),
-    "restore": (_service, lifecycle_rules.restore),
-    "audit_history": (_stewards, lifecycle_rules.history),
-    "audit_end": (_stewards, lifecycle_rules.end),
-    "health": (_administrators, _health),
+RULES: dict[str, tuple[Callable[[Context], bool], Rule, str]] = {
+    "prepare": (_service, _prepare, ""),
+    "prepared": (_service, _prepared, ""),
+    "take_in": (_service, _take_in, "dry_run most"),
+    "study": (_service, _study, " ".join(study.KEYS)),
+    "register": (_service, _register, " ".join((*register.KEYS, "by"))),
+    "sweep": (_service, _sweep, "follow"),
+    "sweep_every": (_service, _sweep_every, "seconds"),
+    "archive": (_service, _archive, ""),
+    "archive_every": (_service, _archive_every, "seconds"),
+    "retry": (_service, _retry, "path"),
+    "describe": (_administrators, _describe, "path"),
+    "batch": (_service, _batch, "batch folder files resumed"),
+    "volume": (_service, _volume, "counts"),
+    "quarantine_list": (_stewards, _quarantine_list, ""),
+    "quarantine_discard": (_service, _quarantine_discard, "session reason by dry_run"),
+    "quarantine_keep": (_service, _quarantine_keep, "session by"),
+    "experiment_reassign": (_service, _reassign, "source to dry_run accept_personal_data by"),
+    "experiment_take_back": (_service, _take_back, "to session by"),
+    "expanded_describe": (_service, _expanded_describe, "path"),
+    "verify": (_service, verify_rule.run, "vault experiment study checksums"),
+    "events": (_service, _events, ""),
+    "events_every": (_service, _events_every, "seconds"),
+    "events_waiting": (_service, _events_waiting, ""),
+    "event_skip": (_service, _event_skip, "hook experiment"),
+    "board": (_service, _board, ""),
+    "board_every": (_service, _board_every, "seconds"),
+    "fixity": (_service, _fixity, "resume"),
+    "fixity_every": (_service, _fixity_every, "seconds"),
+    "fixity_check": (_service, _fixity_check, "path"),
+    "fixity_status": (_stewards, _fixity_status, ""),
+    "fixity_drill": (_service, _fixity_drill, "objects"),
+    "fixity_report": (_service, _fixity_report, "year"),
+    "castellum_poll": (_service, _castellum_poll, "even_if_paused accept_smaller check new_history"),
+    "castellum_schedule": (_service, _castellum_schedule, "seconds"),
+    "castellum_poll_every": (_service, _castellum_poll_every, "seconds"),
+    "castellum_pause": (_service, _castellum_pause, "pause"),
+    "castellum_status": (_administrators, _castellum_status, ""),
+    "castellum_changes": (_service, _castellum_changes, "experiment"),
+    "reviews": (_stewards, _reviews, "closed"),
+    "review_close": (_service, _review_close, "key verdict by kind"),
+    "lifecycle": (_service, lifecycle_rules.run, ""),
+    "lifecycle_every": (_service, lifecycle_rules.every, "seconds"),
+    "experiment_finish": (_service, lifecycle_rules.finish, "experiment by"),
+    "experiment_finalize": (_service, lifecycle_rules.finalized, "experiment look by"),
+    "experiment_reopen": (_service, lifecycle_rules.reopen, "experiment by"),
+    "experiment_accept_late": (_service, lifecycle_rules.accept_late, "session experiment by"),
+    "retention_extend": (_service, lifecycle_rules.extend, "experiment until by"),
+    "withdraw": (_service, lifecycle_rules.withdraw, "experiment study pseudonym reason dry_run by"),
+    "restore": (_service, lifecycle_rules.restore, "experiment study pseudonym by"),
+    "audit_history": (_stewards, lifecycle_rules.history, "experiment"),
+    "audit_end": (_stewards, lifecycle_rules.end, ""),
+    "health": (_administrators, _health, ""),
 }
+"""Name -> who may call it, what it does, and the keys of its request."""

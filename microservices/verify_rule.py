@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from microservices import vault_files
+from microservices.request import Request, flag
 from policy import verify
 from policy.context import Context
 from policy.findings import Area, Part, Report
 from policy.verify import Scope
 
 
-def run(context: Context, request: Mapping[str, Any]) -> object:
+def run(context: Context, request: Request) -> object:
     """The whole report; with `vault`, a piece of the vault alone, for a client on a host that does not have it."""
     if "vault" in request:
         return vault_files.piece(context, request["vault"])
     scope = Scope(str(request.get("experiment", "")), str(request.get("study", "")))
-    report = verify.begin(context, scope, checksums=bool(request.get("checksums", True)))
+    report = verify.begin(context, scope, checksums=flag(request, "checksums", True))
     for part in _parts(context, scope, report):
         for look in part.looks(""):
             report.add(look)

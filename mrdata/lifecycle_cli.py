@@ -95,24 +95,45 @@ def reopen(experiment: str, session: str, by: str, user: str, as_json: bool) -> 
 @click.argument("what", metavar="EXPERIMENT|STUDY/PSEUDONYM")
 @click.option("--dry-run", is_flag=True, help="Only say what would be withdrawn.")
 @click.option("--reason", type=click.Choice(list(REASONS)), help=f"For the audit log: {'; '.join(REASONS.values())}.")
+@click.option("--yes", is_flag=True, help="Do not ask for the reason and a confirmation.")
 @BY
 @USER
 @JSON
-def withdraw(what: str, dry_run: bool, reason: str | None, by: str, user: str, as_json: bool) -> None:
-    """Withdraws an experiment, or a subject with all its experiments: out of search and reach at once, erased later."""
-    request: dict[str, Any] = {**_what(what), "dry_run": dry_run, "by": by, **({"reason": REASONS[reason]} if reason else {})}
+def withdraw(what: str, dry_run: bool, reason: str | None, yes: bool, by: str, user: str, as_json: bool) -> None:
+    """Withdraws an experiment, or a subject with all its experiments: out of search and reach at once, erased later.
+
+    On a terminal it says what would be withdrawn, and asks for the reason and a confirmation.
+    """
+    request: dict[str, Any] = {**_what(what), "dry_run": True, "by": by}
+    if not (dry_run or yes):
+        reason = _confirmed(what, reason, request, user)
+    request |= {"dry_run": dry_run, **({"reason": REASONS[reason]} if reason else {})}
 
     def text(reply: dict[str, Any]) -> str:
-        lines = []
-        for plan in reply["experiments"]:
-            lines.append(f"{plan['experiment']} ({plan['state']}): {plan['objects']} objects, {plan['size']} bytes")
-            lines += [f"  derived:    {path}" for path in plan["derived"]]
-            lines += [f"  quarantine: {path}" for path in plan["quarantine"]]
-            lines += [f"  waits for a data steward's word before it is erased: {why}" for why in plan["conflicts"]]
         end = "nothing was changed" if dry_run else f"withdrawn; it can be restored for {reply['days']:g} days"
-        return "\n".join([*lines, end])
+        return "\n".join([*_plans(reply), end])
 
     _say("mrdata_withdraw", request, user, as_json, text)
+
+
+def _confirmed(what: str, reason: str | None, request: dict[str, Any], user: str) -> str:
+    """The reason. Leaves the command unless somebody at a terminal agrees."""
+    from mrdata import cli
+
+    if not sys.stdin.isatty():
+        raise click.UsageError("this is not a terminal, where a confirmation could be asked for: add --yes to withdraw without one")
+    click.echo("\n".join(_plans(cli.call(user, "mrdata_withdraw", request))), err=True)
+    reason = reason or str(click.prompt("Reason", type=click.Choice(list(REASONS)), err=True))
+    click.confirm(f"Withdraw {what}? Nobody will find it any more", abort=True, err=True)
+    return reason
+
+
+def _plans(reply: dict[str, Any]) -> Iterator[str]:
+    for plan in reply["experiments"]:
+        yield f"{plan['experiment']} ({plan['state']}): {plan['objects']} objects, {plan['size']} bytes"
+        yield from (f"  derived:    {path}" for path in plan["derived"])
+        yield from (f"  quarantine: {path}" for path in plan["quarantine"])
+        yield from (f"  waits for a data steward's word before it is erased: {why}" for why in plan["conflicts"])
 
 
 @click.command()

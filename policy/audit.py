@@ -20,7 +20,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from policy import layout
+from policy import durability, layout
 from policy.context import Context
 from policy.zone import AVU, Access, Condition, Exists, NotFound, ZoneError
 
@@ -87,6 +87,12 @@ def end(context: Context) -> str:
     """The anchor of the last entry; of an empty log, that of the entry before its first."""
     number, last = _end(context, look=True)
     return f"{number}:{last}"
+
+
+def newest(context: Context) -> Entry | None:
+    """The last entry; None in an empty log."""
+    number, _ = _end(context, look=True)
+    return parsed(_content(context, path_of(layout.audit(context.settings), number))) if number >= 0 else None
 
 
 def prepare(context: Context) -> None:
@@ -174,19 +180,19 @@ class _Pen:
             self.drop()
             self._begin(layout.parent(path), written(entry))
         else:
-            zone.write(self._draft, written(entry))
-        zone.move(self._draft, path)
+            durability.write(zone, self._draft, written(entry))
+        durability.move(zone, self._draft, path)
 
     def _begin(self, collection: str, content: bytes) -> None:
         zone = self._context.zone
         draft = f"{collection}/draft-{uuid.uuid4().hex}"
         try:
-            zone.write(draft, content)
+            durability.write(zone, draft, content)
         except NotFound:
             if zone.stat(layout.audit(self._context.settings)) is None:
                 prepare(self._context)
             zone.make_collection(collection)
-            zone.write(draft, content)
+            durability.write(zone, draft, content)
         self._draft = draft
         if self._experiment:
             zone.annotate(draft, add=[AVU(ABOUT, about(self._experiment))])

@@ -13,12 +13,14 @@ from enum import StrEnum
 
 from policy import birth, landed_again, layout, occupant, origin, place
 from policy.context import Context, Decided, Refused
+from policy.files import NotRegular, opened
+from policy.header import Header
 from policy.ingest import Placement, decide
 from policy.landed_again import Landing
 from policy.layout import Landed
 from policy.lock import Busy
 from policy.log import error_text
-from policy.objects import read_file
+from policy.objects import read_open
 from policy.origin import Origin
 from policy.registry import Registry
 from policy.zone import Condition, ZoneError, data_object
@@ -58,8 +60,13 @@ class Answer:
 
 
 def decide_all(context: Context, batch: str, folder: str, files: Sequence[Owned], *, resumed: bool = False) -> list[Answer]:
-    """What is to become of each file `<folder>/<landing_path>`. With `resumed`, it may be registered already."""
+    """What is to become of each file `<folder>/<landing_path>`. With `resumed`, it may be registered already.
+
+    Raises Refused where a file is not one of this batch, in the intake or in the archive's vault, or is not a regular file.
+    """
     context.memory.decided.clear()
+    for file in files:
+        _demand_owned(context, batch, folder, file)
     answers: dict[int, Answer] = {}
     placed: list[tuple[int, Placement, place.Place]] = []
     for number, file in enumerate(files):
@@ -77,8 +84,7 @@ def decide_all(context: Context, batch: str, folder: str, files: Sequence[Owned]
         where = f"{folder}/{file.landing_path}"
         if there is None and name not in taken:
             taken.add(name)
-            kept = [] if origin.of_file(context.settings, where) else [Origin(file.landing_path, batch).avu]
-            context.memory.decided[name] = Decided(where, target.avus + kept)
+            context.memory.decided[name] = Decided(where, target.avus)
             answers[number] = Answer(Outcome.PLACED, name, placement.data_type)
         elif there is None:
             answers[number] = Answer(Outcome.LATER, name)
@@ -105,6 +111,17 @@ def may_register(context: Context, files: Mapping[str, str]) -> bool:
     return all(path in decided and decided[path].file == file and os.path.lexists(file) for path, file in own.items())
 
 
+def _demand_owned(context: Context, batch: str, folder: str, file: Owned) -> None:
+    """Others may change, or own, whatever lies elsewhere."""
+    where = f"{folder}/{file.landing_path}"
+    is_plain = not {"", ".", ".."} & set(file.landing_path.split("/"))
+    if not is_plain or batch.startswith(".") or origin.of_file(context.settings, where) != Origin(file.landing_path, batch):
+        raise Refused(
+            "a file is not in a folder of this batch; landing.folder and archive.vault of mrdata.yaml have to be the same here "
+            "and on the landing host"
+        )
+
+
 def _prepared(context: Context, file: str, owned: Owned) -> tuple[Placement, place.Place] | None:
     """Its place in the archive, with the collection made; None for what is in doubt, which the sweep settles."""
     placement = _placement(context, file, owned)
@@ -121,11 +138,21 @@ def _placement(context: Context, file: str, owned: Owned) -> Placement | None:
     if landed is None:
         return None
     try:
-        decision = decide(read_file(context, file, owned.size), landed, Registry(context), context.settings)
+        decision = decide(_header(context, file, owned), landed, Registry(context), context.settings)
+    except NotRegular as error:
+        raise Refused("a file of the batch is not a regular file, or a folder above it is a symbolic link") from error
     except (OSError, ZoneError) as error:
         context.zone.log(f"a file of a batch could not be read, and rests in landing: {error_text(error)}")
         return None
     return decision if isinstance(decision, Placement) else None
+
+
+def _header(context: Context, file: str, owned: Owned) -> Header:
+    """Who has a folder of the intake open still could turn it into a link."""
+    root = context.settings.landing.folder.rstrip("/")
+    root = root if file.startswith(f"{root}/{layout.INTAKE}/") else context.settings.archive.vault.rstrip("/")
+    with opened(root, file.removeprefix(f"{root}/")) as descriptor:
+        return read_open(context, os.dup(descriptor), owned.size)
 
 
 def _resting(context: Context, batch: str, folder: str, file: Owned) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from policy import account
 from policy.context import Context
 from policy.zone import AVU, Access, Condition, access_named
 
@@ -46,10 +47,11 @@ def access(context: Context, path: str) -> dict[str, dict[str, Access]]:
     names: dict[str, str] = {}
     for collection, user, level in rows(context, path, ["COLL_ACCESS_USER_ID", "COLL_ACCESS_NAME"]):
         if user not in names:
-            ((names[user],),) = context.zone.query(["USER_NAME"], Condition("USER_ID", "=", user))
+            ((name, zone),) = context.zone.query(["USER_NAME", "USER_ZONE"], Condition("USER_ID", "=", user))
+            names[user] = account.shown(name, zone, context.settings.zone)
         found.setdefault(collection, {})[names[user]] = access_named(level)
-    for collection, name, user, level in rows(context, path, ["DATA_NAME", "USER_NAME", "DATA_ACCESS_NAME"]):
-        found.setdefault(f"{collection}/{name}", {})[user] = access_named(level)
+    for collection, name, user, zone, level in rows(context, path, ["DATA_NAME", "USER_NAME", "USER_ZONE", "DATA_ACCESS_NAME"]):
+        found.setdefault(f"{collection}/{name}", {})[account.shown(user, zone, context.settings.zone)] = access_named(level)
     return found
 
 

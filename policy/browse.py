@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from policy import layout
+from policy import account, layout
 from policy.context import Context, Refused
 from policy.experiment import Experiment, experiment_from
 from policy.pattern import like
@@ -105,8 +105,7 @@ def studies(context: Context) -> list[StudyLine]:
 
 def members(context: Context, study: str) -> list[str]:
     """The users who are members of a study, by name."""
-    group = layout.study_group(study)
-    return sorted(name for (name,) in context.zone.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", group)) if name != group)
+    return sorted(account.members(context.zone, layout.study_group(study)))
 
 
 def subjects(context: Context, study: str) -> list[SubjectLine]:

@@ -8,7 +8,23 @@ from __future__ import annotations
 
 import json
 
-from policy import audit, below, erased, event, follow, landing_files, layout, mentions, origin, retention, review, withdrawn
+from policy import (
+    audit,
+    below,
+    clock,
+    erased,
+    event,
+    follow,
+    landing_files,
+    layout,
+    mentions,
+    origin,
+    retention,
+    review,
+    small_object,
+    withdrawn,
+)
+from policy.clock import Due
 from policy.context import Context
 from policy.log import error_text
 from policy.origin import Origin
@@ -68,6 +84,15 @@ def is_due(context: Context, record: Record) -> bool:
     if not conflicts(context, record.retention_end, record.shared):
         return True
     return review.verdict(context, REVIEW, _key(record)).lower().startswith(ERASE)
+
+
+def is_confirmed(context: Context, record: Record) -> bool:
+    """Whether what is due may be erased: the clock can be believed, and another run has found it due some hours ago."""
+    due = clock.due(context, record.key, record.due_seen)
+    if due is Due.SEEN:
+        record.due_seen = withdrawn.now(context)
+        withdrawn.save(context, record)
+    return due is Due.YES
 
 
 def erase(context: Context, record: Record) -> str:
@@ -214,7 +239,7 @@ def _receipt(context: Context, record: Record) -> None:
         zone.make_collection(layout.receipts(context.settings))
         zone.permit(layout.receipts(context.settings), context.settings.stewards, Access.READ)
         zone.inherit(layout.receipts(context.settings))
-    zone.write(path, (json.dumps(receipt, indent=1) + "\n").encode())
+    small_object.write(zone, path, (json.dumps(receipt, indent=1) + "\n").encode())
 
 
 def _receipt_path(context: Context, key: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from policy import as_scanned, erased, layout, mixed_use, review, study, vanished
+from policy import account, as_scanned, erased, layout, mixed_use, review, study, vanished
 from policy.context import Context
 from policy.experiment import State
 from policy.history import History
@@ -76,10 +76,11 @@ def look_again(context: Context) -> None:
 def members(context: Context, history: History, seen: Iterable[SeenStudy]) -> dict[str, list[str]]:
     """Brings groups up to date for accounts that were made, or groups that were changed, since; StudyID -> members without an account."""
     zone = context.zone
-    users = {name for name, kind in zone.query(["USER_NAME", "USER_TYPE"]) if kind != "rodsgroup"}
+    users = {name for name, kind in zone.query(["USER_NAME", "USER_TYPE"], account.of(context.settings.zone)) if kind != "rodsgroup"}
     groups: dict[str, set[str]] = {}
-    for group, name in zone.query(["USER_GROUP_NAME", "USER_NAME"], Condition("USER_GROUP_NAME", "like", layout.study_group("%"))):
-        groups.setdefault(group, set()).add(name)
+    of_study = Condition("USER_GROUP_NAME", "like", layout.study_group("%"))
+    for group, name, where in zone.query(["USER_GROUP_NAME", "USER_NAME", "USER_ZONE"], of_study):
+        groups.setdefault(group, set()).add(account.shown(name, where, context.settings.zone))
     unknown = {}
     for one in seen:
         group, wanted = layout.study_group(one.id), set(one.members or ())
@@ -95,11 +96,9 @@ def members(context: Context, history: History, seen: Iterable[SeenStudy]) -> di
 def put_study(context: Context, file: StudyFile) -> None:
     """The study's collection, group and AVUs. Members without an account wait; what the source does not tell stays."""
     zone, path = context.zone, layout.study(context.settings, file.study)
-    has = {name for (name,) in zone.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", layout.study_group(file.study)))}
-    has.discard(layout.study_group(file.study))
-    accounts = [
-        m for m in file.members if zone.query(["USER_NAME"], Condition("USER_NAME", "=", m), Condition("USER_TYPE", "!=", "rodsgroup"))
-    ]
+    has = account.members(zone, layout.study_group(file.study))
+    is_user = Condition("USER_TYPE", "!=", "rodsgroup")
+    accounts = [m for m in file.members if zone.query(["USER_NAME"], *account.named(m, context.settings.zone), is_user)]
     title = file.title
     if not title and zone.stat(path) is not None:
         title = next((avu.value for avu in zone.metadata(path) if avu.attribute == "Title"), "")

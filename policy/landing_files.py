@@ -50,6 +50,14 @@ def of_experiment(context: Context, record: Record) -> set[Landed]:
     return found
 
 
+def of_object(context: Context, path: str) -> set[Landed]:
+    """The files of one object: the one that it is, if that is in the landing zone, and those where it landed."""
+    rows = context.zone.query(["COLL_NAME", "DATA_NAME", *_COLUMNS], *data_object(path))
+    content = {(int(size), checksum) for _, _, size, checksum, *_ in rows if checksum}
+    told = origin.of_object(context, path)
+    return {*_in_place(context, rows), *(Landed(one, *held) for one in told for held in content)}
+
+
 def in_place(context: Context, path: str) -> set[Landed]:
     """The files of the landing host that are replicas of what is at or below a path."""
     rows = below.rows(context, path, ["DATA_NAME", *_COLUMNS])

@@ -20,7 +20,7 @@ from enum import StrEnum
 from policy.settings import Settings
 
 RECORD = "experiment.yaml"
-_OWN_FILES = re.compile(r"experiment\.yaml|(manifest\.\d+|landed_again\.[\w.-]+)\.json(\.draft|\.new)?")
+_OWN_FILES = re.compile(r"(experiment\.yaml|(manifest\.\d+|landed_again\.[\w.-]+)\.json)(\.draft|\.new)?")
 DRAFTS = (".draft", ".new")
 """Endings of what MrData writes before it gets its name."""
 INTAKE = ".intake"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from policy import below, erasure, finalize, layout, lock, retention, state, withdrawal, withdrawn
+from policy import below, discard, erasure, finalize, layout, lock, retention, state, withdrawal, withdrawn
 from policy.context import Context, Refused
 from policy.experiment import Experiment, State
 from policy.lock import Busy
@@ -34,6 +34,7 @@ def run(context: Context) -> Counter[str]:
         except (Refused, ZoneError) as error:
             context.zone.log(f"the withdrawal of {experiment_id} could not go on: {error_text(error)}")
             counts["failed"] += 1
+    counts += discard.run(context)
     erasure.forget_events(context)
     counts["notices"] += retention.notices(context)
     return +counts

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from policy import layout
+from policy import durability, layout
 from policy.context import Context
-from policy.zone import Condition, Exists, NotFound, ZoneError
+from policy.zone import Condition, Exists, NotFound, ZoneError, data_object
 
 WAIT_SECONDS = 20.0
 """For which an act waits for a lock."""
@@ -60,6 +60,12 @@ def held(context: Context, key: str, act: str, *, wait: float = WAIT_SECONDS) ->
         _release(context, path, mine)
 
 
+def dated(context: Context, key: str) -> float | None:
+    """When the lock of `key`, which is held, was taken by the catalog's clock: seconds since 1970. None where it was broken meanwhile."""
+    rows = context.zone.query(["DATA_CREATE_TIME"], *data_object(f"{layout.locks(context.settings)}/{key}.json"))
+    return max((float(when) for (when,) in rows), default=None)
+
+
 def _holder(number: str, act: str) -> bytes:
     who = {"host": socket.gethostname(), "process": os.getpid(), "started": _started(os.getpid())}
     return json.dumps({**who, "act": act, "since": time.time(), "lock": number}).encode()
@@ -68,10 +74,10 @@ def _holder(number: str, act: str) -> bytes:
 def _take(context: Context, path: str, mine: bytes, wait: float) -> None:
     zone, draft = context.zone, f"{layout.parent(path)}/draft-{uuid.uuid4().hex}"
     try:
-        zone.write(draft, mine)
+        durability.write(zone, draft, mine)
     except NotFound:
         zone.make_collection(layout.parent(path))
-        zone.write(draft, mine)
+        durability.write(zone, draft, mine)
     end = time.monotonic() + wait
     while True:
         try:

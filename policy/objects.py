@@ -30,6 +30,11 @@ def read_file(context: Context, file: str, size: int | None = None) -> Header:
         descriptor = open_regular(file)
     except NotRegular as error:
         raise ZoneError("it is not a regular file") from error
+    return read_open(context, descriptor, size)
+
+
+def read_open(context: Context, descriptor: int, size: int | None = None) -> Header:
+    """Reads the header of an open file, and closes it. Raises ZoneError where its size is not `size`."""
     with open(descriptor, "rb") as opened:
         found = os.fstat(descriptor).st_size
         if size is not None and found != size:

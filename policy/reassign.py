@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from policy import audit, experiment_id, layout, origin, place, quarantine
+from policy import audit, experiment_id, layout, lock, origin, place, quarantine
 from policy.context import Context, Refused
 from policy.experiment import Experiment
 from policy.ingest import Quarantine, Reason, admit, place_of
 from policy.layout import DataType, Landed
+from policy.lock import Busy
 from policy.objects import read_object
 from policy.registry import Registry
 from policy.vocabulary import UNITS
@@ -21,6 +24,9 @@ REASSIGNED = "Reassigned"
 MADE_HERE = {*UNITS, "SOPInstanceUID", "FrameOfReferenceUID", *quarantine.OF_OBJECT, *quarantine.ON_HOLD, origin.LANDING_BATCH}
 """AVUs of an object that follow from its header or its stay in quarantine; all others travel with it."""
 
+REFILING, REFILED = "re-filing", "re-filed"
+TAKING_BACK, TAKEN_BACK = "taking back", "taken back"
+"""Acts in the audit log: before, with how many objects were `asked` for, and after, with how many `objects` were moved."""
 _FROM_QUARANTINE = re.compile(r" from quarantine (?P<session>[^:]+): (?P<reason>[\w-]+)$")
 
 
@@ -43,15 +49,17 @@ def reassign(
     was left undone.
     """
     by = by or context.zone.whoami().name
-    experiment, taken_from = _target(context, to), _origin(context, source)
-    paths = _objects(context, source)
-    if not paths:
-        raise Refused(f"there is no object below {source!r}; see mrdata_quarantine_list for what is in quarantine")
-    if not dry_run:
-        _note(context, source, taken_from, experiment, len(paths), accept_personal_data, by)
-    moves = [_refile(context, path, experiment, dry_run, accept_personal_data, by) for path in paths]
-    if not dry_run:
-        context.zone.log(f"{by} re-filed {sum(bool(m.target) for m in moves)} objects under {experiment.id}")
+    with _locked(context, "re-file", *(_named(context, one) for one in (to, source))):
+        experiment, taken_from = _target(context, to), _origin(context, source)
+        paths = _objects(context, source)
+        if not paths:
+            raise Refused(f"there is no object below {source!r}; see mrdata_quarantine_list for what is in quarantine")
+        note = _Note(context, experiment, taken_from, _told(context, source), by, accept_personal_data)
+        if not dry_run:
+            note.begun(len(paths))
+        moves = [_tried(path, lambda path: _refile(context, path, experiment, dry_run, accept_personal_data, by)) for path in paths]
+        if not dry_run:
+            note.done(moves)
     return moves
 
 
@@ -61,7 +69,11 @@ def take_back(context: Context, to: str, session: str, *, by: str = "") -> list[
     Done again, it does what was left undone. Copies that were in the archive already stay as they are.
     """
     by = by or context.zone.whoami().name
-    experiment = _target(context, to)
+    with _locked(context, "take back", _named(context, to)):
+        return _taken_back(context, _target(context, to), session, by)
+
+
+def _taken_back(context: Context, experiment: Experiment, session: str, by: str) -> list[Move]:
     below = Condition("COLL_NAME", "like", f"{experiment.path}/%")
     rows = context.zone.query(
         ["COLL_NAME", "DATA_NAME", "META_DATA_ATTR_VALUE"],
@@ -73,10 +85,11 @@ def take_back(context: Context, to: str, session: str, *, by: str = "") -> list[
     paths = {path: found["reason"] for path, found in reasons.items() if found["session"] == session}
     if not paths:
         raise Refused(f"{experiment.id} holds nothing that was re-filed from {session}")
-    audit.record(context, "taken back", experiment=experiment.id, study=experiment.study, by=by, to=session, objects=str(len(paths)))
+    told = {"experiment": experiment.id, "study": experiment.study, "by": by, "to": session}
+    audit.record(context, TAKING_BACK, **told, asked=str(len(paths)))
     into = f"{layout.quarantine(context.settings)}/{session}"
-    moves = [_back(context, path, reason, into, by) for path, reason in paths.items()]
-    context.zone.log(f"{by} took {len(moves)} objects of {experiment.id} back to quarantine {session}")
+    moves = [_tried(path, lambda path: _back(context, path, paths[path], into, by)) for path in paths]
+    audit.record(context, TAKEN_BACK, **told, **_counted(moves))
     return moves
 
 
@@ -106,23 +119,71 @@ def _target(context: Context, to: str) -> Experiment:
 
 def _origin(context: Context, source: str) -> Experiment | None:
     """The experiment that it is taken from; None for what is in quarantine. Refused where that experiment is closed."""
-    named = experiment_id.parse(source) or layout.experiment_of(context.settings, source)
+    named = _named(context, source)
     experiment = Registry(context).experiment(named) if named else None
     if experiment and not experiment.is_open:
         raise Refused(f"{experiment.id} is {experiment.state}, and nothing is taken out of it; a data steward can reopen it")
     return experiment
 
 
-def _note(
-    context: Context, source: str, taken_from: Experiment | None, to: Experiment, objects: int, accept_personal_data: bool, by: str
-) -> None:
-    """In the audit log, for both experiments. Of a path in quarantine only the session: what is below may tell who the person is."""
-    where = "/".join(source.removeprefix(layout.quarantine(context.settings) + "/").split("/")[:2])
-    accepted = {"personal_data": "accepted"} if accept_personal_data else {}
-    told = {"objects": str(objects), **accepted}
-    audit.record(context, "re-filed", experiment=to.id, study=to.study, by=by, source=taken_from.id if taken_from else where, **told)
-    if taken_from and taken_from.id != to.id:
-        audit.record(context, "re-filed elsewhere", experiment=taken_from.id, study=taken_from.study, by=by, to=to.id, **told)
+@contextmanager
+def _locked(context: Context, act: str, *experiments: str) -> Iterator[None]:
+    """Within the block nobody else changes the state of these; always taken in the same order, so that two never wait for each other."""
+    with ExitStack() as locks:
+        for one in sorted({one for one in experiments if one}):
+            locks.enter_context(lock.held(context, one, act))
+        yield
+
+
+def _named(context: Context, source: str) -> str:
+    """The ExperimentID that it is or belongs to; empty for what is in quarantine."""
+    return experiment_id.parse(source) or layout.experiment_of(context.settings, source) or ""
+
+
+def _told(context: Context, source: str) -> str:
+    """Of a path in quarantine only the session: what is below may tell who the person is."""
+    return "/".join(source.removeprefix(layout.quarantine(context.settings) + "/").split("/")[:2])
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What the audit log is told of a re-filing, for both experiments: that it begins, and what was done."""
+
+    context: Context
+    to: Experiment
+    taken_from: Experiment | None
+    session: str
+    by: str
+    accepts: bool
+
+    def begun(self, objects: int) -> None:
+        self._record(REFILING, f"{REFILING} elsewhere", {"asked": str(objects)})
+
+    def done(self, moves: Sequence[Move]) -> None:
+        self._record(REFILED, f"{REFILED} elsewhere", _counted(moves))
+
+    def _record(self, act: str, elsewhere: str, told: dict[str, str]) -> None:
+        told |= {"personal_data": "accepted"} if self.accepts else {}
+        to, taken_from = self.to, self.taken_from
+        source = taken_from.id if taken_from else self.session
+        audit.record(self.context, act, experiment=to.id, study=to.study, by=self.by, source=source, **told)
+        if taken_from and taken_from.id != to.id:
+            audit.record(self.context, elsewhere, experiment=taken_from.id, study=taken_from.study, by=self.by, to=to.id, **told)
+
+
+def _counted(moves: Sequence[Move]) -> dict[str, str]:
+    moved = sum(bool(move.target) for move in moves)
+    return {"objects": str(moved), **({"held_back": str(len(moves) - moved)} if moved < len(moves) else {})}
+
+
+def _tried(path: str, act: Callable[[str], Move]) -> Move:
+    """One object's way; what fails with it holds up no other."""
+    try:
+        return act(path)
+    except Busy:
+        raise
+    except (Refused, ZoneError, OSError) as error:
+        return Move(path, "", f"failed: {error}")
 
 
 def _objects(context: Context, source: str) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from policy import audit, experiment_id, layout
 from policy.context import Context
 from policy.findings import Finding, Kind, Look, Report
+from policy.reassign import REFILING, TAKING_BACK
 from policy.zone import ZoneError
 
 _BEGAN = "audit_entries"
@@ -32,8 +33,8 @@ def looks(context: Context, report: Report, after: str) -> Iterator[Look]:
         except (ZoneError, ValueError) as error:
             findings.append(Finding(Kind.UNSEEN, path, f"cannot be read: {error}; run `mrdata audit verify`"))
             continue
-        sideways = entry.act == "re-filed" and experiment_id.parse(entry.details.get("source", "")) not in (None, entry.experiment)
-        if sideways or entry.act == "taken back":
-            text = f"was {entry.act} while everything was verified; verify it again"
+        sideways = entry.act == REFILING and experiment_id.parse(entry.details.get("source", "")) not in (None, entry.experiment)
+        if sideways or entry.act == TAKING_BACK:
+            text = "had objects re-filed while everything was verified; verify it again"
             findings.append(Finding(Kind.UNSEEN, f"experiment {entry.experiment}", text))
     yield Look(str(last), Counter(), findings)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from policy import as_scanned, audit, event, experiment_id, free_text, layout, vanished
+from policy import account, as_scanned, audit, event, experiment_id, free_text, layout, small_object, vanished
 from policy.context import Context, Refused
 from policy.experiment import Experiment
 from policy.layout import DataType
@@ -47,7 +47,7 @@ def register(context: Context, request: Mapping[str, object], by: str = "") -> E
     )
     for data_type in DataType:
         context.zone.make_collection(f"{experiment.path}/{data_type}")
-    context.zone.write(f"{experiment.path}/{layout.RECORD}", _yaml(experiment))
+    small_object.write(context.zone, f"{experiment.path}/{layout.RECORD}", _yaml(experiment))
     uploads = layout.uploads(context.settings, experiment.scanner, new)
     context.zone.make_collection(uploads)
     context.zone.permit(uploads, layout.study_group(experiment.study), Access.WRITE)
@@ -90,7 +90,7 @@ def _check(context: Context, entries: dict[str, str]) -> None:
             f"steward to close the review `{vanished.KIND}` with a verdict that begins with `keep`"
         )
     group = Condition("USER_GROUP_NAME", "=", layout.study_group(study))
-    if not zone.query(["USER_NAME"], group, Condition("USER_NAME", "=", owner)):
+    if not zone.query(["USER_NAME"], group, *account.named(owner, settings.zone)):
         raise Refused(f"owner: {owner!r} is no member of study {study!r}")
     for key, known in (("scanner", settings.scanners), ("scan_type", settings.scan_types)):
         if entries[key] not in known:

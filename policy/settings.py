@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_network
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
@@ -65,6 +66,14 @@ class Archive:
     every_seconds: int = 60
     give_up_seconds: int = 60
     """An object that a process has been writing for so long, and no process any more, was left by one that died: it is put right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """What data stewards discard of the quarantine."""
+
+    days: float = 30.0
+    """Between being discarded and being erased; until then it can be kept after all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +191,8 @@ class Lifecycle:
     """Agents believe for a minute that an experiment is open; so long nothing is finalized or withdrawn for good."""
     withdrawal_days: float = 30.0
     """What was withdrawn so long ago is erased; until then it can be restored."""
+    due_again_hours: float = 24.0
+    """It is erased only when a run of so many hours before found it due as well: a clock may have jumped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +262,7 @@ class Settings:
     scan_types: list[str] = field(default_factory=lambda: ["phantom", "pilot", "measurement"])
     landing: Landing = field(default_factory=Landing)
     sweep: Sweep = field(default_factory=Sweep)
+    discard: Discard = field(default_factory=Discard)
     archive: Archive = field(default_factory=Archive)
     guard: Guard = field(default_factory=Guard)
     forms: Forms = field(default_factory=Forms)
@@ -273,6 +285,11 @@ class Settings:
 def settings_from(mapping: Mapping[str, Any]) -> Settings:
     """Settings from what YAML holds; SettingsError for unknown keys, wrong types and expressions that do not compile."""
     settings: Settings = _build(Settings, mapping, "")
+    folders = (
+        replace(settings.landing, folder=_plain(settings.landing.folder)),
+        replace(settings.archive, vault=_plain(settings.archive.vault)),
+    )
+    settings = replace(settings, landing=folders[0], archive=folders[1])
     castellum_settings.check(settings.castellum, SettingsError)
     allowed = {f"guard.allow.{a}": p for a, p in settings.guard.allow.items()}
     allowed |= {f"castellum.attributes.{a}": p for a, p in settings.castellum.attributes.items()}
@@ -295,6 +312,11 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
     if settings.forms.prefix and not re.fullmatch(r"(/[\w.-]+)+", settings.forms.prefix):
         raise SettingsError(f"forms.prefix: {settings.forms.prefix!r} must begin with a slash and end without one, like /mrdata")
     return settings
+
+
+def _plain(folder: str) -> str:
+    """As the catalog has the paths of the files in it."""
+    return posixpath.normpath(folder) if folder else ""
 
 
 def _check_network(network: str) -> None:

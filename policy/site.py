@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from policy import layout
+from policy import account, layout
 from policy.context import Context
 from policy.layout import Branch
 from policy.settings import Settings
@@ -51,7 +51,7 @@ def rights(settings: Settings) -> dict[str, Rights]:
 def prepare(context: Context) -> None:
     """Makes what is missing, and gives and takes access where it is not as `rights` says. The group of the data stewards, too."""
     zone, settings = context.zone, context.settings
-    if not zone.query(["USER_NAME"], Condition("USER_NAME", "=", settings.stewards)):
+    if not zone.query(["USER_NAME"], *account.named(settings.stewards, settings.zone)):
         zone.group(settings.stewards, [])
     for path, wanted in rights(settings).items():
         if wanted.is_made:
@@ -87,7 +87,7 @@ def _held(context: Context, path: str) -> Rights | None:
     access = {}
     for user, level in context.zone.query(_ACCESS_COLUMNS, here):
         for name, zone in context.zone.query(["USER_NAME", "USER_ZONE"], Condition("USER_ID", "=", user)):
-            access[name if zone == context.settings.zone else f"{name}#{zone}"] = access_named(level)
+            access[account.shown(name, zone, context.settings.zone)] = access_named(level)
     return Rights(access, rows[0][0] == "1")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from policy import audit, erased, layout
+from policy import account, audit, erased, layout
 from policy.context import Context, Refused
 from policy.experiment import State
 from policy.zone import AVU, Access, Condition
@@ -14,6 +14,8 @@ from policy.zone import AVU, Access, Condition
 YEARS = "RetentionYears"
 """AVU of a study whose experiments are kept for a time of its own."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
+
+KEYS = ("active", "members", "retention_years", "study", "subjects", "title")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,8 @@ class Study:
 
 def study_from(mapping: Mapping[str, object]) -> Study:
     """A study from what YAML holds: `study`, `title`, `members`, ...; Refused names the key that is wrong."""
-    known = {"study", "title", "members", "subjects", "active", "retention_years"}
-    if unknown := sorted(set(mapping) - known):
-        raise Refused(f"study file: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
+    if unknown := sorted(set(mapping) - set(KEYS)):
+        raise Refused(f"study file: unknown key {unknown[0]!r}; known are {', '.join(KEYS)}")
     lists = {}
     for key in ("members", "subjects"):
         value = mapping.get(key, [])
@@ -57,7 +58,7 @@ def put(context: Context, study: Study) -> str:
     """Creates the study or brings it up to date; its collection. Subjects are added, never removed; one that was erased stays away."""
     zone = context.zone
     for name in study.members:
-        if not zone.query(["USER_NAME"], Condition("USER_NAME", "=", name)):
+        if not zone.query(["USER_NAME"], *account.named(name, context.settings.zone)):
             raise Refused(f"{name!r} is no iRODS user of this zone; make the account first (iadmin mkuser)")
     if gone := erased.find(context, study.id, study.subjects) if study.subjects else {}:
         study = replace(study, subjects=[pseudonym for pseudonym in study.subjects if pseudonym not in gone])
@@ -95,8 +96,7 @@ def is_withdrawn(context: Context, study: str, pseudonym: str) -> bool:
 def _changes(context: Context, study: Study, there: bool) -> dict[str, str]:
     """What the audit log tells of it: subjects are counted, never named."""
     zone, path = context.zone, layout.study(context.settings, study.id)
-    rows = zone.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", layout.study_group(study.id)))
-    has, wanted = {name for (name,) in rows} - {layout.study_group(study.id)}, set(study.members)
+    has, wanted = account.members(zone, layout.study_group(study.id)), set(study.members)
     held = {avu.attribute: avu.value for avu in zone.metadata(path)} if there else {}
     known = {name for (name,) in zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "=", f"{path}/subjects"))}
     changes = {

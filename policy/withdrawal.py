@@ -139,6 +139,8 @@ def go_on(context: Context, key: str) -> str:
         hidden = concealment.hide(context, record)
         if not erasure.is_due(context, record):
             return "repaired" if hidden else ""
+        if not erasure.is_confirmed(context, record):
+            return "waiting"
     return erasure.erase(context, record)
 
 

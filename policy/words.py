@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from policy import experiment_id, lock
+from policy import account, experiment_id, lock
 from policy.context import Context, Refused
 from policy.experiment import Experiment
 from policy.registry import Registry
@@ -56,7 +56,7 @@ def demand_steward(context: Context, by: str) -> None:
 
 
 def _is_steward(context: Context, by: str) -> bool:
-    zone, name = context.zone, Condition("USER_NAME", "=", by)
-    if zone.query(["USER_NAME"], name, Condition("USER_GROUP_NAME", "=", context.settings.stewards)):
+    zone, one = context.zone, account.named(by, context.settings.zone)
+    if zone.query(["USER_NAME"], *one, Condition("USER_GROUP_NAME", "=", context.settings.stewards)):
         return True
-    return bool(zone.query(["USER_NAME"], name, Condition("USER_TYPE", "=", "rodsadmin")))
+    return bool(zone.query(["USER_NAME"], *one, Condition("USER_TYPE", "=", "rodsadmin")))

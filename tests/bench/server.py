@@ -89,28 +89,29 @@ def _measure(
     rates: dict[str, float] = {}
     images(scratch / "iput", new, FILES)
     whole_folder = ["iput", "-r", str(scratch / "iput"), plain]
-    rates[PLAIN] = FILES / _timed(lambda: subprocess.run(whole_folder, check=True))
+    rates[PLAIN] = FILES / timed(lambda: subprocess.run(whole_folder, check=True))
     for number, (way, processes, workers) in enumerate(WAYS, 1):
         images(folder / str(number), new, FILES, number * FILES)
-        rates[way] = FILES / _scan(FILES, processes, workers)
+        rates[way] = FILES / scan(FILES, processes, workers)
     files = images(scratch / "orthanc", new, FILES, 10 * FILES)
     if lacking := orthanc.missing():
         print(f"Orthanc is left out: this machine lacks {lacking}")
     else:
         rates["Orthanc, one client, storage synchronised"] = FILES / orthanc.post(files)
     uploader = images(scratch / "uploader", new, FILES // 4, 20 * FILES)
-    rates[f"client-side uploader (the first {FILES // 4}): put, query, 10 AVUs"] = len(uploader) / _timed(lambda: _upload(plain, uploader))
+    rates[f"client-side uploader (the first {FILES // 4}): put, query, 10 AVUs"] = len(uploader) / timed(lambda: _upload(plain, uploader))
     base = rates[PLAIN]
     return [(f"{FILES} DICOM files of 25 KB: {way}", f"{rate:.0f} objects/s", f"{rate / base:.2f}") for way, rate in rates.items()]
 
 
-def _timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object]) -> float:
+    """Seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
-def _scan(files: int, processes: int, workers: int) -> float:
+def scan(files: int, processes: int, workers: int) -> float:
     """Seconds until scanner processes have archived all files of the landing zone, from the first look to the last end."""
     command = [sys.executable, "-m", "tests.bench.scan_once", str(workers)]
     running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)]

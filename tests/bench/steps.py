@@ -1,24 +1,53 @@
-"""Milliseconds by step inside the policy, on a real server: `python -m tests.bench steps`, as for `server`.
+"""Milliseconds by step of an image's way into the archive, on a real server: `python -m tests.bench steps`, as for `server`.
 
-While it runs, core.py carries clocks around what the policy calls; each registration leaves a line with its times.
+While it runs, core.py carries clocks around what the policy calls; each batch leaves a line with its times. The scanner's own steps
+have clocks in this process.
 """
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
 import os
 import shutil
-import statistics
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace as changed
 from pathlib import Path
+from typing import Any
 
+from landing.progress import Lines
+from landing.scanner import Scanner
+from mrdata.connect import connect
 from mrdata.connect import settings as site_settings
-from policy.layout import landing
+from policy.settings import Settings
 from tests.bench.server import images, new_experiment, zone
 from tests.zone.server import replace
 
-FILES = 400
+FILES = 2000
+Clocked = tuple[str, str, str, str]
+"""What a clock is called, and where it is put: module, class or "", function."""
+SCANNER: tuple[Clocked, ...] = (
+    ("looking for complete files", "landing.mailbox", "Mailbox", "look"),
+    ("taking them, by renames", "landing.work", "Worker", "take"),
+    ("copying into the vault, hashed", "landing.vault", "Vault", "own"),
+    ("forcing files and folders to the disk", "landing.vault", "Vault", "force"),
+    ("one call that decides about 50", "landing.registration", "", "call"),
+    ("one transaction that registers 50", "microservices.client", "IrodsZone", "register_all"),
+)
+SERVER: tuple[Clocked, ...] = (
+    ("deciding, in the server", "microservices.agent", "Agent", "answer"),
+    ("- headers", "policy.batch", "", "read_file"),
+    ("- decisions", "policy.batch", "", "decide"),
+    ("- series", "policy.place", "", "prepare"),
+    ("- what the archive has already", "policy.occupant", "", "find"),
+    ("before the transaction: was it decided so", "microservices.agent", "Agent", "registering_all"),
+    ("after it: AVUs", "microservices.agent", "Agent", "registered_all"),
+)
 CLOCKS = """
 
 _whole_agent, _times = _agent, {{}}
@@ -28,99 +57,104 @@ def _agent():
     agent = _whole_agent()
     if not _times:
         _times["started"] = 1
-        import importlib
-        from time import perf_counter
+        from tests.bench.steps import clock
 
-        def clock(name, module, owner, attribute):
-            where = importlib.import_module(module)
-            where = getattr(where, owner) if owner else where
-            inner = getattr(where, attribute)
-
-            def call(*arguments, **named):
-                start = perf_counter()
-                try:
-                    return inner(*arguments, **named)
-                finally:
-                    _times[name] = _times.get(name, 0.0) + perf_counter() - start
-
-            setattr(where, attribute, call)
-
-        for name, *where in {clocks!r}:
-            clock(name, *where)
+        for one in {clocks!r}:
+            clock(_times, *one)
     return agent
 
 
-_whole_post = pep_api_phy_path_reg_post
+_whole_post = pep_api_bulk_data_obj_reg_post
 
 
-def pep_api_phy_path_reg_post(rule_args, callback, rei):
+def pep_api_bulk_data_obj_reg_post(rule_args, callback, rei):
     _answer = _whole_post(rule_args, callback, rei)
-    if len(_times) > 1:
-        import json
+    import json
 
-        with open({lines!r}, "a") as _lines:
-            _lines.write(json.dumps(_times) + "\\n")
-        for _name in list(_times):
-            _times[_name] = 0.0
+    with open({lines!r}, "a") as _lines:
+        _lines.write(json.dumps(_times) + "\\n")
+    _times.update((_name, 0.0) for _name in list(_times))
     return _answer
 """
-STEPS = (
-    ("before the registration", "microservices.agent", "Agent", "registering"),
-    ("- the header", "microservices.agent", "", "read_header"),
-    ("- the decision", "policy.birth", "", "decide"),
-    ("- the series", "policy.place", "", "prepare"),
-    ("- whether it is in the archive already", "policy.place", "", "same_instance"),
-    ("after it: the AVUs", "microservices.agent", "Agent", "registered"),
-)
+
+
+def clock(times: dict[str, float], name: str, module: str, owner: str, attribute: str) -> Callable[[], None]:
+    """Adds the seconds of each call of a function to `times`; what it returns takes the clock off again."""
+    where: Any = importlib.import_module(module)
+    where = getattr(where, owner) if owner else where
+    inner = getattr(where, attribute)
+
+    def call(*arguments: object, **named: object) -> object:
+        start = time.perf_counter()
+        try:
+            return inner(*arguments, **named)
+        finally:
+            times[name] = times.get(name, 0.0) + time.perf_counter() - start
+
+    setattr(where, attribute, call)
+    return lambda: setattr(where, attribute, inner)
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """Medians over images of known series."""
+    """Milliseconds an image, over 2,000 images in 20 series."""
     settings = site_settings()
-    scanner = settings.scanners[0]
-    folder = Path(settings.landing.folder) / scanner / "dicom" / f"steps{int(time.time())}"
+    with zone() as admin:
+        new = new_experiment(admin, settings, settings.scanners[0])
+    took = measure(settings, new, FILES)
+    return [(name, f"{ms:.2f} ms", f"{ms / took[WHOLE]:.2f}") for name, ms in took.items()]
+
+
+WHOLE = "an image, from the first look to the last answer"
+
+
+def measure(settings: Settings, new: str, files: int, first: int = 0) -> dict[str, float]:
+    """Name of the step -> milliseconds an image, while a scanner with one connection archives so many."""
+    folder = Path(settings.landing.folder) / settings.scanners[0] / "dicom" / f"steps{time.time_ns()}"
+    times: dict[str, float] = {}
+    try:
+        images(folder, new, files, first)
+        with _clocks_in_core() as lines, _clocks(times, SCANNER):
+            began = time.perf_counter()
+            _scan(settings, files)
+            times[WHOLE] = time.perf_counter() - began
+        inside: Counter[str] = Counter()
+        for line in lines.read_text().splitlines():
+            inside.update(json.loads(line))
+        lines.unlink()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    names = [WHOLE, *(name for name, *_ in (*SCANNER, *SERVER))]
+    return {name: {**inside, **times}.get(name, 0.0) / files * 1000 for name in names}
+
+
+def _scan(settings: Settings, files: int) -> None:
+    site, log = changed(settings, landing=changed(settings.landing, quiet_seconds=0.0)), io.StringIO()
+    summary = Scanner(site, lambda: connect("mrdata"), Lines(log)).run_once()
+    assert summary.registered == files, f"{summary}\n{log.getvalue()}"
+
+
+@contextmanager
+def _clocks(times: dict[str, float], clocked: Sequence[Clocked]) -> Iterator[None]:
+    off = [clock(times, *one) for one in clocked]
+    try:
+        yield
+    finally:
+        for one in off:
+            one()
+
+
+@contextmanager
+def _clocks_in_core() -> Iterator[Path]:
+    """The file with a line for each batch; the caller removes it."""
     core = Path(os.environ.get("MRDATA_CORE") or "/etc/irods/core.py")
     whole, link = core.read_bytes(), os.readlink(core) if core.is_symlink() else None
-    scratch = Path(tempfile.mkdtemp(prefix="mrdata-steps-"))
-    scratch.chmod(0o777)  # the server writes there
+    descriptor, name = tempfile.mkstemp(prefix="mrdata-steps-", dir="/var/tmp")
+    os.close(descriptor)
+    os.chmod(name, 0o666)  # the server writes there
+    # core.py finds its release by its own name; the clocks are this checkout's.
+    here = f"__file__ = {os.path.realpath(core)!r}\nimport sys\nsys.path.append({os.getcwd()!r})\n"
     try:
-        with zone() as admin:
-            new = new_experiment(admin, settings, scanner)
-            admin.make_collection(f"{settings.home}/{folder.name}")
-        files = images(folder, new, 2 * FILES)
-        here = f"__file__ = {os.path.realpath(core)!r}\n"  # core.py finds its release by it
-        replace(core, here.encode() + whole + CLOCKS.format(clocks=STEPS, lines=str(scratch / "lines")).encode())
-        total = _register(files[:FILES], f"{landing(settings)}/{scanner}/dicom/{folder.name}", settings.landing.resource)
-        replace(core, whole, link)
-        plain = _register(files[FILES:], f"{settings.home}/{folder.name}", settings.landing.resource)
-        lines = [json.loads(line) for line in (scratch / "lines").read_text().splitlines()]
+        replace(core, here.encode() + whole + CLOCKS.format(clocks=SERVER, lines=name).encode())
+        yield Path(name)
     finally:
         replace(core, whole, link)
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(scratch)
-    return _table(total, plain, lines[FILES // 2 :])
-
-
-def _table(total: float, plain: float, lines: list[dict[str, float]]) -> list[tuple[str, str, str]]:
-    def row(name: str, seconds: float) -> tuple[str, str, str]:
-        return name, f"{seconds * 1000:.2f} ms", f"{seconds / total:.2f}"
-
-    steps = {name: statistics.median(line.get(name, 0.0) for line in lines) for name, *_ in STEPS}
-    inside = steps[STEPS[0][0]] + steps[STEPS[-1][0]]
-    return [
-        row("a registration with every policy, seen by its client", total),
-        row("the same registration without a policy", plain),
-        *(row(name, seconds) for name, seconds in steps.items()),
-        row("the rest: the rule engine's way in and out, and clocks", total - plain - inside),
-    ]
-
-
-def _register(files: list[Path], collection: str, resource: str) -> float:
-    """Median of the second half: by then the series are known."""
-    times = []
-    with zone() as client:
-        for file in files:
-            start = time.perf_counter()
-            client.register(str(file), f"{collection}/{file.name}", resource)
-            times.append(time.perf_counter() - start)
-    return statistics.median(times[len(times) // 2 :])

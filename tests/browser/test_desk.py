@@ -134,3 +134,17 @@ def test_others_may_not(pages, site):
         asked = {"csrf": token, "to": new, "confirmed": "yes"}
         assert pages.page.request.post(f"{pages.address}/quarantine/{session}/{act}", form=asked).status == 403
     assert session.split("/")[1] in str(site.paths("quarantine"))
+
+
+def test_a_session_is_discarded_and_kept_after_all(pages, site):
+    session = quarantined(site, dicom("PHANTOM", instance=1), dicom("PHANTOM", instance=2))
+    pages.log_in(STEWARD)
+    pages.go(f"/quarantine/{session}")
+    pages.page.click("summary >> text=Discard the session")
+    pages.page.select_option("#reason", "a phantom or a test")
+    pages.looked_at("discard")
+    pages.page.click("text=Discard 2 files")
+    pages.shows("2 files are discarded. They are erased in 30 days, unless somebody keeps them.")
+    pages.shows("a phantom or a test")
+    pages.page.click("text=Keep the session")
+    pages.shows("The session is kept.")

@@ -18,7 +18,7 @@ def test_a_steward_lets_an_experiment_be_erased(pages, site):
     site.sweep()
     site.rule("archive")
     site.rule("experiment_finalize", {"experiment": new})
-    site.rule("withdraw", {"experiment": new})
+    site.rule("withdraw", {"experiment": new, "dry_run": False})
     (waiting,) = [one for one in asked(site, erasure.REVIEW) if one.experiment == new]
     pages.log_in(STEWARD)
     pages.go("/board")

@@ -340,9 +340,10 @@ def test_a_server_that_goes_on_after_the_connection_broke(land):
     def finish(given: list[Registration], resource: str) -> None:
         assert decided.wait(30)
         with land.site.new_connection("mrdata") as zone:
+            folder = given[0].file.partition(f"/{T94}/")[0]
             request = {
-                "batch": "x",
-                "folder": given[0].file.partition(f"/{T94}/")[0],
+                "batch": folder.rpartition("/")[2],
+                "folder": folder,
                 "files": [[f"{T94}/dicom/a/1.dcm", given[0].size, given[0].checksum]],
             }
             zone.rule("mrdata_batch", json.dumps(request))

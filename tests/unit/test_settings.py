@@ -25,6 +25,12 @@ def test_nested_values(tmp_path):
     assert settings.guard.allow == {"PatientBirthDate": ["19000101"]}
 
 
+def test_folders_are_as_the_catalog_has_them(tmp_path):
+    settings = load(tmp_path, "zone: z\nlanding: {folder: /srv//x/../landing/}\narchive: {vault: /srv/vault/}\n")
+    assert (settings.landing.folder, settings.archive.vault) == ("/srv/landing", "/srv/vault")
+    assert load(tmp_path, "zone: z\n").archive.vault == ""
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [

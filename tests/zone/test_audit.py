@@ -185,10 +185,10 @@ def test_each_act_on_an_experiment_is_in_its_history_once(site, context):
     acts = ["registered", "state changed", "series begun", "series begun"]
     assert [entry.act for entry in audit.history(context, wrong)] == acts
     site.rule("experiment_reassign", {"source": wrong, "to": right})
-    assert [entry.act for entry in audit.history(context, wrong)] == [*acts, "re-filed elsewhere"]
+    assert [entry.act for entry in audit.history(context, wrong)] == [*acts, "re-filing elsewhere", "re-filed elsewhere"]
     away = audit.history(context, right)
-    assert [entry.act for entry in away] == ["registered", "re-filed", "state changed", "series begun", "series begun"]
-    assert away[1].details == {"source": wrong, "objects": "4"}
+    assert [entry.act for entry in away] == ["registered", "re-filing", "state changed", "series begun", "series begun", "re-filed"]
+    assert (away[1].details, away[-1].details) == ({"source": wrong, "asked": "4"}, {"source": wrong, "objects": "4"})
     assert {entry.study for entry in away} == {PAIN}
 
 

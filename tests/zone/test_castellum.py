@@ -362,7 +362,7 @@ def test_a_withdrawn_subject_stays_hidden_and_what_was_told_meanwhile_counts_aft
     scanned = polled.site.register(pseudonym="P3")
     polled.site.land(f"{T94}/dicom/s/1", dicom(scanned))
     polled.zone.group(polled.site.settings.stewards, [STEWARD])
-    polled.site.rule("withdraw", {"study": PAIN, "pseudonym": "P3", "by": STEWARD})
+    polled.site.rule("withdraw", {"study": PAIN, "pseudonym": "P3", "by": STEWARD, "dry_run": False})
     castellum.studies[PAIN].subjects["P3"] = {"handedness": "both", "remark": "new"}
     for attributes in castellum.studies[PAIN].subjects.values():
         attributes.pop("sex", "")
@@ -380,7 +380,7 @@ def test_a_withdrawn_subject_stays_hidden_and_what_was_told_meanwhile_counts_aft
 def test_a_withdrawn_subject_that_vanishes_is_asked_about_when_it_is_restored(polled, castellum):
     polled.good_poll()
     polled.zone.group(polled.site.settings.stewards, [STEWARD])
-    polled.site.rule("withdraw", {"study": PAIN, "pseudonym": "P3", "by": STEWARD})
+    polled.site.rule("withdraw", {"study": PAIN, "pseudonym": "P3", "by": STEWARD, "dry_run": False})
     del castellum.studies[PAIN].subjects["P3"]
     polled.good_poll()
     assert polled.reviews("vanished pseudonym") == []
@@ -392,12 +392,14 @@ def test_a_withdrawn_subject_that_vanishes_is_asked_about_when_it_is_restored(po
 
 
 def test_an_erased_subject_that_is_still_exported_stays_away_and_a_steward_is_told(make_site, castellum, open_folder):
-    polled = Polled(partial(make_site, lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0}), castellum, open_folder)
+    polled = Polled(
+        partial(make_site, lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0, "due_again_hours": 0.0}), castellum, open_folder
+    )
     secret, path = "XQ5512", f"{studies(polled.site.settings)}/{PAIN}/subjects/XQ5512"
     castellum.studies[PAIN].subjects[secret] = {"handedness": "left"}
     polled.good_poll()
     polled.zone.group(polled.site.settings.stewards, [STEWARD])
-    polled.site.rule("withdraw", {"study": PAIN, "pseudonym": secret, "by": STEWARD})  # and erased: no day is waited for
+    polled.site.rule("withdraw", {"study": PAIN, "pseudonym": secret, "by": STEWARD, "dry_run": False})  # and erased: no day is waited for
     assert polled.zone.stat(path) is None
     reply = polled.good_poll()  # nothing has changed in Castellum: what was erased is still there
     assert reply["still_exported"] == [f"{PAIN}/{secret}"]

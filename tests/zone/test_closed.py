@@ -23,7 +23,7 @@ def places(site):
     site.land(f"{T94}/dicom/3", dicom("SIMPSON^HOMER"))
     gone = site.register(study=SLEEP, owner=BOB)
     site.sweep()
-    site.rule("withdraw", {"experiment": gone, "reason": Reason.CONSENT})
+    site.rule("withdraw", {"experiment": gone, "reason": Reason.CONSENT, "dry_run": False})
     hidden = {name: f"{home}/{name}" for name in ("studies", "quarantine", "audit", "outbox", "reviews", "withdrawn", "landing")}
     hidden |= {
         "theirs": layout.parent(theirs),

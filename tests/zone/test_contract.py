@@ -12,11 +12,26 @@ import os
 import subprocess
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from policy.zone import AVU, Access, Among, Condition, Damaged, Either, Exists, NotFound, NotPermitted, User, ZoneError
+from policy.zone import (
+    AVU,
+    BATCH,
+    Access,
+    Among,
+    Condition,
+    Damaged,
+    Either,
+    Exists,
+    NotFound,
+    NotPermitted,
+    Registration,
+    User,
+    ZoneError,
+)
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T94
 
 NAMES = [
@@ -712,3 +727,87 @@ def test_a_stale_replica_is_never_read(zone, site, home):
     assert zone.read(path, 0, 100) == b"second"
     site.connect().write(path, b"third")
     assert zone.read(path, 0, 100) == b"third"
+
+
+@pytest.fixture
+def outside(site):
+    """A collection outside MrData's, in which the service account may register what it likes."""
+    path, alice = f"/{site.settings.zone}/home/{ALICE}/{uuid.uuid4().hex[:8]}", site.connect(ALICE)
+    alice.make_collection(path)
+    alice.permit(path, "mrdata", Access.OWN)
+    return path
+
+
+def files_of_the_host(site, collection: str, number: int) -> list[Registration]:
+    """Files that are not in the catalog, each with its place in this collection."""
+    contents = [f"content {one}".encode() for one in range(number)]
+    files = [site.landing_file(f"{T94}/expdata/in bulk/{one}", content) for one, content in enumerate(contents)]
+    return [
+        Registration(f"{collection}/o'clock 100% {one}", str(file), len(content), sha2(content))
+        for one, (file, content) in enumerate(zip(files, contents, strict=True))
+    ]
+
+
+def test_register_all(site, outside):
+    zone, resource = site.connect(), site.settings.landing.resource
+    files = files_of_the_host(site, outside, BATCH)
+    site.connect(ALICE).permit(outside, BOB, Access.READ)
+    site.connect(ALICE).inherit(outside)
+    zone.register_all(files, resource)
+    columns = ["DATA_NAME", "DATA_PATH", "DATA_SIZE", "DATA_CHECKSUM", "DATA_RESC_NAME", "DATA_REPL_STATUS", "DATA_REPL_NUM"]
+    wanted = {(one.path.rpartition("/")[2], one.file, str(one.size), one.checksum, resource, "1", "0") for one in files}
+    assert set(zone.query(columns, Condition("COLL_NAME", "=", outside))) == wanted
+    first = files[0]
+    assert zone.read(first.path, 0, 99) == site.connect(BOB).read(first.path, 0, 99) == Path(first.file).read_bytes()
+    assert zone.checksum(first.path, verify=True) == first.checksum
+    assert zone.permissions(first.path) == {"mrdata": Access.OWN, ALICE: Access.OWN, BOB: Access.READ}
+    assert zone.stat(first.path).owner == "mrdata"
+
+
+def test_register_all_does_not_read_the_files(site, outside):
+    """What is told of a file is what the catalog then says; whether it is true shows when it is verified."""
+    zone = site.connect()
+    (file,) = files_of_the_host(site, outside, 1)
+    zone.register_all([replace(file, checksum=sha2(b"something else"))], site.settings.landing.resource)
+    assert zone.checksum(file.path) == sha2(b"something else")
+    with pytest.raises(Damaged):
+        zone.checksum(file.path, verify=True)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [("object", Exists), ("collection", Exists), ("twice", Exists), ("no collection", NotFound), ("too many", ZoneError)],
+)
+def test_register_all_registers_all_or_none(site, outside, bad, error):
+    zone = site.connect()
+    files = files_of_the_host(site, outside, 2 * BATCH if bad == "too many" else 10)
+    taken = files[-1].path
+    if bad == "object":
+        zone.write(taken, b"theirs")
+    elif bad == "collection":
+        zone.make_collection(taken)
+    elif bad == "twice":
+        files[-1] = replace(files[-1], path=files[0].path)
+    elif bad == "no collection":
+        files[-1] = replace(files[-1], path=f"{outside}/none/x")
+    with pytest.raises(error):
+        zone.register_all(files, site.settings.landing.resource)
+    left = {f"{outside}/{name}" for (name,) in zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", outside))}
+    assert left == ({taken} if bad == "object" else set())
+    if bad == "object":
+        assert zone.read(taken, 0, 9) == b"theirs"
+    assert all(Path(one.file).exists() for one in files)
+    zone.register_all(files[: len(files) // 2][:BATCH], site.settings.landing.resource)  # the connection is still of use
+    assert zone.read(files[1].path, 0, 99) == b"content 1"
+
+
+def test_register_all_asks_who_may_write_in_the_collection(site, outside):
+    """The service account is an administrator, but registers nothing where it has no permission."""
+    zone, theirs = site.connect(), f"{outside}/hers"
+    site.connect(ALICE).make_collection(theirs)
+    site.connect(ALICE).permit(theirs, "mrdata", Access.READ)
+    good, bad = files_of_the_host(site, outside, 2)
+    with pytest.raises(NotPermitted):
+        zone.register_all([good, replace(bad, path=f"{theirs}/x")], site.settings.landing.resource)
+    assert zone.stat(good.path) is None
+    assert zone.stat(f"{theirs}/x") is None

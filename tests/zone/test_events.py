@@ -236,11 +236,11 @@ def test_what_was_announced_and_never_written_is_forgotten_and_what_is_being_wri
 
 
 def test_of_an_erased_experiment_one_event_stays_when_every_hook_has_all(make_context, hooks):
-    site, context = make_context(second={"kinds": ["series_complete"]}, lifecycle={"withdrawal_days": 0.0})
+    site, context = make_context(second={"kinds": ["series_complete"]}, lifecycle={"withdrawal_days": 0.0, "due_again_hours": 0.0})
     new, other = site.register(), site.register()
     event.emit(context, "series_complete", new, series="1_of_somebody")
     hooks["second"].answer = lambda e: 500
-    site.rule("withdraw", {"experiment": new})
+    site.rule("withdraw", {"experiment": new, "dry_run": False})
     site.rule("lifecycle")
     base = event.collection(site.settings, PAIN, new)
     kinds = ["registered", "series_complete", "withdrawn", "erased"]

@@ -14,7 +14,7 @@ from policy import finalize, layout, words
 from policy.audit_check import check
 from policy.context import Context
 from policy.retention import later, notices, today
-from policy.zone import AVU, ZoneError
+from policy.zone import AVU, Condition, ZoneError
 from tests.files import dicom
 from tests.zone.audit_log import files
 from tests.zone.names import ALICE, BOB, PAIN, T94
@@ -56,6 +56,14 @@ def test_the_states_of_an_experiment(site):
     assert state(site, new) == "finalized"
     changes = [e["details"] for e in site.rule("audit_history", {"experiment": new})["entries"] if e["act"] == "state changed"]
     assert [change["after"] for change in changes] == ["acquiring", "finished", "acquiring", "finished", "finalized"]
+
+
+def test_the_record_is_archived_before_it_is_sealed(site):
+    new = site.register()
+    record = f"{layout.study(site.settings, PAIN)}/experiments/{new}/{layout.RECORD}"
+    assert site.rule("experiment_finalize", {"experiment": new})["state"] == "finalized"
+    columns = ["DATA_RESC_NAME"], Condition("COLL_NAME", "=", layout.parent(record)), Condition("DATA_NAME", "=", layout.RECORD)
+    assert site.connect().query(*columns) == [(site.settings.archive.resource,)]
 
 
 def test_time_finishes_and_finalizes(make_site):

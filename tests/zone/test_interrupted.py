@@ -49,10 +49,10 @@ def test_a_withdrawal_killed_anywhere_is_finished_by_the_next_run(make_site):
         made.append(scanned(site, images=1))
         copies(site, made[-1])
         killer.left = killer_left
-        site.rule("withdraw", {"experiment": made[-1]})
+        site.rule("withdraw", {"experiment": made[-1], "dry_run": False})
 
     def go_on(_: int) -> None:
-        if site.ask("withdraw", {"experiment": made[-1]}).get("error", "").startswith(f"{made[-1]} is withdrawn"):
+        if site.ask("withdraw", {"experiment": made[-1], "dry_run": False}).get("error", "").startswith(f"{made[-1]} is withdrawn"):
             site.rule("lifecycle")
         site.rule("lifecycle")
 
@@ -74,7 +74,7 @@ def test_a_restoration_killed_anywhere_is_finished_by_the_next_run(make_site):
 
     def restore(_: int) -> None:
         left, killer.left = killer.left, -1
-        site.rule("withdraw", {"experiment": new})
+        site.rule("withdraw", {"experiment": new, "dry_run": False})
         killer.left = left
         site.rule("restore", {"experiment": new})
 
@@ -91,7 +91,7 @@ def test_a_restoration_killed_anywhere_is_finished_by_the_next_run(make_site):
 
 
 def test_an_erasure_killed_anywhere_is_finished_by_the_next_run(make_site):
-    site = describe_site(make_site, withdrawal_days=0.0)
+    site = describe_site(make_site, withdrawal_days=0.0, due_again_hours=0.0)
     made: list[str] = []
 
     def erase(_: int) -> None:
@@ -99,10 +99,10 @@ def test_an_erasure_killed_anywhere_is_finished_by_the_next_run(make_site):
         made.append(scanned(site, images=1))
         copies(site, made[-1])
         killer.left = left
-        site.rule("withdraw", {"experiment": made[-1]})
+        site.rule("withdraw", {"experiment": made[-1], "dry_run": False})
 
     def go_on(_: int) -> None:
-        if f"{made[-1]} is withdrawn" not in site.ask("withdraw", {"experiment": made[-1]}).get("error", ""):
+        if f"{made[-1]} is withdrawn" not in site.ask("withdraw", {"experiment": made[-1], "dry_run": False}).get("error", ""):
             site.rule("lifecycle")
         site.rule("lifecycle")
 

@@ -20,7 +20,7 @@ PERSONAL = {"PatientBirthDate": "19560512"}
 
 @pytest.fixture
 def site(make_site):
-    made = make_site(archive={"give_up_seconds": 0}, lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0})
+    made = make_site(archive={"give_up_seconds": 0}, lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0, "due_again_hours": 0.0})
     knows_vault(made)
     return made
 
@@ -32,7 +32,7 @@ def two(site):
 
 def erase(site, experiment: str) -> bool:
     """Whether it is erased."""
-    site.rule("withdraw", {"experiment": experiment})
+    site.rule("withdraw", {"experiment": experiment, "dry_run": False})
     site.rule("lifecycle")
     return site.connect().stat(f"{layout.receipts(site.settings)}/{experiment}.json") is not None
 
@@ -121,7 +121,7 @@ def test_withdrawn_files_stay_until_it_is_erased(make_site):
     knows_vault(site)
     one = site.register()
     path = archived_at_birth(site, f"{T94}/dicom/{one}/1", dicom(one))
-    site.rule("withdraw", {"experiment": one})
+    site.rule("withdraw", {"experiment": one, "dry_run": False})
     site.rule("lifecycle")
     assert len(intake.files(site)) == 1
     assert site.avus(path) == {}
@@ -146,10 +146,10 @@ def test_what_a_killed_removal_left_aside_goes_too(site, two):
 @pytest.mark.embedded
 def test_what_was_archived_while_it_was_withdrawn(make_site):
     """Only the record tells where it came from."""
-    site = make_site(lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0001})
+    site = make_site(lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0001, "due_again_hours": 0.0})
     one = site.register()
     registered_in_place(site, f"{T94}/dicom/{one}/1", dicom(one))
-    site.rule("withdraw", {"experiment": one})
+    site.rule("withdraw", {"experiment": one, "dry_run": False})
     site.rule("archive")
     assert len(intake.files(site)) == 1
     time.sleep(9)

@@ -2,10 +2,11 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -38,23 +39,48 @@ def reasons(site, experiment: str = "") -> list[str]:
     return [one["details"]["reason"] for one in told if one["act"] == act and one["experiment"] == experiment]
 
 
+def test_a_withdrawal_is_confirmed_on_a_terminal(site):
+    new = scanned(site)
+    assert "add --yes to withdraw without one" in command(site, "withdraw", new, status=2)
+    status, shown = on_terminal(site, "withdraw", new, answers=["consent", "n"])
+    assert (status, reasons(site, new)) == (1, [])
+    assert f"{new} (acquiring): " in shown
+    status, _ = on_terminal(site, "withdraw", new, answers=["consent", "y"])
+    assert (status, reasons(site, new)) == (0, ["consent was withdrawn"])
+
+
+def on_terminal(site, *arguments: str, answers: list[str]) -> tuple[int, str]:
+    """The exit status of a command on a terminal, and what the terminal shows."""
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "mrdata.cli", *arguments]
+    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=site.environment(), start_new_session=True) as running:
+        os.close(its)
+        os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
+        shown = b""
+        with suppress(OSError):  # EIO: the command has ended
+            while piece := os.read(ours, 4096):
+                shown += piece
+    os.close(ours)
+    return running.returncode, shown.decode()
+
+
 def test_commands_from_finish_to_restore(site, tmp_path):
     new = scanned(site)
     assert f"{new} is finished" in command(site, "finish", new, "--by", ALICE)
     assert f"{new} is finalized" in command(site, "finalize", new, "--by", ALICE)
     assert f"{new} is finished" in command(site, "reopen", new)
-    assert "no data steward" in command(site, "withdraw", new, "--by", ALICE, status=1)
+    assert "no data steward" in command(site, "withdraw", new, "--yes", "--by", ALICE, status=1)
     assert "nothing was changed" in command(site, "withdraw", f"{PAIN}/{SUBJECT}", "--dry-run")
     assert "is not one of 'consent', 'mistake', 'other'" in command(site, "withdraw", new, "--reason", "homer", status=2)
     assert "nothing was changed" in command(site, "withdraw", new, "--reason", "consent", "--dry-run")
     assert reasons(site, new) == []
-    assert "it can be restored for 30 days" in command(site, "withdraw", new, "--reason", "mistake")
+    assert "it can be restored for 30 days" in command(site, "withdraw", new, "--yes", "--reason", "mistake")
     assert reasons(site, new) == ["registered or scanned by mistake"]
     assert f"{new} is restored" in command(site, "restore", new)
     shown = command(site, "audit", "show", new)
     assert [line.split()[2] for line in shown.splitlines()][-1] == "state"
     assert "registered" in shown
-    command(site, "withdraw", f"{PAIN}/{SUBJECT}", "--reason", "consent")
+    command(site, "withdraw", f"{PAIN}/{SUBJECT}", "--yes", "--reason", "consent")
     assert reasons(site)[-1:] == ["consent was withdrawn"]
     assert reasons(site, new) == ["registered or scanned by mistake", "consent was withdrawn"]
     assert "0 faults" in command(site, "audit", "verify")
@@ -133,7 +159,7 @@ def test_finalize_waits_on_a_terminal_until_it_is_interrupted(site, waiting):
 def test_finalize_that_is_no_longer_asked_for_ends(site, waiting):
     with begun(site, "finalize", waiting, "--by", ALICE, "--wait") as (running, said):
         heard(said, "waits for 2 objects that are not")
-        command(site, "withdraw", waiting)
+        command(site, "withdraw", "--yes", waiting)
         running.communicate(timeout=60)
     assert running.returncode == 1
 

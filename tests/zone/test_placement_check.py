@@ -144,7 +144,7 @@ def test_where_it_came_from_is_told_by_the_record_while_it_is_withdrawn(site, ex
     """Everybody could read an AVU; erasing needs it all the same."""
     one, _ = experiments
     path = registered_in_place(site, f"{T94}/dicom/{one}/1", dicom(one))
-    site.rule("withdraw", {"experiment": one})
+    site.rule("withdraw", {"experiment": one, "dry_run": False})
     site.reconnect()
     assert site.rule("archive") == {"archived": 1}
     assert site.avus(path) == {}

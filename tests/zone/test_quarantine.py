@@ -1,7 +1,10 @@
 """The quarantine: candidates, and re-filing under the right ExperimentID."""
 
+from pathlib import Path
+
 import pytest
 
+from policy.zone import data_object
 from tests.files import dicom, twix
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T3, T94
 from tests.zone.test_ingest import _frame
@@ -91,6 +94,27 @@ def test_a_name_that_is_not_the_experiments_needs_a_stewards_word(site):
     assert move["target"] == ""
     assert "PatientName" in move["note"]
     assert len(site.paths("quarantine")) == 1
+    told = site.rule("audit_history", {"experiment": new})["entries"]
+    assert [(e["act"], e["details"].get("objects"), e["details"].get("held_back")) for e in told[1:]] == [
+        ("re-filing", None, None),
+        ("re-filed", "0", "1"),
+    ]
+
+
+def test_an_object_that_cannot_be_read_holds_up_no_other(site, session):
+    new, listed = session
+    path = sorted(site.paths("quarantine"))[1]
+    ((file,),) = site.connect().query(["DATA_PATH"], *data_object(f"{site.settings.home}/{path}"))
+    unreadable, content = Path(file), Path(file).read_bytes()
+    unreadable.unlink()
+    moves = site.rule("experiment_reassign", {"source": listed["path"], "to": new})["moves"]
+    assert [bool(move["target"]) for move in moves] == [True, False, True]
+    assert moves[1]["note"].startswith("failed: ")
+    told = site.rule("audit_history", {"experiment": new})["entries"][-1]
+    assert (told["act"], told["details"]["objects"], told["details"]["held_back"]) == ("re-filed", "2", "1")
+    unreadable.write_bytes(content)
+    (move,) = site.rule("experiment_reassign", {"source": listed["path"], "to": new})["moves"]
+    assert move["target"]
 
 
 def test_a_wrong_but_registered_id_is_put_right(site):

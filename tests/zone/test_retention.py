@@ -181,7 +181,7 @@ def test_the_same_bytes_again_are_found_by_their_checksum(site, new):
     path = archived_at_birth(site, f"{T94}/dicom/s/1", dicom(new, instance=1, sop="1.2.3"))
     taken(site, f"{T94}/dicom/again/1", Path(file_on(site, path, ARCHIVE)).read_bytes(), "host.2.b")
     done(site, "host.2.b")
-    site.rule("withdraw", {"experiment": new})
+    site.rule("withdraw", {"experiment": new, "dry_run": False})
     assert run(site).removed == 1
     assert left(site) == {f"{BATCH}/{T94}/dicom/s/1"}
 

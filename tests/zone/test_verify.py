@@ -96,7 +96,7 @@ def test_what_is_refiled_meanwhile_is_to_be_verified_again(site, placed):
     from_here, other = placed[0].split("/experiments/")[1].split("/")[0], site.register()
     request = {"source": max(placed), "to": other}
     found = account(site, lambda: site.rule("experiment_reassign", request))
-    assert found["unseen"] == [f"experiment {other}: was re-filed while everything was verified; verify it again"]
+    assert found["unseen"] == [f"experiment {other}: had objects re-filed while everything was verified; verify it again"]
     assert not found["complete"]
     assert site.verify()["sound"]
     assert from_here != other
@@ -201,7 +201,7 @@ def test_replicas_that_differ_in_the_catalog_are_told_without_reading_them(site,
 @pytest.fixture
 def finalized(make_site):
     """A site with a finalized experiment; its collection, and its objects."""
-    site = make_site(lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0})
+    site = make_site(lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0, "due_again_hours": 0.0})
     new = site.register()
     for number in (1, 2):
         site.land(f"{T94}/dicom/{new}/{number}", dicom(new, instance=number))
@@ -294,7 +294,7 @@ def test_a_manifest_that_is_gone_or_another_one(finalized):
 def test_what_is_withdrawn_is_still_compared_and_what_is_erased_is_not(finalized):
     site, base, images = finalized
     new = base.rpartition("/")[2]
-    site.rule("withdraw", {"experiment": new})
+    site.rule("withdraw", {"experiment": new, "dry_run": False})
     found = site.verify()
     assert (found["sound"], found["withdrawn"], found["manifests"]) == (True, 2, 1)
     site.connect().erase(opened(site, images[0]))

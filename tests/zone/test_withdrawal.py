@@ -34,7 +34,7 @@ def site(make_site):
 @pytest.fixture
 def erasing(make_site):
     """Erases at the next run of the lifecycle."""
-    return describe_site(make_site, withdrawal_days=0.0)
+    return describe_site(make_site, withdrawal_days=0.0, due_again_hours=0.0)
 
 
 def scanned(site, pseudonym: str = SUBJECT, images: int = 3) -> str:
@@ -131,7 +131,7 @@ def test_nobody_finds_a_withdrawn_subject(site):
     assert [len(plan["conflicts"]) for plan in planned["experiments"] if plan["experiment"] == three[2]] == [1]
     assert {top: held(site, top) for top in tops} == before
 
-    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT, "by": STEWARD})
+    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT, "by": STEWARD, "dry_run": False})
     counted = {user: found(site, user, *tell) for user in (ALICE, BOB)}
     assert counted == {ALICE: [], BOB: []}
     hidden = f"{layout.withdrawn(site.settings)}/"
@@ -165,14 +165,14 @@ def test_nobody_finds_a_withdrawn_subject(site):
 
 def test_a_study_that_is_brought_up_to_date_brings_nothing_back(site):
     new = scanned(site)
-    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT})
+    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT, "dry_run": False})
     site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE, BOB], "subjects": ["P1", "P2", SUBJECT]})
     assert found(site, ALICE, *words(site, new)) == []
 
 
 def test_what_comes_late_for_a_withdrawn_experiment_is_nobody_elses(site):
     new = scanned(site)
-    site.rule("withdraw", {"experiment": new})
+    site.rule("withdraw", {"experiment": new, "dry_run": False})
     site.reconnect()
     site.land(f"{T94}/dicom/late", dicom(new, instance=77))
     assert site.sweep() == {"quarantined": 1}
@@ -185,7 +185,7 @@ def test_what_comes_late_for_a_withdrawn_experiment_is_nobody_elses(site):
 
 def test_what_derives_later_is_found_by_the_next_run(site):
     new = scanned(site)
-    site.rule("withdraw", {"experiment": new})
+    site.rule("withdraw", {"experiment": new, "dry_run": False})
     derived = copies(site, new)
     site.rule("lifecycle")
     assert found(site, BOB, new, SECRET) == []
@@ -197,7 +197,7 @@ def test_what_derives_later_is_found_by_the_next_run(site):
 def test_a_copy_whose_place_is_taken_comes_back_beside_it(site):
     new = scanned(site)
     hers, his = copies(site, new)
-    site.rule("withdraw", {"experiment": new})
+    site.rule("withdraw", {"experiment": new, "dry_run": False})
     site.connect(ALICE).write(hers, b"new")
     reply = site.rule("restore", {"experiment": new})
     assert reply["elsewhere"] == [f"{hers} is now {hers}.{new}.1"]
@@ -208,15 +208,15 @@ def test_a_copy_whose_place_is_taken_comes_back_beside_it(site):
 
 def test_words_that_do_not_count(site):
     new = scanned(site)
-    assert "no data steward" in site.ask("withdraw", {"experiment": new, "by": ALICE})["error"]
-    assert "no subject" in site.ask("withdraw", {"study": PAIN, "pseudonym": "nobody"})["error"]
-    assert "no subject" in site.ask("withdraw", {"study": PAIN, "pseudonym": "../subjects/P1"})["error"]
+    assert "no data steward" in site.ask("withdraw", {"experiment": new, "by": ALICE, "dry_run": False})["error"]
+    assert "no subject" in site.ask("withdraw", {"study": PAIN, "pseudonym": "nobody", "dry_run": False})["error"]
+    assert "no subject" in site.ask("withdraw", {"study": PAIN, "pseudonym": "../subjects/P1", "dry_run": False})["error"]
     assert "not withdrawn" in site.ask("restore", {"experiment": new})["error"]
     with pytest.raises(ZoneError):
-        site.ask("withdraw", {"experiment": new}, user=ALICE)
-    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT})
+        site.ask("withdraw", {"experiment": new, "dry_run": False}, user=ALICE)
+    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT, "dry_run": False})
     assert "restore the subject" in site.ask("restore", {"experiment": new})["error"]
-    assert "is withdrawn" in site.ask("withdraw", {"experiment": new})["error"]
+    assert "is withdrawn" in site.ask("withdraw", {"experiment": new, "dry_run": False})["error"]
     assert "is withdrawn" in site.ask("experiment_reassign", {"source": new, "to": new})["error"]
 
 
@@ -231,7 +231,7 @@ def test_erased_is_gone_everywhere_and_the_receipt_names_nobody(erasing):
     home, zone = site.settings.home, site.connect()
     replicas = zone.query(["DATA_PATH"], Condition("COLL_NAME", "like", f"{home}/studies/{PAIN}/experiments/{new}%"))
     assert len(replicas) >= 5
-    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT})
+    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT, "dry_run": False})
     assert site.rule("lifecycle").get("failed", 0) == 0
     ((session, key),) = questions(site, new).items()
     assert session.startswith(f"{T3}/")
@@ -283,7 +283,7 @@ def test_what_lies_in_quarantine_is_erased_however_the_id_was_typed(erasing):
     (others,) = [path for path, s in sessions.items() if s["header_says"] == other]
     planned = site.rule("withdraw", {"experiment": new, "dry_run": True})["experiments"][0]
     assert (sorted(planned["quarantine"]), planned["conflicts"]) == (sorted(set(sessions) - {others}), [])
-    site.rule("withdraw", {"experiment": new})
+    site.rule("withdraw", {"experiment": new, "dry_run": False})
     assert found(site, ALICE, new, typed) == []
     site.rule("lifecycle")
     assert is_erased(site, new)
@@ -311,7 +311,7 @@ def test_sessions_of_before_are_hidden_and_come_back_as_they_were(site):
     new = scanned(site)
     typed = sessions_of_before(site, new)
     assert found(site, BOB, typed) != []
-    site.rule("withdraw", {"experiment": new})
+    site.rule("withdraw", {"experiment": new, "dry_run": False})
     assert found(site, ALICE, new, typed) == []
     site.rule("restore", {"experiment": new})
     assert sorted(site.avus(s["path"]).get("HeaderSays", "") for s in site.quarantine_sessions()) == ["", typed]
@@ -321,7 +321,7 @@ def test_sessions_of_before_are_erased(erasing):
     new = scanned(erasing)
     sessions_of_before(erasing, new)
     assert len(erasing.rule("withdraw", {"experiment": new, "dry_run": True})["experiments"][0]["quarantine"]) == 2
-    erasing.rule("withdraw", {"experiment": new})
+    erasing.rule("withdraw", {"experiment": new, "dry_run": False})
     erasing.rule("lifecycle")
     assert is_erased(erasing, new)
     assert erasing.quarantine_sessions() == []
@@ -340,7 +340,7 @@ def test_a_session_that_may_be_anothers_waits_for_a_stewards_word(erasing):
     wrong, conflict, unnamed = (whose[key] for key in (f"{T3}['wrong-scanner']", f"{T94}['conflict']", f"{T94}['no-id']"))
     planned = site.rule("withdraw", {"experiment": new, "dry_run": True})["experiments"][0]
     assert planned["conflicts"] == ["3 of its sessions in quarantine may be another experiment's"]
-    site.rule("withdraw", {"experiment": new})
+    site.rule("withdraw", {"experiment": new, "dry_run": False})
     site.rule("lifecycle")
     asked = {f"{layout.quarantine(site.settings)}/{session}": key for session, key in questions(site, new).items()}
     assert sorted(asked) == sorted([wrong, conflict, unnamed])
@@ -385,7 +385,7 @@ def test_other_users_find_nothing_in_reasons_and_in_what_was_refiled(site):
         word in str(found(site, BOB, new)) for word in ("Patient Name says", "was registered", "mrdata from", f"{T94}/dicom/{new}/1")
     )
 
-    site.rule("withdraw", {"experiment": new})
+    site.rule("withdraw", {"experiment": new, "dry_run": False})
     assert [found(site, user, new) for user in (ALICE, BOB)] == [[], []]
     assert file.exists()  # the intake is MrData's alone, and its retention removes it
     (different,) = (p for p in site.paths("quarantine") if p.endswith("/y"))
@@ -412,7 +412,7 @@ def test_what_has_to_be_kept_waits_for_a_stewards_word(erasing):
     kept, freed = scanned(site), scanned(site)
     for one in (kept, freed):
         site.rule("experiment_finalize", {"experiment": one})
-        site.rule("withdraw", {"experiment": one})
+        site.rule("withdraw", {"experiment": one, "dry_run": False})
     site.rule("lifecycle")
     keys = {r["key"].partition(" ")[0]: r["key"] for r in site.rule("reviews")["reviews"] if r["kind"] == "withdrawal"}
     assert {kept, freed} <= set(keys)
@@ -437,7 +437,7 @@ def test_what_is_withdrawn_and_kept_goes_on_being_verified(make_site):
     before = site.connect().query(columns, *dated)
     assert any("/DICOM/" in collection for collection, _ in before)
     site.rule("experiment_finalize", {"experiment": new})
-    site.rule("withdraw", {"experiment": new})
+    site.rule("withdraw", {"experiment": new, "dry_run": False})
     site.rule("lifecycle")
     assert site.connect().query(columns, *dated) == before
     done = fixity.run(Context(site.connect(), site.settings, read_header, now=lambda: time.time() + 400 * fixity_state.DAY))
@@ -452,7 +452,7 @@ def test_a_copy_of_several_experiments_waits_for_a_stewards_word(erasing):
     path = f"/{site.settings.zone}/home/{ALICE}/{PAIN}average"
     site.connect(ALICE).write(path, b"average")
     site.connect(ALICE).annotate(path, add=[AVU("DerivedFrom", one), AVU("DerivedFrom", two)])
-    site.rule("withdraw", {"experiment": one})
+    site.rule("withdraw", {"experiment": one, "dry_run": False})
     site.rule("lifecycle")
     assert site.connect(ALICE).stat(path) is None
     assert site.connect().stat(f"{layout.study(site.settings, PAIN)}/experiments/{one}") is not None
@@ -466,7 +466,7 @@ def test_homes_and_what_holds_the_experiment_are_never_taken(site):
     site.connect(ALICE).annotate(home, add=[AVU("DerivedFrom", new)])
     site.connect().annotate(layout.study(site.settings, PAIN), add=[AVU("DerivedFrom", new)])
     try:
-        assert site.rule("withdraw", {"experiment": new})["experiments"][0]["derived"] == []
+        assert site.rule("withdraw", {"experiment": new, "dry_run": False})["experiments"][0]["derived"] == []
         assert site.connect(ALICE).stat(home) is not None
     finally:
         site.connect(ALICE).annotate(home, remove=[AVU("DerivedFrom", new)])
@@ -477,9 +477,10 @@ def test_homes_and_what_holds_the_experiment_are_never_taken(site):
 def test_withdrawn_again_takes_what_was_registered_since(site):
     """As when a withdrawn subject's experiment was re-filed, or an older backup restored."""
     first = scanned(site)
-    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT})
+    site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT, "dry_run": False})
     second = scanned(site, pseudonym="P2")
     path = f"{layout.study(site.settings, PAIN)}/experiments/{second}"
     site.inside().annotate(path, add=[AVU("Pseudonym", SUBJECT)], remove=[AVU("Pseudonym", "P2")])
-    assert [plan["experiment"] for plan in site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT})["experiments"]] == [second]
+    again = site.rule("withdraw", {"study": PAIN, "pseudonym": SUBJECT, "dry_run": False})
+    assert [plan["experiment"] for plan in again["experiments"]] == [second]
     assert found(site, ALICE, first, second, SUBJECT) == []
