@@ -53,7 +53,7 @@ def test_every_file_is_refused_with_its_reason(site):
         assert (path in details) is bool(says), name
         assert says in details.get(path, ""), name
     assert len(site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")) == sum(not says for _, says in hostile.DICOM.values())
-    told = repr([path for path in site.paths("studies")]) + repr(details)
+    told = repr(list(site.paths("studies"))) + repr(details)
     told += repr([site.avus(path) for path in (*site.paths("studies"), *site.paths("quarantine"))])
     told += repr([session["candidates"] for session in site.quarantine_sessions()])
     assert not [part for part in ("Simpson", "SIMPSON", "Homer", "1956", "Smith") if part in told]
