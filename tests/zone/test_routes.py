@@ -97,7 +97,7 @@ def test_the_sweep_comes_by_itself(site, way):
 def test_every_reason_is_one_that_decide_or_the_sweep_gives():
     assert {str(reason) for reason in ingest.Reason} == {
         "no-id", "mistyped", "unregistered", "closed", "wrong-scanner", "conflict", "personal-data", "truncated", "damaged",
-        "not-recognised", "duplicate-different", "failed",
+        "header-too-large", "not-recognised", "duplicate-different", "failed",
     }  # fmt: skip
 
 
