@@ -134,7 +134,8 @@ class Scan:
         end = start + length
         value: bytes | None = None
         if length <= _DEFERRED_BYTES or vr == "SQ" or (vr in ("", "UN", "OB", "OW") and begins_sequence(self._peek(start))):
-            self._found.budget.hold(length if length > _DEFERRED_BYTES else 0)
+            if length > _DEFERRED_BYTES:
+                found.budget.hold(length)
             value = stream.read(min(length, max(0, found.size - start)))
             if len(value) < length:
                 self._keep(Element(tag, vr, length, value, start))
