@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test coverage bench lint clean
+.PHONY: demo test coverage bench faults lint clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,16 +18,20 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --package tests.faults
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -n 2 --dist worksteal tests/unit tests/zone tests/browser
+	$(BIN)/pytest -n 2 --dist worksteal tests/unit tests/zone tests/browser tests/faults
 
 coverage: $(VENV)/installed
 	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/zone tests/browser
 
 bench: $(VENV)/installed
 	$(BIN)/python -m tests.bench
+
+faults: $(VENV)/installed
+	$(BIN)/python -m tests.faults $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
 clean:
 	rm -rf $(VENV) demo-zone

@@ -53,8 +53,10 @@ def outside(context: Context) -> Iterator[str]:
         Condition("DATA_MODIFY_TIME", "<=", quiet_since),
     )
     for row in rows:
-        if row[0].startswith(layout.studies(context.settings) + "/"):
-            yield "/".join(row)
+        path = "/".join(row)
+        is_draft = path.endswith(layout.DRAFTS) and layout.is_record(context.settings, path)
+        if path.startswith(layout.studies(context.settings) + "/") and not is_draft:
+            yield path
 
 
 def archive_object(context: Context, path: str) -> str:

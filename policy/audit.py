@@ -20,7 +20,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from policy import layout
+from policy import durability, layout
 from policy.context import Context
 from policy.zone import AVU, Access, Condition, Exists, NotFound, ZoneError
 
@@ -174,19 +174,19 @@ class _Pen:
             self.drop()
             self._begin(layout.parent(path), written(entry))
         else:
-            zone.write(self._draft, written(entry))
-        zone.move(self._draft, path)
+            durability.write(zone, self._draft, written(entry))
+        durability.move(zone, self._draft, path)
 
     def _begin(self, collection: str, content: bytes) -> None:
         zone = self._context.zone
         draft = f"{collection}/draft-{uuid.uuid4().hex}"
         try:
-            zone.write(draft, content)
+            durability.write(zone, draft, content)
         except NotFound:
             if zone.stat(layout.audit(self._context.settings)) is None:
                 prepare(self._context)
             zone.make_collection(collection)
-            zone.write(draft, content)
+            durability.write(zone, draft, content)
         self._draft = draft
         if self._experiment:
             zone.annotate(draft, add=[AVU(ABOUT, about(self._experiment))])

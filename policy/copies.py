@@ -37,10 +37,10 @@ def queue(context: Context, paths: Iterable[str]) -> None:
         return
     record = f"{collection(context.settings)}/{int(context.now()):011d}.{uuid.uuid4().hex}.json"
     try:
-        context.zone.write(record, _content(held))
+        small_object.write(context.zone, record, _content(held))
     except NotFound:
         context.zone.make_collection(collection(context.settings))
-        context.zone.write(record, _content(held))
+        small_object.write(context.zone, record, _content(held))
 
 
 def make(context: Context) -> Counter[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from policy import audit, below, erased, event, follow, landing_files, layout, mentions, origin, retention, review, withdrawn
+from policy import audit, below, erased, event, follow, landing_files, layout, mentions, origin, retention, review, small_object, withdrawn
 from policy.context import Context
 from policy.log import error_text
 from policy.origin import Origin
@@ -214,7 +214,7 @@ def _receipt(context: Context, record: Record) -> None:
         zone.make_collection(layout.receipts(context.settings))
         zone.permit(layout.receipts(context.settings), context.settings.stewards, Access.READ)
         zone.inherit(layout.receipts(context.settings))
-    zone.write(path, (json.dumps(receipt, indent=1) + "\n").encode())
+    small_object.write(zone, path, (json.dumps(receipt, indent=1) + "\n").encode())
 
 
 def _receipt_path(context: Context, key: str) -> str:

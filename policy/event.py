@@ -17,7 +17,7 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from policy import layout
+from policy import layout, small_object
 from policy.context import Context
 from policy.experiment import Experiment
 from policy.registry import Registry
@@ -103,7 +103,7 @@ def emit(
     )
     waiting = [name for name, hook in context.settings.events.hooks.items() if wants(hook, event)]
     context.zone.annotate(base, add=[AVU(PENDING, event.name, hook) for hook in waiting])
-    context.zone.write(f"{base}/{event.name}", event.text().encode())
+    small_object.write(context.zone, f"{base}/{event.name}", event.text().encode())
     return own
 
 

@@ -15,7 +15,7 @@ from policy.context import Context, Refused
 from policy.experiment import Experiment, State
 from policy.layout import RECORD, DataType
 from policy.state import Act
-from policy.zone import AVU, GOOD, Condition
+from policy.zone import AVU, GOOD, Condition, data_object
 
 ASKED = "FinalizeAsked"
 """AVU of an experiment that is to be finalized as soon as it can be: who asked; the unit says when."""
@@ -91,7 +91,7 @@ def finalize(context: Context, experiment: Experiment) -> dict[str, Any]:
     """
     with lock.held(context, experiment.id, Act.FINALIZE):
         state.demand(context, experiment, Act.FINALIZE, state.current(context, experiment))
-        waits_for = obstacle(context, experiment)
+        waits_for = obstacle(context, experiment) or _archive_record(context, experiment)
         if waits_for:
             copies.ask(context, experiment.path)
             return {"state": State.FINISHED, "waits_for": waits_for}
@@ -103,6 +103,15 @@ def finalize(context: Context, experiment: Experiment) -> dict[str, Any]:
         state.change(context, experiment, Act.FINALIZE, State.FINALIZED, by[0] if by else "", **told)
         forget(context, experiment)
     return {"state": State.FINALIZED, "waits_for": "", "manifest": listed.path, "sha256": listed.sha256, "retention_end": end}
+
+
+def _archive_record(context: Context, experiment: Experiment) -> str:
+    """Archives the record of the registration, which nobody can once it is sealed; why it has to be waited for, if that fails."""
+    path = f"{experiment.path}/{RECORD}"
+    rows = context.zone.query(["DATA_RESC_NAME"], *data_object(path))
+    if {name for (name,) in rows} <= set(archive.resources(context)) or archive.archive_object(context, path) == "archived":
+        return ""
+    return "the record of its registration, which is not on the archive resource yet"
 
 
 def forget(context: Context, experiment: Experiment) -> None:
@@ -148,8 +157,6 @@ def obstacle(context: Context, experiment: Experiment) -> str:
     ):
         paths = [f"{experiment.path}/{data_type}" for data_type in DataType]
         found = {row for path in paths for row in below.rows(context, path, ["DATA_NAME"], *conditions)}
-        record = Condition("COLL_NAME", "=", experiment.path), Condition("DATA_NAME", "=", RECORD)  # sealed, it is never archived
-        found |= set(context.zone.query(["COLL_NAME", "DATA_NAME"], *record, *conditions))
         if found:
             return f"1 object {one}" if len(found) == 1 else f"{len(found)} objects {several}"
     if lacking := copies.lacking(context, experiment.path):

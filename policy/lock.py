@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from policy import layout
+from policy import durability, layout
 from policy.context import Context
 from policy.zone import Condition, Exists, NotFound, ZoneError
 
@@ -68,10 +68,10 @@ def _holder(number: str, act: str) -> bytes:
 def _take(context: Context, path: str, mine: bytes, wait: float) -> None:
     zone, draft = context.zone, f"{layout.parent(path)}/draft-{uuid.uuid4().hex}"
     try:
-        zone.write(draft, mine)
+        durability.write(zone, draft, mine)
     except NotFound:
         zone.make_collection(layout.parent(path))
-        zone.write(draft, mine)
+        durability.write(zone, draft, mine)
     end = time.monotonic() + wait
     while True:
         try:

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from policy import audit, below, layout
+from policy import audit, below, durability, layout
 from policy.context import Context
 from policy.experiment import Experiment
 from policy.layout import DataType
@@ -59,9 +59,9 @@ def write(context: Context, experiment: Experiment) -> Manifest:
     content = _json({"format": 1, "version": version + 1, "audit": audit.end(context), **listed})
     path = path_of(experiment, version + 1)
     draft = f"{path}.draft"
-    context.zone.write(draft, content)
+    durability.write(context.zone, draft, content)
     context.zone.checksum(draft)
-    context.zone.move(draft, path)
+    durability.move(context.zone, draft, path)
     return _manifest(experiment, version + 1, content, listed)
 
 

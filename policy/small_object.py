@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from policy import durability
 from policy.zone import GOOD, Among, Condition, NotFound, Zone, ZoneError, data_object
 
 _LARGEST = 1 << 24
@@ -24,13 +25,13 @@ def write(zone: Zone, path: str, content: bytes) -> None:
     is_there = zone.stat(path) is not None
     if _is_torn(zone, draft):
         zone.erase(draft)
-    elif not is_there and _read(zone, draft) is not None:  # who wrote it was killed before it got its name
+    elif not is_there and _is_whole(zone, draft):  # who wrote it was killed before it got its name
         zone.move(draft, path)
         is_there = True
-    zone.write(draft, content)
+    durability.write(zone, draft, content)
     if is_there:
         zone.erase(path)
-    zone.move(draft, path)
+    durability.move(zone, draft, path)
 
 
 def load(zone: Zone, path: str) -> dict[str, Any] | None:
@@ -56,6 +57,16 @@ def _is_torn(zone: Zone, draft: str) -> bool:
     """Whether who wrote it was killed meanwhile: it has no good replica, and perhaps no file that could be written over."""
     statuses = {status for (status,) in zone.query(["DATA_REPL_STATUS"], *data_object(draft))}
     return bool(statuses) and GOOD not in statuses
+
+
+def _is_whole(zone: Zone, draft: str) -> bool:
+    """Whether who wrote it came to the end: then it counts."""
+    try:
+        return _read(zone, draft) is not None
+    except ZoneError as error:
+        if error.code != durability.NO_FILE:
+            raise
+        return False
 
 
 def _read(zone: Zone, path: str) -> dict[str, Any] | None:

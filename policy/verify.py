@@ -243,9 +243,13 @@ class _Objects:
         path = found.path
         look = Look(path, Counter({"objects": 1}))
         is_record = layout.is_record(self._context.settings, path)
-        if is_record and path.endswith(layout.DRAFTS) and not (found.sizes or found.is_busy):
+        is_draft = is_record and path.endswith(layout.DRAFTS)
+        if is_draft and not (found.sizes or found.is_busy):
             return look  # a killed writer left it: the record before it counts, or the next one is written over it
-        if finding := self._examine(number, found, look, may_vanish=is_record):
+        finding = self._examine(number, found, look, may_vanish=is_record)
+        if finding and not (
+            is_draft and finding.kind is Kind.LOST
+        ):  # one that counts is on the disk: it was not forced when the power failed
             look.findings.append(finding)
         if finding := self._count(found, told, look):
             look.findings.append(finding)

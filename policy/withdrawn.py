@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 
-from policy import layout
+from policy import durability, layout, small_object
 from policy.context import Context
 from policy.experiment import Experiment, State, experiment_from
 from policy.zone import AVU, Access, Condition
@@ -136,7 +136,7 @@ def keep(context: Context, key: str, path: str, avus: list[AVU]) -> None:
     """Adds AVUs of an object to the record, which another process may be writing meanwhile: on the object, everybody could read them."""
     digits = hashlib.sha256(path.encode()).hexdigest()[:16]
     told = {"path": path, "avus": [[avu.attribute, avu.value, avu.unit] for avu in avus]}
-    context.zone.write(f"{base(context, key)}/kept.{digits}.json", (json.dumps(told, ensure_ascii=False) + "\n").encode())
+    small_object.write(context.zone, f"{base(context, key)}/kept.{digits}.json", (json.dumps(told, ensure_ascii=False) + "\n").encode())
 
 
 def save(context: Context, record: Record) -> None:
@@ -149,9 +149,9 @@ def save(context: Context, record: Record) -> None:
     record.version = max(_versions(_names(context, record.key)), default=0) + 1
     path = f"{collection}/record.{record.version}.json"
     draft = f"{collection}/draft-{record.version}.json"
-    zone.write(draft, (json.dumps(asdict(record), ensure_ascii=False, indent=1) + "\n").encode())
+    durability.write(zone, draft, (json.dumps(asdict(record), ensure_ascii=False, indent=1) + "\n").encode())
     zone.permit(draft, context.settings.stewards, Access.READ)
-    zone.move(draft, path)
+    durability.move(zone, draft, path)
 
 
 def subjects(context: Context) -> Iterator[Record]:

@@ -6,7 +6,7 @@ import io
 from datetime import datetime
 
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from mrdata import phantom_twix
 from mrdata.phantom import Session
@@ -19,7 +19,7 @@ def dicom(name: str, *, series: int = 1, instance: int = 1, sop: str = "", pixel
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = MRImageStorage
-    meta.MediaStorageSOPInstanceUID = sop or generate_uid()
+    meta.MediaStorageSOPInstanceUID = UID(sop or generate_uid())
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SOPClassUID, ds.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
     ds.PatientName, ds.PatientID, ds.Modality = name, "", "MR"

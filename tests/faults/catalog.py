@@ -87,8 +87,8 @@ def read(folder: Path, settings: Settings) -> Held:
 
 def _objects(catalog: sqlite3.Connection, held: Held) -> None:
     rows = catalog.execute(
-        "SELECT c.coll_name || '/' || d.data_name, d.data_repl_num, d.data_is_dirty, r.resc_name, d.data_path, d.data_size, d.data_checksum "
-        "FROM R_DATA_MAIN d JOIN R_COLL_MAIN c ON c.coll_id = d.coll_id JOIN R_RESC_MAIN r ON r.resc_id = d.resc_id"
+        "SELECT c.coll_name || '/' || d.data_name, d.data_repl_num, d.data_is_dirty, r.resc_name, d.data_path, d.data_size, "
+        "d.data_checksum FROM R_DATA_MAIN d JOIN R_COLL_MAIN c ON c.coll_id = d.coll_id JOIN R_RESC_MAIN r ON r.resc_id = d.resc_id"
     )
     for path, number, status, resource, file, size, checksum in rows:
         digest, length = _digest(Path(file))

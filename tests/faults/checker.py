@@ -15,6 +15,7 @@ from policy import audit_check, layout
 from policy.audit import Entry, parsed
 from policy.event import outbox as layout_outbox
 from policy.experiment import State
+from policy.removal import REMOVING
 from policy.state import ACT, FOLLOWS
 from tests.faults import catalog
 from tests.faults.books import Act, Books, Content
@@ -71,7 +72,8 @@ def _verified(site: Site, held: Held) -> list[str]:
     if found["sound"] and not found["waiting"] and not found["taken"]:
         return []
     told = [f"{kind}: {one}" for kind in verify.TITLES for one in found[kind]] or [str(found["verdict"])]
-    return [line for line in told if not any(path in line for path in broken_off(site, held))]
+    explained = [*broken_off(site, held), f"/{layout.INTAKE}/{REMOVING}: "]  # what a killed retention set aside, its next run puts back
+    return [line for line in told if not any(path in line for path in explained)]
 
 
 def broken_off(site: Site, held: Held) -> list[str]:
@@ -182,7 +184,9 @@ def _erased(books: Books, places: _Places, digest: str, content: Content, erased
     """What landed late is in quarantine; everything else is gone."""
     if not erased <= books.withdrawn:
         yield Finding(Wrong.LOST, f"{content.name}: {sorted(erased)} was erased, and nobody had asked for it")
-    left = [*places.archive[digest], *places.trash[digest]]
+    named = {one.file for path in places.objects(digest) for one in places.held.objects[path]}
+    left = [*places.archive[digest], *places.trash[digest], *(file for file, one in places.held.vaults.items() if one == digest)]
+    left = [path for path in left if path not in named]
     if content.experiments == erased and left:
         yield Finding(Wrong.DISORDER, f"{content.name} is still there after the erasure of {sorted(erased)}: {left}")
 
@@ -265,7 +269,7 @@ def _states(experiment: str, states: list[str], changes: list[Entry], done: Act 
         yield Finding(Wrong.DISORDER, f"{experiment} is {states}; the audit log tells {before} to {after}")
         return
     wanted = {Act.FINALIZE: State.FINALIZED, Act.WITHDRAW: State.WITHDRAWN}.get(done) if done else None
-    if wanted and State(states[0]) is not wanted or done is Act.RESTORE and State(states[0]) is State.WITHDRAWN:
+    if (wanted and State(states[0]) is not wanted) or (done is Act.RESTORE and State(states[0]) is State.WITHDRAWN):
         yield Finding(Wrong.DISORDER, f"{done} of {experiment} was acknowledged; it is {states[0]}")
 
 

@@ -54,7 +54,7 @@ def _end(child: int, reading: int) -> Ended[Result]:
     os.waitpid(child, 0)
     if not told:
         return Ended(is_killed=True, hangs=hangs)
-    result, error = pickle.loads(told)  # noqa: S301 - of our own child
+    result, error = pickle.loads(told)
     return Ended(result, error)
 
 

@@ -100,6 +100,12 @@ def withdrawn(site: Site) -> None:
     site.act(Act.WITHDRAW, experiments(site)[0])
 
 
+def erase(site: Site) -> None:
+    """It is withdrawn, and cannot be restored."""
+    site.act(Act.WITHDRAW, experiments(site)[0])
+    site.rules()
+
+
 def finalized_and_late(site: Site) -> None:
     """It is finalized, and one more image comes."""
     archived(site)
@@ -165,7 +171,7 @@ SCENARIOS = {
         Scenario("time", landed_and_taken, Site.rules, _SOON),
         Scenario("withdraw", archived, doing(Act.WITHDRAW)),
         Scenario("restore", withdrawn, doing(Act.RESTORE)),
-        Scenario("erase", withdrawn, Site.rules, _ERASE),
+        Scenario("erase", archived, erase, _ERASE),
         Scenario("quarantine", archived, refile_from_quarantine),
         Scenario("refile", two_experiments, refile_an_experiment),
         Scenario("tidy", two_experiments, Site.tidy),

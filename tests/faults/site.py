@@ -27,7 +27,6 @@ from policy.layout import DataType
 from policy.settings import Settings
 from policy.zone import ZoneError
 from tests.faults.books import Act, Books
-from tests.landing_zone import Told
 
 STUDY, SCANNER, OTHER, ALICE = "pain", "94T", "3T", "alice"
 _BRANCH = {DataType.DICOM: "dicom", DataType.TWIX: "twix", DataType.EXP_DATA: "expdata"}
@@ -38,6 +37,28 @@ _LANDING = {"quiet_seconds": 0.0, "look_seconds": 0.0, "incomplete_seconds": 0.0
 _IDLE = ("notices", "waiting", "")
 """What rules tell that do nothing."""
 RULES = ("sweep", "archive", "lifecycle", "events")
+
+
+class Told:
+    """A scanner's progress, which remembers."""
+
+    def __init__(self) -> None:
+        self.files: list[str] = []
+        self.alarms: list[str] = []
+
+    def looked(self, ready: int, waiting: int) -> None: ...
+
+    def registered(self, file: str, path: str, size: int) -> None:
+        self.files.append(file)
+
+    def already(self, files: int) -> None:
+        self.files += [""] * files
+
+    def close(self) -> None: ...
+
+    def report(self, message: str, *, alarm: bool, file: str = "", detail: str = "") -> None:
+        if alarm:
+            self.alarms.append(f"{file}: {message} {detail}")
 
 
 class Site:

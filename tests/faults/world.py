@@ -18,7 +18,7 @@ from tests.faults import catalog, children
 from tests.faults.books import Act
 from tests.faults.calls import Fault, strike
 from tests.faults.checker import Finding, Wrong
-from tests.faults.machine import Bench, aftermath
+from tests.faults.machine import Bench, aftermath, unexpected
 from tests.faults.scenarios import Scenario
 from tests.faults.site import ALICE, SCANNER, STUDY, Site
 from tests.files import dicom, twix
@@ -108,7 +108,9 @@ class World:
         while self._growing:
             self._grows()
         ended = children.run(partial(aftermath, self._case))
-        self._life.findings = ended.result if ended.result is not None else [Finding(Wrong.DISORDER, f"the normal work fails: {ended.error}")]
+        self._life.findings += (
+            ended.result if ended.result is not None else [Finding(Wrong.DISORDER, f"the normal work fails: {ended.error}")]
+        )
         self._site = Site(self._case)
         return bool(self._life.findings)
 
@@ -203,6 +205,7 @@ class World:
         ended = children.together(works)
         for one, note in zip(ended, notes, strict=True):
             self._life.faults += note.exists()
+            self._life.findings += unexpected(one.error)
             where = note.read_text() if note.exists() else "no fault"
             self._tell(f"  {where}: {one.error.strip().rpartition(chr(10))[2] or ('killed' if one.is_killed else one.result)}")
         self._site = Site(self._case)
