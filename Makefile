@@ -18,7 +18,6 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --package tests.faults
 	$(BIN)/lint-imports
 
 test: lint

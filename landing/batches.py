@@ -1,12 +1,13 @@
 """The batches of the intake: each belongs to one process, which its name tells, and which alone puts files into it.
 
-    <landing folder>/.intake/<host>.<process>.<start>.<number>/
+    <landing folder>/.intake/<host>.<process>.<start>.<time>-<number>/
 
 The process touches its batches while it works. Who finds a batch without `.done` whose process is gone, goes on with it.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import stat
@@ -21,6 +22,8 @@ from landing.names import folder_key
 
 DONE = ".done"
 """The file that says of a batch: every file in it is registered."""
+_numbers = itertools.count(1)
+"""With the time, never twice: the vault may hold files of a batch that the intake has forgotten, and process numbers come again."""
 LARGEST = 1000
 """Files of a batch."""
 OLDEST = 60.0
@@ -50,7 +53,6 @@ class Batches:
         self._mine: dict[str, Batch] = {}
         self._done: set[str] = set()
         """Batches that were found to be done."""
-        self._number = 0
         self._beat_due = 0.0
         self._lock = threading.Lock()
 
@@ -122,8 +124,7 @@ class Batches:
 
     def _new(self) -> Batch:
         while True:
-            self._number += 1
-            batch = Batch(f"{self._owner}.{self._number}", time.monotonic())
+            batch = Batch(f"{self._owner}.{int(time.time()):x}-{next(_numbers)}", time.monotonic())
             try:
                 os.mkdir(f"{self._intake}/{batch.name}", 0o750)
             except FileExistsError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from enum import StrEnum
 
-from policy import audit, below, clock, landing_files, layout, lock, quarantine, words
+from policy import audit, below, clock, durability, landing_files, layout, lock, quarantine, words
 from policy.clock import Due
 from policy.context import Context, Refused
 from policy.lock import Busy
@@ -104,7 +104,7 @@ def _erase(context: Context, session: str, discarded: str) -> str:
         one = layout.quarantined(context.settings, path)
         origins |= {held.origin for held in landed} | ({Origin(one.landing_path)} if one else set())
         context.zone.permit(path, context.settings.account, Access.OWN)
-        context.zone.erase(path)
+        durability.erase(context.zone, path)
         below.erase_empty(context, layout.parent(path), session)
     landing_files.remove_folders(context, origins)
     audit.record(context, "session erased", session=_within(context, session), **{name: str(count) for name, count in counts.items()})

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 from policy.context import Context
 from policy.files import NotRegular, open_regular
 from policy.zone import GOOD, Condition, Zone, ZoneError, data_object
 
+_FILES = ["COLL_NAME", "DATA_NAME", "DATA_PATH", "RESC_VAULT_PATH"]
 NO_FILE = -510002
 """UNIX_FILE_OPEN_ERR with ENOENT: the catalog tells of a file that was not on the disk yet when the power failed."""
 
@@ -33,6 +35,16 @@ def move(zone: Zone, source: str, destination: str) -> None:
     """Renames a data object; its new name outlives a power failure. A server renames its file, too."""
     zone.move(source, destination)
     force_object(zone, destination)
+
+
+def erase(zone: Zone, path: str) -> None:
+    """Erases an object, or a collection with all that is below it; its files do not come back after a power failure."""
+    at = [data_object(path), [Condition("COLL_NAME", "=", path)], [Condition("COLL_NAME", "like", f"{path}/%")]]
+    files = {(row[2], row[3]) for one in at for row in zone.query(_FILES, *one) if f"{row[0]}/{row[1]}/".startswith(f"{path}/")}
+    zone.erase(path)
+    for folder in {one for file, vault in files for one in _folders(file, vault.rstrip("/"))}:
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # it went as well, or is another host's
+            _force_folder(folder)
 
 
 def force_object(zone: Zone, path: str) -> None:
@@ -69,11 +81,7 @@ def force(file: str, vault: str = "") -> bool:
     try:
         _force(descriptor)
         for path in _folders(file, vault.rstrip("/")):
-            folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                _force(folder)
-            finally:
-                os.close(folder)
+            _force_folder(path)
     finally:
         os.close(descriptor)
     return True
@@ -85,6 +93,14 @@ def _folders(file: str, vault: str) -> Iterator[str]:
     while vault and path.startswith(f"{vault}/"):
         path = os.path.dirname(path)
         yield path
+
+
+def _force_folder(path: str) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _force(folder)
+    finally:
+        os.close(folder)
 
 
 def _force(descriptor: int) -> None:

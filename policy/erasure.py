@@ -12,6 +12,7 @@ from policy import (
     audit,
     below,
     clock,
+    durability,
     erased,
     event,
     follow,
@@ -184,7 +185,7 @@ def _erase(context: Context, path: str) -> None:
     stat = context.zone.stat(path)
     if stat is not None:
         context.zone.permit(path, context.settings.account, Access.OWN, recursive=stat.is_collection)
-        context.zone.erase(path)
+        durability.erase(context.zone, path)
 
 
 def _trash(context: Context) -> str:

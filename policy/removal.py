@@ -87,6 +87,7 @@ class InHand:
         except FileNotFoundError as error:
             raise OSError(errno.EBUSY, "another process put it back") from error
         self.is_removed = True
+        _force(self._holder)
 
 
 @contextmanager
@@ -118,6 +119,8 @@ def aside(root: Root, relative: str) -> Iterator[InHand]:
                         is_back = _put_back(root, relative, held)
                         if in_hand is not None:
                             in_hand.is_left = not is_back
+                    else:
+                        _force(place)  # it does not come back after a power failure
         finally:
             _remove_empty(root, holder, parent)
 
@@ -194,6 +197,15 @@ def _put_back(root: Root, relative: str, held: int) -> bool:
             return False
         raise
     return True
+
+
+def _force(folder: int) -> None:
+    """What was removed from a folder does not come back after a power failure. References: fsync(2)"""
+    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _mode(root: Root) -> int:

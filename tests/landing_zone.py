@@ -143,7 +143,7 @@ class Clock:
 def clock(monkeypatch) -> Clock:
     clock = Clock()
     for module in ("landing.mailbox", "landing.batches"):
-        monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=clock.monotonic))
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=clock.monotonic, time=time.time))
     return clock
 
 

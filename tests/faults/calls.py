@@ -50,6 +50,7 @@ class Fault(StrEnum):
 
 _ENDS = (Fault.KILL, Fault.TORN)
 _DISK = (Fault.KILL, Fault.FULL, Fault.EIO)
+_NEEDS_ROOM = ("rename", "replace", "link", "mkdir", "fsync")
 _OURS = ("landing", "policy", "microservices", "mrdata", "embedded.objects", "embedded.replication")
 """Whose system calls fail; those of the embedded zone's own bookkeeping stand for a database's."""
 _BETWEEN = ("os", "pathlib", "shutil", "contextlib", "tempfile", "posixpath", "genericpath", __name__)
@@ -212,7 +213,8 @@ def strike(fault: Fault, number: int, note: Path) -> None:
     striker = Striker(fault, number, note)
     system: Any = os
     for name in _CHANGING:
-        setattr(system, name, striker.system(name, getattr(os, name), *_DISK))
+        possible = _DISK if name in _NEEDS_ROOM else (Fault.KILL, Fault.EIO)
+        setattr(system, name, striker.system(name, getattr(os, name), *possible))
     for name in _LOOKING:
         setattr(system, name, striker.system(name, getattr(os, name), Fault.EIO))
     system.open = striker.opening(os.open)

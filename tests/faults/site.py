@@ -133,7 +133,7 @@ class Site:
         """Somebody re-files content; the answer."""
         for digest in digests:
             self.books.refile(digest, to, done=False)
-        reply = self.ask("experiment_reassign", {"source": source, "to": to})
+        reply = self.ask("experiment_reassign", {"source": source, "to": to, "accept_personal_data": True})
         if "error" not in reply and all(move["target"] for move in reply["moves"]):
             for digest in digests:
                 self.books.refile(digest, to, done=True)

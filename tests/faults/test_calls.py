@@ -16,7 +16,7 @@ WHOLE = [("register", Fault.TORN)]
 """Each call of these: a record that was half written told for ever that an object is lost."""
 FAILED: list[str] = []
 """Cases in which something was wrong once."""
-_FEW = 14
+_FEW = 8
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_what_failed_once(bench: Bench, name: str) -> None:
 def test_a_few_of_all(bench: Bench) -> None:
     chance = random.Random(11)
     for _ in range(_FEW):
-        name, fault = chance.choice(["scan", "elsewhere", "withdraw"]), chance.choice(list(Fault))
+        name, fault = chance.choice(["scan", "withdraw"]), chance.choice(list(Fault))
         case = bench.call(SCENARIOS[name], fault, chance.randint(1, 60))
         assert case.findings == [], case
 

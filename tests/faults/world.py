@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from policy import layout
 from policy.layout import DataType
 from tests.faults import catalog, children
 from tests.faults.books import Act
 from tests.faults.calls import Fault, strike
 from tests.faults.checker import Finding, Wrong
-from tests.faults.machine import Bench, aftermath
+from tests.faults.machine import Bench, aftermath, unexpected
 from tests.faults.scenarios import Scenario
 from tests.faults.site import ALICE, SCANNER, STUDY, Site
 from tests.files import dicom, twix
@@ -108,7 +109,7 @@ class World:
         while self._growing:
             self._grows()
         ended = children.run(partial(aftermath, self._case))
-        self._life.findings = (
+        self._life.findings += (
             ended.result if ended.result is not None else [Finding(Wrong.DISORDER, f"the normal work fails: {ended.error}")]
         )
         self._site = Site(self._case)
@@ -205,6 +206,7 @@ class World:
         ended = children.together(works)
         for one, note in zip(ended, notes, strict=True):
             self._life.faults += note.exists()
+            self._life.findings += unexpected(one.error)
             where = note.read_text() if note.exists() else "no fault"
             self._tell(f"  {where}: {one.error.strip().rpartition(chr(10))[2] or ('killed' if one.is_killed else one.result)}")
         self._site = Site(self._case)
@@ -213,13 +215,12 @@ class World:
     def _work(self) -> tuple[str, Callable[[Site], object]]:
         one, two = self._one(), self._one()
         act = self._chance.choice(list(Act))
-        digests = [key for key, content in self._site.books.contents.items() if not content.experiments]
         choices: list[tuple[int, str, Callable[[Site], object]]] = [
             (12, "scanner", Site.scan),
             (8, "delay rules", Site.rules),
             (4, f"{act} {one}", lambda site: site.act(act, one)),
-            (2, f"re-file under {one}", lambda site: _refile(site, one, digests)),
-            (1, f"re-file {two} under {one}", lambda site: _refile_all(site, two, one)),
+            (2, f"re-file under {one}", lambda site: _refile(site, one)),
+            (1, f"re-file {two} under {one}", lambda site: _refile_all(site, two, _path(site, two), one)),
             (2, "tidy", Site.tidy),
             (1, "register", lambda site: site.ask("register", _REQUEST)),
         ]
@@ -240,15 +241,21 @@ def _struck(case: Path, work: Callable[[Site], object], fault: Fault, number: in
     return str(answer)[:200] if isinstance(answer, dict) else None
 
 
-def _refile(site: Site, to: str, digests: list[str]) -> object:
-    """A session of files without an ID."""
-    sessions = [one for one in site.rule("quarantine_list")["sessions"] if one["reason"] == "no-id"]
-    return site.refile(sessions[0]["path"], to, digests) if sessions else None
+def _path(site: Site, experiment: str) -> str:
+    return f"{layout.study(site.settings, STUDY)}/experiments/{experiment}"
 
 
-def _refile_all(site: Site, source: str, to: str) -> object:
-    moved = [key for key, content in site.books.contents.items() if source in content.experiments]
-    return site.refile(source, to, moved)
+def _refile(site: Site, to: str) -> object:
+    """A session in quarantine."""
+    sessions = site.rule("quarantine_list")["sessions"]
+    return _refile_all(site, sessions[0]["path"], sessions[0]["path"], to) if sessions else None
+
+
+def _refile_all(site: Site, source: str, collection: str, to: str) -> object:
+    """All that is in a collection just now."""
+    held = catalog.read(site.folder, site.settings)
+    digests = {held.at(path) for path in held.below(collection)} & site.books.contents.keys()
+    return site.refile(source, to, sorted(digests))
 
 
 def _digest(file: Path) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -459,6 +461,22 @@ def test_a_batch_that_holds_more_than_was_counted_is_not_done(folder, intake):
     intake.batches.close(one.batch, {IMAGE, "prisma/dicom/unknown"})
     assert folder.batches() == {one.batch: True}
     assert intake.batches.abandoned(intake.clock()) == []
+
+
+def test_the_name_of_a_batch_never_comes_again(folder, monkeypatch):
+    """The vault may have files of a batch that the retention has removed from the intake, and a later process may have the same number."""
+    names = set()
+    for start in (1000.0, 2000.0):
+        monkeypatch.setattr(batches, "_numbers", itertools.count(1))
+        monkeypatch.setattr(batches.time, "time", lambda start=start: start)
+        for _ in range(2):
+            intake = Intake(folder.settings)
+            intake.check()
+            folder.put(IMAGE)
+            (one,) = intake.take(ready(folder, IMAGE))
+            names.add(one.batch)
+            shutil.rmtree(folder.intake / one.batch)
+    assert len(names) == 4
 
 
 def test_a_batch_in_which_nothing_is_goes(folder, intake):

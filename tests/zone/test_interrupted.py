@@ -57,7 +57,7 @@ def test_a_withdrawal_killed_anywhere_is_finished_by_the_next_run(make_site):
         site.rule("lifecycle")
 
     with site.counted(CHANGES) as killer:
-        steps = interrupted_everywhere(site, killer, withdraw, go_on, stride=3)
+        steps = interrupted_everywhere(site, killer, withdraw, go_on, stride=7)
     assert steps > 10
     assert found(site, ALICE, *made, SECRET) == []
     assert found(site, BOB, *made, SECRET) == []
@@ -86,7 +86,7 @@ def test_a_restoration_killed_anywhere_is_finished_by_the_next_run(make_site):
         killer.left = left
 
     with site.counted(CHANGES) as killer:
-        assert interrupted_everywhere(site, killer, restore, go_on, stride=2) > 10
+        assert interrupted_everywhere(site, killer, restore, go_on, stride=5) > 10
     assert {top: held(site, top) for top in tops} == before
 
 
@@ -107,7 +107,7 @@ def test_an_erasure_killed_anywhere_is_finished_by_the_next_run(make_site):
         site.rule("lifecycle")
 
     with site.counted(CHANGES) as killer:
-        assert interrupted_everywhere(site, killer, erase, go_on, stride=4) > 10
+        assert interrupted_everywhere(site, killer, erase, go_on, stride=11) > 10
     site.rule("lifecycle")
     receipts = layout.receipts(site.settings)
     for one in made:
@@ -131,7 +131,7 @@ def test_a_finalization_killed_anywhere_is_finished_by_the_next_run(make_site):
         site.rule("experiment_finalize", {"experiment": made[-1]})
 
     with site.counted(CHANGES) as killer:
-        assert interrupted_everywhere(site, killer, finalize, go_on) > 10
+        assert interrupted_everywhere(site, killer, finalize, go_on, stride=3) > 10
     for one in made:
         avus = site.avus(f"studies/{PAIN}/experiments/{one}")
         assert avus["State"] == "finalized"
