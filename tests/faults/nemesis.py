@@ -32,6 +32,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from policy.zone import Condition
+from tests.faults import checker, on_server
+from tests.faults.on_server import ServerWorld
 from tests.faults.proxy import Proxy
 
 _ANSWER_SECONDS = 180.0
@@ -229,8 +232,6 @@ def main() -> int:
 
 def run(given: argparse.Namespace, folder: Path, proxy: Proxy, stack: ExitStack) -> int:
     """As `main`, with what is open until the end."""
-    from policy.zone import Condition
-    from tests.faults import on_server
     from tests.zone.names import STEWARD
     from tests.zone.server import Server
     from tests.zone.server_site import ServerSite
@@ -255,7 +256,7 @@ def run(given: argparse.Namespace, folder: Path, proxy: Proxy, stack: ExitStack)
         os.chown(path, owner.st_uid, owner.st_gid)
     site.folder.chmod(0o755)
     nemesis = Nemesis(given.seed, proxy, landing, restart=given.restart, start_catalog=given.start_catalog, is_small=given.megabytes > 0)
-    world = on_server.ServerWorld(site, folder, given.seed, stranger=STEWARD)
+    world = ServerWorld(site, folder, given.seed, stranger=STEWARD)
     stack.callback(world.close)
     nemesis.kill_scanner = world.kill_scanner
     world.begin()
@@ -271,14 +272,10 @@ def run(given: argparse.Namespace, folder: Path, proxy: Proxy, stack: ExitStack)
             time.sleep(nemesis.pause())
     finally:
         nemesis.heal()
-    site.reconnect()
     return _report(world, injected, survived, world.end(), given.seed, folder)
 
 
-def _answers(world: object) -> bool:
-    from tests.faults.on_server import ServerWorld
-
-    assert isinstance(world, ServerWorld)
+def _answers(world: ServerWorld) -> bool:
     end = time.monotonic() + _ANSWER_SECONDS
     while time.monotonic() < end:
         with suppress(Exception), world.connect() as zone:
@@ -288,19 +285,16 @@ def _answers(world: object) -> bool:
     return False
 
 
-def _report(world: object, injected: Counter[str], survived: int, waits: str, seed: int, folder: Path) -> int:
-    from tests.faults import checker, on_server
-
-    assert isinstance(world, on_server.ServerWorld)
+def _report(world: ServerWorld, injected: Counter[str], survived: int, waits: str, seed: int, folder: Path) -> int:
+    world.patience = 600.0
     with world.connect() as zone:
-        zone.hurry(600)
         held = on_server.held(zone, world.settings, world.suffix)
     findings = checker.check(world, tidied=False, waits=waits, held=held)
     counts = checker.counted(findings)
     for one in findings:
         print(f"{one.wrong}: {one.what}")
-    for one in world.read_by_stranger:
-        print(f"read by a stranger: {one}")
+    for what in world.read_by_stranger:
+        print(f"read by a stranger: {what}")
     if findings or world.read_by_stranger:
         kept = Path(tempfile.mkdtemp(prefix="nemesis-failed-", dir="/var/tmp"))
         for file in folder.glob("*"):

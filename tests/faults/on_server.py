@@ -9,7 +9,6 @@ import base64
 import hashlib
 import os
 import random
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from policy import layout
 from policy.context import Context
 from policy.layout import DataType
 from policy.settings import Settings
-from policy.zone import Client, Condition, Zone, ZoneError
+from policy.zone import Client, Condition, NotFound, NotPermitted, Zone, ZoneError
 from tests.faults.books import Act, Books
 from tests.faults.catalog import Held, Replica
 from tests.faults.site import Site
@@ -35,8 +35,6 @@ RULES = {"sweep": 2, "archive": 3, "lifecycle": 10}
 """Delay rules and their periods in seconds."""
 _BRANCH = {DataType.DICOM: "dicom", DataType.TWIX: "twix", DataType.EXP_DATA: "expdata"}
 _REST_SECONDS = 240.0
-_BUSY = (2, 3, 4)
-"""States of a replica that a process writes, or has left (replica_state.hpp)."""
 
 
 class _Books(Books):
@@ -49,10 +47,8 @@ class _Books(Books):
             super()._put(entry)
 
 
-class ServerWorld:
+class ServerWorld(Site):
     """A site on the server (`tests.zone.server_site`), which the books and the checker see as they see an embedded zone's."""
-
-    ask, act, refile = Site.ask, Site.act, Site.refile
 
     def __init__(self, site: Any, case: Path, seed: int, *, stranger: str, scanners: int = 2) -> None:
         from tests.zone.names import ALICE, PAIN, SUFFIX, T94
@@ -61,7 +57,9 @@ class ServerWorld:
         self.study, self.scanner, self.owner, self.stranger, self.suffix = PAIN, T94, ALICE, stranger, SUFFIX
         self.settings: Settings = site.settings
         self.landing = Path(self.settings.landing.folder)
-        self.books = _Books(case / "books")
+        self.books: Books = _Books(case / "books")
+        self.patience = 60.0
+        """Seconds that the server has for an answer."""
         self.read_by_stranger: list[str] = []
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
@@ -78,10 +76,10 @@ class ServerWorld:
     # Connections
 
     @contextmanager
-    def connect(self, user: str = "mrdata") -> Iterator[Client]:
+    def connect(self, user: str = "mrdata") -> Iterator[Client]:  # type: ignore[override]
         """A connection for one act."""
         zone = self.site.new_connection(user)
-        zone.hurry(60)
+        zone.hurry(self.patience)
         try:
             yield zone
         finally:
@@ -104,8 +102,9 @@ class ServerWorld:
             self._register()
         for rule, seconds in RULES.items():
             self.site.rule(f"{rule}_every", {"seconds": seconds})
+        self.site.reconnect()  # nothing is open that a fault could break
         works: list[Callable[[], None]] = [self._write, self._upload, self._act, self._look_around]
-        works += [lambda number=number: self._scan(number) for number in range(self._scanners)]  # type: ignore[misc]
+        works += [partial(self._scan, number) for number in range(self._scanners)]
         for number, work in enumerate(works):
             self._threads.append(threading.Thread(target=self._again_and_again, args=(work,), name=f"{number}", daemon=True))
             self._threads[-1].start()
@@ -266,7 +265,7 @@ class ServerWorld:
             self._refile()
         else:
             older = self._experiments[:-2] if choice in (Act.WITHDRAW, Act.FINALIZE) else self._experiments
-            self.act(Act(choice), self._chance.choice(older))  # type: ignore[misc]
+            self.act(Act(choice), self._chance.choice(older))
         self._stop.wait(self._chance.uniform(0.3, 1.5))
 
     def _refile(self) -> None:
@@ -280,7 +279,7 @@ class ServerWorld:
                 rows = zone.query(["DATA_CHECKSUM"], Condition("COLL_NAME", "like", f"{path}/%"))
             digests = [base64.b64decode(text.removeprefix("sha2:")).hex() for (text,) in rows if text]
             if digests:
-                self.refile(path, self._one(), digests)  # type: ignore[misc]
+                self.refile(path, self._one(), digests)
 
     def _look_around(self) -> None:
         """Somebody who is in no study asks for everything, and reads what is there."""
@@ -294,7 +293,7 @@ class ServerWorld:
             for path in self._chance.sample(names, min(5, len(names))):
                 try:
                     content = zone.read(path, 0, 4)
-                except ZoneError:
+                except (NotFound, NotPermitted):
                     self.counts["refused to the stranger"] += 1
                 else:
                     self.read_by_stranger.append(f"read {path}: {content!r}")
@@ -313,6 +312,8 @@ class ServerWorld:
 
 def _scanner(world: ServerWorld) -> dict[str, Any]:
     """As the account that owns the archive's vault, where this is root: what the server erases of the intake is its own."""
+    from irods import password_obfuscation
+
     owner = os.stat(world.settings.archive.vault)
     environment = {**world.site.environment(), "HOME": str(world.case)}
     how: dict[str, Any] = {"args": [sys.executable, "-m", "mrdata.cli", "scan"], "cwd": ROOT, "env": environment}
@@ -320,8 +321,11 @@ def _scanner(world: ServerWorld) -> dict[str, Any]:
         for name in ("IRODS_ENVIRONMENT_FILE", "IRODS_AUTHENTICATION_FILE"):
             copy = world.case / f"scanner.{name}"
             if not copy.exists():
-                shutil.copy(environment[name], copy)
-                copy.chmod(0o600)
+                copy.touch(0o600)
+                text = Path(environment[name]).read_text(encoding="utf-8")
+                if name == "IRODS_AUTHENTICATION_FILE":  # is hidden with the number of the account that reads it
+                    text = password_obfuscation.encode(password_obfuscation.decode(text), owner.st_uid)
+                copy.write_text(text, encoding="utf-8")
                 os.chown(copy, owner.st_uid, owner.st_gid)
             environment[name] = str(copy)
         how |= {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from landing.scanner import Scanner
 from policy.experiment import State
 from policy.layout import DataType, experiment_path
-from policy.zone import AVU, Access, Condition
+from policy.zone import AVU, Access, Client, Condition
 from tests.faults import checker, nemesis, on_server
 from tests.faults.checker import Wrong
 from tests.landing_zone import Told
@@ -23,7 +24,7 @@ class World(on_server.ServerWorld):
     """Its files are written, scanned and archived one after the other."""
 
     @contextmanager
-    def connect(self, user="mrdata"):
+    def connect(self, user: str = "mrdata") -> Iterator[Client]:  # type: ignore[override]
         with self.site.new_connection(user) as zone:
             yield zone
 
@@ -33,9 +34,9 @@ class World(on_server.ServerWorld):
         self._stop.set()  # nobody pauses
         for _ in range(files):
             self._write()
-        self.rest()
+        self.settle()
 
-    def rest(self) -> None:
+    def settle(self) -> None:
         Scanner(self.settings, self.site.new_connection, Told(), retry_seconds=0.01).run_once()
         for rule in on_server.RULES:
             self.site.rule(rule, {"follow": 0} if rule == "sweep" else {})
@@ -52,7 +53,7 @@ class World(on_server.ServerWorld):
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory):
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Is left as it was by every test."""
     top = tmp_path_factory.mktemp("world")
     (top / "case").mkdir()
@@ -63,7 +64,7 @@ def lived(tmp_path_factory):
     site.close()
 
 
-def test_a_world_in_which_nothing_fails(lived):
+def test_a_world_in_which_nothing_fails(lived: World) -> None:
     assert lived.check() == {}
     kinds = {content.kind for content in lived.books.contents.values()}
     assert len(kinds) == 3
@@ -71,7 +72,7 @@ def test_a_world_in_which_nothing_fails(lived):
     assert [1 for content in lived.books.contents.values() if content.landings > 1], "a file that came again"
 
 
-def test_a_byte_that_is_another_one(lived):
+def test_a_byte_that_is_another_one(lived: World) -> None:
     _, file = lived.images()[0]
     content = Path(file).read_bytes()
     os.chmod(file, 0o640)
@@ -83,7 +84,7 @@ def test_a_byte_that_is_another_one(lived):
     assert lived.check() == {}
 
 
-def test_an_image_under_another_experiment(lived):
+def test_an_image_under_another_experiment(lived: World) -> None:
     zone = lived.site.connect()
     path, _ = lived.images()[0]
     own = experiment_path(lived.settings, path)
@@ -95,7 +96,7 @@ def test_an_image_under_another_experiment(lived):
     assert found[Wrong.MISFILED] == 1
 
 
-def test_bytes_that_never_landed(lived):
+def test_bytes_that_never_landed(lived: World) -> None:
     zone, path = lived.site.connect(), f"{lived.settings.home}/studies/{lived.study}/experiments/{lived._experiments[0]}/DICOM/strange"
     zone.write(path, b"strange")
     found = lived.check()
@@ -103,19 +104,19 @@ def test_bytes_that_never_landed(lived):
     assert found[Wrong.MISFILED] == 1
 
 
-def test_a_file_that_nobody_took(lived):
+def test_a_file_that_nobody_took(lived: World) -> None:
     file = lived.landing / lived.scanner / "dicom" / "left"
     content = b"left"
     file.write_bytes(content)
     lived.books.landed(content, "left", DataType.DICOM, required=False)
     found = lived.check()
-    lived.rest()
+    lived.settle()
     assert found[Wrong.DISORDER] >= 1
     assert Wrong.LOST not in found
     assert lived.check() == {}
 
 
-def test_a_state_that_the_log_does_not_tell(lived):
+def test_a_state_that_the_log_does_not_tell(lived: World) -> None:
     zone, path = lived.site.connect(), f"{lived.settings.home}/studies/{lived.study}/experiments/{lived._experiments[0]}"
     (held,) = [avu for avu in zone.metadata(path) if avu.attribute == "State"]
     zone.annotate(path, add=[AVU("State", State.FINALIZED)], remove=[held])
@@ -124,7 +125,7 @@ def test_a_state_that_the_log_does_not_tell(lived):
     assert found[Wrong.DISORDER] >= 1
 
 
-def test_whoever_is_in_no_study_is_refused_and_looked_at(lived):
+def test_whoever_is_in_no_study_is_refused_and_looked_at(lived: World) -> None:
     lived._look_around()
     assert lived.read_by_stranger == []
     assert lived.counts["refused to the stranger"] == 5
@@ -139,7 +140,7 @@ def test_whoever_is_in_no_study_is_refused_and_looked_at(lived):
     assert lived.read_by_stranger
 
 
-def test_processes_are_found_by_their_programs():
+def test_processes_are_found_by_their_programs() -> None:
     assert os.getpid() in nemesis.processes(os.readlink("/proc/self/exe"))
     assert nemesis._parent(os.getpid()) == os.getppid()
     assert nemesis.processes("/no/such/program") == []

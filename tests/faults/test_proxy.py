@@ -7,6 +7,7 @@ import socket
 import socketserver
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -20,7 +21,7 @@ class Echo(socketserver.BaseRequestHandler):
 
 
 @pytest.fixture
-def proxy():
+def proxy() -> Iterator[Proxy]:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -33,6 +34,11 @@ def connect(proxy: Proxy) -> socket.socket:
     connected = socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
     assert say(connected, b"hello") == b"hello"
     return connected
+
+
+def _send_all(connection: socket.socket, content: bytes) -> None:
+    connection.sendall(content)
+    connection.shutdown(socket.SHUT_WR)
 
 
 def say(connection: socket.socket, content: bytes) -> bytes:
@@ -50,15 +56,15 @@ def answer(connection: socket.socket, size: int) -> bytes:
     return found
 
 
-def test_bytes_go_through_and_an_end_does_too(proxy):
+def test_bytes_go_through_and_an_end_does_too(proxy: Proxy) -> None:
     content = random.Random(1).randbytes(5 << 20)
     with connect(proxy) as one:
-        threading.Thread(target=lambda: (one.sendall(content), one.shutdown(socket.SHUT_WR))).start()
+        threading.Thread(target=_send_all, args=(one, content)).start()
         assert answer(one, len(content)) == content
         assert one.recv(1) == b""
 
 
-def test_all_are_cut_or_one(proxy):
+def test_all_are_cut_or_one(proxy: Proxy) -> None:
     with connect(proxy) as one, connect(proxy) as two, connect(proxy) as three:
         assert proxy.cut(random.Random(1)) == 1
         alive = []
@@ -77,7 +83,7 @@ def test_all_are_cut_or_one(proxy):
         assert proxy.connections == 1
 
 
-def test_a_message_is_cut_in_its_middle(proxy):
+def test_a_message_is_cut_in_its_middle(proxy: Proxy) -> None:
     with connect(proxy) as one:
         proxy.cut_after(100)
         one.sendall(b"x" * 1000)
@@ -85,7 +91,7 @@ def test_a_message_is_cut_in_its_middle(proxy):
             answer(one, 101)
 
 
-def test_nothing_goes_through_for_a_while(proxy):
+def test_nothing_goes_through_for_a_while(proxy: Proxy) -> None:
     with connect(proxy) as one:
         proxy.hold(0.4)
         begin = time.monotonic()
@@ -93,7 +99,7 @@ def test_nothing_goes_through_for_a_while(proxy):
         assert time.monotonic() - begin > 0.3
 
 
-def test_a_server_that_is_not_there():
+def test_a_server_that_is_not_there() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         with Proxy(*nobody.getsockname()) as proxy, pytest.raises(ConnectionError):
