@@ -16,7 +16,7 @@ from policy.private_attributes import PRIVATE
 
 _BY_TAG = {group << 16 | element: keyword for (group, element), keyword in PERSONAL.items()}
 _DESCRIPTORS = {group << 16 | element: keyword for (group, element), keyword in DESCRIPTORS.items()}
-_PATIENT_NAME, _SERIES_DESCRIPTION, _MANUFACTURER, _BURNED_IN, _TEXT_VALUE = 0x00100010, 0x0008103E, 0x00080070, 0x00280301, 0x0040A160
+_PATIENT_NAME, _SERIES_DESCRIPTION, _BURNED_IN, _TEXT_VALUE = 0x00100010, 0x0008103E, 0x00280301, 0x0040A160
 _ANNOTATIONS = frozenset((0x00700001, 0x00700006, 0x00700008, 0x00700209))
 """Graphic Annotation Sequence, Unformatted Text Value, Text Object Sequence, Compound Graphic Sequence."""
 _DOCUMENTS = frozenset((0x00420011, 0x04000520))
@@ -128,8 +128,12 @@ def _overlay(told: Told, element: Element) -> None:
 
 
 def _is_protocol(found: Elements) -> bool:
-    """Whether a report is the one in which Siemens scanners keep the protocol of an exam: its texts are settings, which nobody typed."""
-    return found.text(_SERIES_DESCRIPTION) == "PhoenixZIPReport" and found.text(_MANUFACTURER).upper().startswith("SIEMENS")
+    """Whether a report is the one in which Siemens scanners keep the protocol of an exam: its texts are settings, which nobody typed.
+
+    Some say `n.a.` for their manufacturer; all have private elements of Siemens.
+    """
+    is_siemens = any(creator.upper().startswith("SIEMENS") for creator in found.creators.values())
+    return is_siemens and found.text(_SERIES_DESCRIPTION) == "PhoenixZIPReport"
 
 
 @cache

@@ -220,7 +220,7 @@ class World:
             (8, "delay rules", Site.rules),
             (4, f"{act} {one}", lambda site: site.act(act, one)),
             (2, f"re-file under {one}", lambda site: _refile(site, one)),
-            (1, f"re-file {two} under {one}", lambda site: _refile_all(site, two, _path(site, two), one)),
+            (1, f"re-file {two} under {one}", lambda site: _refile_experiment(site, two, one)),
             (2, "tidy", Site.tidy),
             (1, "register", lambda site: site.ask("register", _REQUEST)),
         ]
@@ -249,6 +249,14 @@ def _refile(site: Site, to: str) -> object:
     """A session in quarantine."""
     sessions = site.rule("quarantine_list")["sessions"]
     return _refile_all(site, sessions[0]["path"], sessions[0]["path"], to) if sessions else None
+
+
+def _refile_experiment(site: Site, source: str, to: str) -> object:
+    """What comes while it is re-filed may be re-filed with it."""
+    for digest, content in sorted(site.books.contents.items()):
+        if source in content.experiments:
+            site.books.refile(digest, to, done=False)
+    return _refile_all(site, source, _path(site, source), to)
 
 
 def _refile_all(site: Site, source: str, collection: str, to: str) -> object:

@@ -401,7 +401,8 @@ def test_a_single_run_gives_up_when_the_zone_stays_away(land, workers):
         land.put(f"expdata/loose{number}")
     summary = land.once(workers=workers)
     assert (summary.registered, summary.ok, summary.error) == (0, False, "connection refused")
-    assert summary.waiting == {"its registration": 400}
+    assert sum(summary.waiting.values()) == 400
+    assert summary.waiting["its registration"]
     assert len(land.told.reports) >= scanner_module.TRIES
     assert set(land.told.reports) == {"the zone does not answer, next try in 0 s: connection refused"}
 

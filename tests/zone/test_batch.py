@@ -419,7 +419,7 @@ def test_an_experiment_that_is_withdrawn_between_the_answer_and_the_registration
     (one,) = batch.register(first)
     assert site.connect(ALICE).read(one, 0, 4) == first.content[:4]
     answers = batch.ask(second)
-    meanwhile(site, "withdraw", {"experiment": new, "reason": Reason.CONSENT})
+    meanwhile(site, "withdraw", {"experiment": new, "reason": Reason.CONSENT, "dry_run": False})
     (path,) = batch.register(second, answers=answers)
     for alice in (site.connect(ALICE), site.new_connection(ALICE)):
         with pytest.raises(ZoneError):

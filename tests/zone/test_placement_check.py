@@ -124,7 +124,7 @@ def test_an_experiment_that_was_closed_meanwhile_keeps_its_own(site, experiments
     site.land(f"{T94}/expdata/{one}/deep/notes.txt", b"notes")
     site.land(f"{T94}/dicom/o", dicom(one, instance=2))
     write_over(site, f"{T94}/dicom/o", dicom(two, instance=2))
-    site.rule(rule, {"experiment": one})
+    site.rule(rule, {"experiment": one, **({"dry_run": False} if rule == "withdraw" else {})})
     site.reconnect()
     assert site.rule("archive") == {"archived": 3, "quarantined": 1}
     (path,) = site.paths("quarantine")

@@ -233,7 +233,7 @@ def test_products_hold_nothing_of_the_person(make_site):
 
 
 def test_a_sidecar_that_tells_who_the_person_is_is_refused(make_site):
-    site = make_site(guard={"allow": {"ReferringPhysicianName": [".*"]}})
+    site = make_site(guard={"allow": {"ReferringPhysicianName": [".*"], "ProtocolName": [".*"]}})
     study = Scanned(site)
     study.land([(n, _with(c, ReferringPhysicianName="Hyde^Edward", ProtocolName="for Dr Hyde")) for n, c in study.epi()])
     study.run()

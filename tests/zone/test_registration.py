@@ -51,7 +51,7 @@ def test_everybody_may_enter_the_studies_and_sees_his_own(site):
         ({"owner": BOB}, "no member"), ({"owner": "nobody"}, "no member"),
         ({"scanner": "7T"}, f"is not one of {T94}, {T3}"), ({"scan_type": "x"}, "is not one of"), ({"url": "javascript:x"}, "url"),
         ({"description": "Mr. Smith, born 3.4.1980"}, "looks like personal data"), ({"owner": ""}, "owner: missing"),
-        ({"extra": "1"}, "unknown entry"), ({"description": "a\x00b"}, "control characters"),
+        ({"extra": "1"}, "unknown key 'extra'"), ({"description": "a\x00b"}, "control characters"),
     ],
 )  # fmt: skip
 def test_a_wrong_request_is_refused_with_a_reason(site, changes, part):
