@@ -20,6 +20,8 @@ from policy.zone import AVU, Access, Condition, ZoneError
 DISCARDED = "Discarded"
 DUE_SEEN = "DiscardDueSeen"
 """AVU of a discarded session: when a run first found that it is due to be erased."""
+_EVER = "9"
+"""Later than any time."""
 
 
 class Reason(StrEnum):
@@ -38,7 +40,7 @@ def discard(context: Context, session: str, reason: str, by: str, *, dry_run: bo
     if reason not in list(Reason):
         raise Refused(f"{reason!r} is no reason to discard something; one of: {', '.join(Reason)}")
     with lock.held(context, _key(context, session), "discard"):
-        counts = _counts(context, session, "9")
+        counts = _counts(context, session, _EVER)
         if not counts["objects"]:
             raise Refused(f"there is nothing in {session}; see mrdata_quarantine_list for what is in quarantine")
         if not dry_run:
