@@ -31,6 +31,17 @@ def enforcement_points(core: Path) -> list[str]:
     raise SetupError(f"{core} has no policy enforcement points")
 
 
+def pattern(points: Sequence[str]) -> str:
+    """One regular expression for all enforcement points: the server tries each of its list for every operation of every plugin.
+
+    With 33 of them that was half of an agent's processor time.
+    """
+    prefix = "pep_api_"
+    api = [point.removeprefix(prefix) for point in points if point.startswith(prefix)]
+    others = [point for point in points if not point.startswith(prefix)]
+    return "|".join([*([f"{prefix}(?:{'|'.join(api)})"] if api else []), *others])
+
+
 def wanted(config: Config, points: Sequence[str], tls: TLSFiles, resource: str, sleep: int) -> Config:
     """The configuration with MrData's needs in it; everything else stays as it was.
 
@@ -42,13 +53,13 @@ def wanted(config: Config, points: Sequence[str], tls: TLSFiles, resource: str, 
     found = [engine for engine in engines if engine["plugin_name"] == PYTHON_PLUGIN]
     python: Config = found[0] if found else {"plugin_name": PYTHON_PLUGIN}
     python["instance_name"] = PYTHON_ENGINE
-    python.setdefault("plugin_specific_configuration", {})["regexes_for_supported_peps"] = list(points)
+    python.setdefault("plugin_specific_configuration", {})["regexes_for_supported_peps"] = [pattern(points)]
     others = [e for e in engines if e is not python]
     native = next((e for e in others if e["plugin_name"] == NATIVE_PLUGIN), None)
     if native is None:
         raise SetupError("server_config.json has no native rule engine: it is what requires TLS of every client (acPreConnect)")
     specific = native["plugin_specific_configuration"]
-    specific["regexes_for_supported_peps"] = [*NATIVE_OWN, *points]
+    specific["regexes_for_supported_peps"] = [*NATIVE_OWN, pattern(points)]
     specific["re_rulebase_set"] = [NATIVE_RULES, *(base for base in specific["re_rulebase_set"] if base != NATIVE_RULES)]
     new["plugin_configuration"]["rule_engines"] = [python, *others]
     new["advanced_settings"]["delay_server_sleep_time_in_seconds"] = sleep

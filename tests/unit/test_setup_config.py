@@ -49,9 +49,9 @@ def test_python_comes_first_and_every_engine_has_the_narrow_list():
     new = wanted(config(NATIVE, DEFAULT), ["pep_api_a_pre", "pep_api_b_post"])
     python, native, default = new["plugin_configuration"]["rule_engines"]
     assert python["instance_name"] == "irods_rule_engine_plugin-python-instance"
-    assert python["plugin_specific_configuration"]["regexes_for_supported_peps"] == ["pep_api_a_pre", "pep_api_b_post"]
+    assert python["plugin_specific_configuration"]["regexes_for_supported_peps"] == ["pep_api_(?:a_pre|b_post)"]
     own = native["plugin_specific_configuration"]
-    assert own["regexes_for_supported_peps"] == ["ac[^ ]*", "msi[^ ]*", "pep_api_a_pre", "pep_api_b_post"]
+    assert own["regexes_for_supported_peps"] == ["ac[^ ]*", "msi[^ ]*", "pep_api_(?:a_pre|b_post)"]
     assert own["re_rulebase_set"] == ["mrdata", "core"]
     assert default == DEFAULT
 
