@@ -91,7 +91,7 @@ def _go_on(context: Context, session: str) -> str:
     seen = next((avu.value for avu in context.zone.metadata(session) if avu.attribute == DUE_SEEN), "")
     due = clock.due(context, _key(context, session), seen)
     if due is Due.SEEN:
-        context.zone.annotate(session, add=[AVU(DUE_SEEN, clock.shown(context.now()))])
+        _mark(context, session, [mark, AVU(DUE_SEEN, clock.shown(context.now()))])
     return _erase(context, session, mark.value) if due is Due.YES else "waiting"
 
 
@@ -129,8 +129,9 @@ def _counts(context: Context, session: str, until: str) -> dict[str, int]:
 
 
 def _mark(context: Context, session: str, mark: list[AVU]) -> None:
-    old = [avu for avu in context.zone.metadata(session) if avu.attribute in (DISCARDED, DUE_SEEN)]
-    context.zone.annotate(session, add=mark, remove=old)
+    """Gives a session these AVUs instead of those that it has for being discarded."""
+    held = [avu for avu in context.zone.metadata(session) if avu.attribute in (DISCARDED, DUE_SEEN)]
+    context.zone.annotate(session, add=[avu for avu in mark if avu not in held], remove=[avu for avu in held if avu not in mark])
 
 
 def _within(context: Context, session: str) -> str:

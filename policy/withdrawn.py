@@ -9,17 +9,15 @@ A version is written whole before what it tells is taken away, and is never over
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 
-from policy import durability, layout, small_object
+from policy import clock, durability, layout, small_object
 from policy.context import Context
 from policy.experiment import Experiment, State, experiment_from
 from policy.zone import AVU, Access, Condition
@@ -27,7 +25,6 @@ from policy.zone import AVU, Access, Condition
 _NAME = re.compile(r"record\.(\d+)\.json")
 _KEPT = re.compile(r"kept\.[0-9a-f]{16}\.json")
 _PIECE = 4 << 20
-_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Phase(StrEnum):
@@ -186,9 +183,9 @@ def _content(context: Context, path: str) -> bytes:
 
 def now(context: Context) -> str:
     """UTC, ISO 8601."""
-    return time.strftime(_FORMAT, time.gmtime(context.now()))
+    return clock.shown(context.now())
 
 
 def seconds(when: str) -> float:
     """A time of a record in seconds since 1970."""
-    return float(calendar.timegm(time.strptime(when, _FORMAT)))
+    return clock.seconds(when)

@@ -9,7 +9,7 @@ import pytest
 from microservices.headers import read_header
 from policy import discard, layout, lifecycle
 from policy.context import Context
-from policy.zone import data_object
+from policy.zone import AVU, data_object
 from tests.files import dicom
 from tests.zone import audit_log
 from tests.zone.intake import files, knows_vault
@@ -135,3 +135,15 @@ def test_the_administrators_rule_file(site, session):
     assert "2 objects" in irule(site, "quarantine_discard", session=session, reason=PHANTOM)
     assert "2 objects" in irule(site, "quarantine_discard", session=session, reason=PHANTOM, commit="yes")
     assert "The session is kept." in irule(site, "quarantine_discard", session=session, commit="keep")
+
+
+def test_a_day_seen_by_a_clock_that_was_ahead_is_replaced(make_site):
+    site = describe_site(make_site)
+    site.land(f"{T94}/dicom/phantom/1", dicom("PHANTOM"))
+    site.sweep()
+    (listed,) = site.quarantine_sessions()
+    site.rule("quarantine_discard", {"session": listed["path"], "reason": PHANTOM, "dry_run": False})
+    site.connect().annotate(listed["path"], add=[AVU(discard.DUE_SEEN, "2999-01-01T00:00:00Z")])
+    assert run(site, 0.0)["waiting"] == 1
+    (seen,) = (avu.value for avu in site.connect().metadata(listed["path"]) if avu.attribute == discard.DUE_SEEN)
+    assert seen < "2999"
