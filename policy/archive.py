@@ -15,6 +15,7 @@ from contextlib import suppress
 from policy import birth, copies, durability, expanded, layout, origin, placement_check, sources, unfinished, withdrawn
 from policy.context import Context
 from policy.experiment import State
+from policy.ingest import Quarantine, Reason
 from policy.log import error_text, object_text
 from policy.volume import Tally
 from policy.zone import GOOD, Condition, Damaged, NotFound, ZoneError, data_object
@@ -76,15 +77,41 @@ def archive_object(context: Context, path: str) -> str:
         _describe(context, path, checked)
         for source in _resources(context, path) - set(resources(context)):
             zone.trim(path, source)
-    except NotFound as error:
-        if zone.stat(path) is None:
+    except ZoneError as error:
+        if isinstance(error, NotFound) and zone.stat(path) is None:
             return "gone"
         zone.log(f"archiving {object_text(zone, path)} failed: {error_text(error)}")
-        return "failed"
-    except ZoneError as error:
-        zone.log(f"archiving {object_text(zone, path)} failed: {error_text(error)}")
-        return "failed"
+        is_replaced = isinstance(error, sources.OtherSize | Damaged) and _is_replaced(context, path)
+        return "quarantined" if is_replaced and _quarantine(context, path) else "failed"
     return "archived"
+
+
+def _is_replaced(context: Context, path: str) -> bool:
+    """Whether no replica holds the size and the checksum that were registered, so that no later run can archive it."""
+    rows = context.zone.query(["DATA_REPL_NUM", "DATA_RESC_NAME"], *data_object(path), Condition("DATA_REPL_STATUS", "=", GOOD))
+    if {resource for _, resource in rows} & set(resources(context)):
+        return False
+    for number, _ in rows:
+        try:
+            with sources.held(context, path, resources(context)):
+                context.zone.checksum(path, verify=True, replica=number)
+        except (sources.OtherSize, Damaged):
+            continue
+        except ZoneError:  # it cannot be read now
+            return False
+        return False
+    return bool(rows)
+
+
+def _quarantine(context: Context, path: str) -> bool:
+    """Moves an object into the quarantine whose file is not the one that was registered; False where it never landed."""
+    found = placement_check.landed_of(context, path)
+    if found is None:
+        return False
+    experiment, landed = found
+    verdict = Quarantine(Reason.DAMAGED, "its file is not the one that was registered: put the right one into the landing zone", experiment.id)
+    placement_check.carry_out(context, path, None, experiment, landed, verdict)
+    return True
 
 
 def _replicate(context: Context, path: str, files: list[sources.Source]) -> None:

@@ -62,7 +62,15 @@ def experiment_of(context: Context, path: str) -> Experiment | None:
     return experiment
 
 
-def carry_out(context: Context, path: str, header: Header, experiment: Experiment, landed: Landed, verdict: Quarantine) -> str:
+def landed_of(context: Context, path: str) -> tuple[Experiment, Landed] | None:
+    """The experiment of an archived object, and how it landed; None for what never landed."""
+    experiment = experiment_of(context, path)
+    if experiment is None:
+        return None
+    return experiment, next(_landed(context, path, experiment, context.zone.metadata(path)))
+
+
+def carry_out(context: Context, path: str, header: Header | None, experiment: Experiment, landed: Landed, verdict: Quarantine) -> str:
     """Moves the object into the quarantine, and notes it in the experiment's history; where it is then."""
     avus = context.zone.metadata(path)
     audit.record(context, ACT, experiment=experiment.id, study=experiment.study, reason=verdict.reason)

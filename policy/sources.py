@@ -21,6 +21,10 @@ class Changed(Nameless):
     """A file changed, or was replaced, while it was being archived."""
 
 
+class OtherSize(ZoneError):
+    """A file has another size than the one that was registered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The file of a replica. `descriptor` and `seen` as it was opened; `root` and `relative` are its path."""
@@ -45,7 +49,7 @@ class Source:
 def held(context: Context, path: str, archive: Collection[str]) -> Iterator[list[Source]]:
     """Opens the files of an object's good replicas that are not on the resources of the archive, for the time of the block.
 
-    ZoneError where one is a symbolic link or no regular file, is not there, or is not as long as the catalog says.
+    OtherSize where one is not as long as the catalog says. ZoneError where one is not there, or is not a regular file.
     """
     columns = ["DATA_RESC_NAME", "DATA_PATH", "DATA_SIZE", "RESC_LOC", "RESC_VAULT_PATH"]
     rows = context.zone.query(columns, *data_object(path), Condition("DATA_REPL_STATUS", "=", GOOD))
@@ -63,7 +67,7 @@ def held(context: Context, path: str, archive: Collection[str]) -> Iterator[list
                 raise ZoneError(f"the file that it would be archived from cannot be opened: {error.strerror}") from error
             found.append(Source(root, relative, descriptor, Seen.of(os.fstat(descriptor))))
             if found[-1].seen.size != int(size):
-                raise ZoneError(f"the file that it would be archived from has {found[-1].seen.size} bytes, the catalog says {size}")
+                raise OtherSize(f"the file that it would be archived from has {found[-1].seen.size} bytes, the catalog says {size}")
         yield found
 
 

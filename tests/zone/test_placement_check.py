@@ -208,11 +208,22 @@ def test_a_header_is_not_read_through_a_link(site, experiments):
         site.inside().read(path, 0, 10)
 
 
-def test_a_file_that_has_another_length_is_not_archived(site, experiments):
-    path = site.land(f"{T94}/expdata/{experiments[0]}/notes.txt", b"notes")
-    write_over(site, f"{T94}/expdata/{experiments[0]}/notes.txt", b"longer notes")
-    assert site.rule("archive") == {"failed": 1}
-    assert replicas(site, path)[0] == {(site.settings.landing.resource, "1")}
+@pytest.mark.parametrize("other", [b"longer notes", b"other"])
+def test_a_file_that_is_not_the_registered_one_does_not_block_its_experiment(site, experiments, other):
+    """No later run could archive it: a data steward is told."""
+    relative = f"{T94}/expdata/{experiments[0]}/notes.txt"
+    path = site.land(relative, b"notes")
+    site.connect().checksum(path)
+    write_over(site, relative, other)
+    assert site.rule("archive") == {"quarantined": 1}
+    assert quarantined(site) == {"notes.txt": "damaged"}
+    (held,) = site.paths("quarantine")
+    assert "not the one that was registered" in site.avus(held)["Detail"]
+    assert (Path(site.settings.landing.folder) / relative).read_bytes() == other
+    assert site.rule("archive") == {}
+    write_over(site, relative, b"notes")  # the right bytes are back: they are re-filed
+    assert site.rule("experiment_reassign", {"source": f"{site.settings.home}/{held}", "to": experiments[0]})["moves"][0]["target"]
+    assert site.rule("archive") == {"archived": 1}
 
 
 @pytest.mark.embedded
