@@ -109,7 +109,9 @@ def _quarantine(context: Context, path: str) -> bool:
     if found is None:
         return False
     experiment, landed = found
-    verdict = Quarantine(Reason.DAMAGED, "its file is not the one that was registered: put the right one into the landing zone", experiment.id)
+    verdict = Quarantine(
+        Reason.DAMAGED, "its file is not the one that was registered: put the right one into the landing zone", experiment.id
+    )
     placement_check.carry_out(context, path, None, experiment, landed, verdict)
     return True
 

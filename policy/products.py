@@ -12,6 +12,7 @@ Who makes products is a process outside the server (`products`); everything that
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -135,6 +136,19 @@ def missing(series: Series) -> list[int]:
     return [number for number in range(1, max(there, default=0)) if number not in there]
 
 
+def repeated(series: Series) -> list[str]:
+    """The SOP Instance UIDs that several images have, under different instance numbers: one of them is not what the scanner made."""
+    uids = Counter(image.name.partition("_")[2] for image in series.images if image.instance is not None)
+    return sorted(uid.removesuffix(".dcm") for uid, images in uids.items() if images > 1)
+
+
+def flaws(series: Series) -> str:
+    """What keeps products from being made, for a person; empty where nothing does."""
+    told = [f"instance numbers {listed(numbers)} are missing"] if (numbers := missing(series)) else []
+    told += [f"SOP Instance UID {uid} stands under several instance numbers" for uid in repeated(series)]
+    return "; ".join(told)
+
+
 def judge(series: Series, settings: Products, now: float, converter: str) -> Verdict:
     """What is to be done with the series. `converter` is the version that would convert it."""
     same = series.avus.get(INPUTS_CHECKSUM) == series.inputs_checksum
@@ -143,7 +157,7 @@ def judge(series: Series, settings: Products, now: float, converter: str) -> Ver
     quiet = now - max((image.arrived for image in series.images), default=now)
     if quiet < settings.quiet_seconds or not all(image.good for image in series.images):
         return Verdict.WAITING
-    if not missing(series):
+    if not flaws(series):
         return Verdict.DUE
     return Verdict.INCOMPLETE if quiet >= settings.incomplete_seconds else Verdict.WAITING
 

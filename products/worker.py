@@ -112,8 +112,7 @@ class Worker:
         converter = "" if force and series.state == ProductState.FAILED else self._converter
         verdict = products.judge(series, self._settings.products, context.now(), converter)
         if verdict is Verdict.INCOMPLETE:
-            detail = f"instance numbers {products.listed(products.missing(series))} are missing"
-            products.note(context, path, ProductState.INCOMPLETE, detail)
+            products.note(context, path, ProductState.INCOMPLETE, products.flaws(series)[:LONGEST_DETAIL])
             return ProductState.INCOMPLETE
         if verdict is not Verdict.DUE:
             return series.state if verdict is Verdict.SETTLED else verdict

@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from microservices.headers import read_header
@@ -162,6 +163,22 @@ def test_a_gap_is_no_complete_series(study):
     assert study.series()[EPI]["ProductState"] == "done"
     assert "ProductDetail" not in study.series()[EPI]
     assert study.site.avus(study.path(EPI))["Inputs"] == "6"
+
+
+def test_an_image_that_came_under_two_instance_numbers_is_told(study):
+    images = study.epi(3)
+    study.land(images)
+    name, content = images[0]
+    other = pydicom.dcmread(io.BytesIO(content))
+    other.InstanceNumber = 4
+    edited = io.BytesIO()
+    other.save_as(edited)
+    study.land([(f"{name}.edited", edited.getvalue())])
+    study.run(replace(FAST, incomplete_seconds=0.0))
+    series = study.series()[EPI]
+    assert series["ProductState"] == "incomplete"
+    assert series["ProductDetail"] == f"SOP Instance UID {other.SOPInstanceUID} stands under several instance numbers"
+    assert study.products() == []
 
 
 def test_a_late_image_makes_the_products_outdated_and_they_are_made_again(study):
