@@ -14,7 +14,7 @@ from forms.site import context, site
 from policy import browse
 from policy.browse import Found, Range, Search
 from policy.context import Refused
-from policy.mixed_use import AT_SCAN
+from policy.vocabulary import AT_SCAN
 
 pages = Blueprint("search", __name__)
 NUMBERS = {

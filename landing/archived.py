@@ -8,8 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 
-from policy import layout
-from policy.manifest import sha256
+from policy import checksum_text, layout
 from policy.origin import LANDING_BATCH, LANDING_PATH
 from policy.settings import Settings
 from policy.zone import GOOD, Condition, Damaged, Zone, ZoneError, data_object
@@ -114,7 +113,7 @@ class Archived:
         try:
             if self._zone.checksum(path, verify=True) != checksum:
                 raise Stay(Stay.DAMAGED)
-            return sha256(path, checksum)
+            return checksum_text.hexadecimal(path, checksum)
         except Damaged as error:
             raise Stay(Stay.DAMAGED) from error
         except ZoneError as error:

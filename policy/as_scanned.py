@@ -1,6 +1,6 @@
 """What was known of a subject when it was scanned, on the experiment: AVUs `AtScan.<attribute>`, and `AtScanCommit` for the place in git.
 
-They are copied at registration, follow the subject's until the first image is there, and are frozen from then on. Where that image is of
+They are copied at registration (`policy.register`), follow the subject's until the first image is there, and are frozen from then on. Where that image is of
 an earlier day (`policy.scan_day`), the next poll puts what was known on that day. Only what is still authorised can be searched: an
 attribute that is exported for nobody of the study any more goes from the experiment too, and comes back from git if it returns. A value
 that the subject has no longer, or that was refused since, changes nothing of what was known.
@@ -13,19 +13,15 @@ from dataclasses import dataclass, field
 
 from policy import layout, mixed_use, scan_day
 from policy.context import Context, Refused
-from policy.experiment import Experiment, State
+from policy.experiment import State
 from policy.history import History
 from policy.log import error_text
 from policy.mixed_use import StudyFile, SubjectFile
 from policy.registry import Registry
+from policy.vocabulary import AT_SCAN, MIXED_USE, MIXED_USE_COMMIT
 from policy.zone import AVU, Condition, ZoneError
 
-UNIT = "mixed-use"
-"""Unit of every AVU that comes from Castellum: by it MrData tells its own."""
-COMMIT = "MixedUseCommit"
-"""Of a subject: the commit that changed it last. Of the studies' collection: the commit that the zone follows."""
-AT_COMMIT = f"{mixed_use.AT_SCAN}Commit"
-_NOT_ATTRIBUTES = (COMMIT, "PseudonymList", "VanishedSince")
+AT_COMMIT = f"{AT_SCAN}Commit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +35,6 @@ class Changes:
     """Attribute -> then, now; nothing where it has no value now."""
     added: dict[str, list[str]] = field(default_factory=dict)
     no_longer_exported: list[str] = field(default_factory=list)
-
-
-def remember(context: Context, experiment: Experiment) -> None:
-    """At registration: copies what is known of the subject."""
-    path = f"{layout.study(context.settings, experiment.study)}/subjects/{experiment.pseudonym}"
-    known = [avu for avu in context.zone.metadata(path) if avu.unit == UNIT]
-    wanted = [AVU(f"{mixed_use.AT_SCAN}.{a.attribute}", a.value, UNIT) for a in known if a.attribute not in _NOT_ATTRIBUTES]
-    wanted += [AVU(AT_COMMIT, a.value, UNIT) for a in known if a.attribute == COMMIT]
-    context.zone.annotate(experiment.path, add=sorted(wanted))
 
 
 def follow(
@@ -94,8 +81,8 @@ def _put_as_of(context: Context, history: History, path: str, held: list[AVU], d
     if not commit:  # nothing was ever known
         return 0
     then, exported = _then(history, commit, study, pseudonym).attributes, _exported(history, study)
-    wanted = {*_at_scan({n: v for n, v in then.items() if exported is None or n in exported}), AVU(AT_COMMIT, commit, UNIT)}
-    ours = {avu for avu in held if avu.unit == UNIT}
+    wanted = {*_at_scan({n: v for n, v in then.items() if exported is None or n in exported}), AVU(AT_COMMIT, commit, MIXED_USE)}
+    ours = {avu for avu in held if avu.unit == MIXED_USE}
     add, remove = sorted(wanted - ours), sorted(ours - wanted)
     context.zone.annotate(path, add=add, remove=remove)
     return len(add) + len(remove)
@@ -115,14 +102,14 @@ def _experiments(context: Context, study: str, files: Mapping[str, SubjectFile],
 
 def _bring_up_to_date(context: Context, history: History, path: str, file: SubjectFile, exported: tuple[str, ...] | None) -> int:
     held = set(context.zone.metadata(path))
-    ours = {avu for avu in held if avu.unit == UNIT}
+    ours = {avu for avu in held if avu.unit == MIXED_USE}
     if AVU("State", State.WITHDRAWN) in held:
         return 0
     if scan_day.has_images(context, path):
         wanted = _still_authorised(history, ours, file, exported)
     else:
-        commit = next((avu.value for avu in _subject_avus(context, file) if avu.attribute == COMMIT), "")
-        wanted = {*_at_scan(file.attributes), *([AVU(AT_COMMIT, commit, UNIT)] if commit else [])}
+        commit = next((avu.value for avu in _subject_avus(context, file) if avu.attribute == MIXED_USE_COMMIT), "")
+        wanted = {*_at_scan(file.attributes), *([AVU(AT_COMMIT, commit, MIXED_USE)] if commit else [])}
     add, remove = sorted(wanted - ours), sorted(ours - wanted)
     context.zone.annotate(path, add=add, remove=remove)
     return len(add) + len(remove)
@@ -133,7 +120,7 @@ def _subject_avus(context: Context, file: SubjectFile) -> list[AVU]:
 
 
 def _at_scan(attributes: Mapping[str, Iterable[str]]) -> set[AVU]:
-    return {AVU(f"{mixed_use.AT_SCAN}.{name}", value, UNIT) for name, values in attributes.items() for value in values}
+    return {AVU(f"{AT_SCAN}.{name}", value, MIXED_USE) for name, values in attributes.items() for value in values}
 
 
 def _still_authorised(history: History, ours: set[AVU], file: SubjectFile, exported: tuple[str, ...] | None) -> set[AVU]:
@@ -141,9 +128,9 @@ def _still_authorised(history: History, ours: set[AVU], file: SubjectFile, expor
     commits = [avu for avu in ours if avu.attribute == AT_COMMIT]
     if not commits:  # nothing was known
         return ours
-    shown = {avu.attribute.removeprefix(f"{mixed_use.AT_SCAN}.") for avu in ours} - {AT_COMMIT}
+    shown = {avu.attribute.removeprefix(f"{AT_SCAN}.") for avu in ours} - {AT_COMMIT}
     names = shown | set(file.attributes) if exported is None else set(exported)
-    wanted = {avu for avu in ours if avu.attribute.removeprefix(f"{mixed_use.AT_SCAN}.") in names} | set(commits)
+    wanted = {avu for avu in ours if avu.attribute.removeprefix(f"{AT_SCAN}.") in names} | set(commits)
     if missing := names - shown:
         then = _then(history, commits[0].value, file.study, file.pseudonym)
         wanted |= _at_scan({name: then.attributes[name] for name in missing & set(then.attributes)})

@@ -16,10 +16,9 @@ from policy.history import History
 from policy.log import error_text
 from policy.mixed_use import StudyFile, SubjectFile
 from policy.snapshot import SeenStudy
+from policy.vocabulary import MIXED_USE, MIXED_USE_COMMIT
 from policy.zone import AVU, Condition, ZoneError
 
-COMMIT = as_scanned.COMMIT
-UNIT = as_scanned.UNIT
 ERASED_KIND = "erased subject"
 """Of reviews."""
 _BULK_FROM = 4
@@ -39,7 +38,7 @@ class Done:
 def followed(context: Context) -> str:
     """The commit that the zone shows; empty before the first."""
     path = layout.studies(context.settings)
-    return next((avu.value for avu in context.zone.metadata(path) if avu.attribute == COMMIT), "")
+    return next((avu.value for avu in context.zone.metadata(path) if avu.attribute == MIXED_USE_COMMIT), "")
 
 
 def catch_up(context: Context, history: History, *, everything: bool = False) -> Done:
@@ -62,7 +61,7 @@ def catch_up(context: Context, history: History, *, everything: bool = False) ->
             context.zone.log(f"Castellum: study {study_id} could not be brought up to date, and will be tried again: {error_text(error)}")
     if head != shown and not done.failed:
         path = layout.studies(context.settings)
-        context.zone.annotate(path, add=[AVU(COMMIT, head)], remove=[AVU(COMMIT, shown)] if shown else [])
+        context.zone.annotate(path, add=[AVU(MIXED_USE_COMMIT, head)], remove=[AVU(MIXED_USE_COMMIT, shown)] if shown else [])
         done.avus += 1
     return done
 
@@ -70,7 +69,7 @@ def catch_up(context: Context, history: History, *, everything: bool = False) ->
 def look_again(context: Context) -> None:
     """The next poll compares all that git has: after something else has changed what subjects or experiments show."""
     path = layout.studies(context.settings)
-    context.zone.annotate(path, remove=[avu for avu in context.zone.metadata(path) if avu.attribute == COMMIT])
+    context.zone.annotate(path, remove=[avu for avu in context.zone.metadata(path) if avu.attribute == MIXED_USE_COMMIT])
 
 
 def members(context: Context, history: History, seen: Iterable[SeenStudy]) -> dict[str, list[str]]:
@@ -187,12 +186,12 @@ class _Follower:
         if held is None:
             self._context.zone.make_collection(path)
             held = set()
-        wanted = {AVU("Pseudonym", file.pseudonym), *(AVU(n, v, UNIT) for n, values in file.attributes.items() for v in values)}
-        wanted |= {AVU(n, v, UNIT) for n, v in (("PseudonymList", file.pseudonym_list), (vanished.SINCE, file.vanished)) if v}
-        managed = {avu for avu in held if avu.unit == UNIT and avu.attribute != COMMIT}
+        wanted = {AVU("Pseudonym", file.pseudonym), *(AVU(n, v, MIXED_USE) for n, values in file.attributes.items() for v in values)}
+        wanted |= {AVU(n, v, MIXED_USE) for n, v in (("PseudonymList", file.pseudonym_list), (vanished.SINCE, file.vanished)) if v}
+        managed = {avu for avu in held if avu.unit == MIXED_USE and avu.attribute != MIXED_USE_COMMIT}
         add, remove = sorted(wanted - held), sorted(managed - wanted)
-        commits = {avu for avu in held if avu.attribute == COMMIT}
-        newest = AVU(COMMIT, self._head, UNIT)
+        commits = {avu for avu in held if avu.attribute == MIXED_USE_COMMIT}
+        newest = AVU(MIXED_USE_COMMIT, self._head, MIXED_USE)
         if commits != {newest} and (add or remove or not commits or not keep_commit):
             add, remove = [*add, newest], [*remove, *sorted(commits - {newest})]
         self._context.zone.annotate(path, add=add, remove=remove)

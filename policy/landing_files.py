@@ -13,10 +13,9 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from policy import below, files, landed_again, layout, origin, removal
+from policy import below, checksum_text, files, landed_again, layout, origin, removal
 from policy.context import Context
 from policy.files import NotRegular, Seen
-from policy.manifest import sha256
 from policy.origin import Origin
 from policy.removal import Outcome, Root
 from policy.withdrawn import Record
@@ -133,7 +132,9 @@ def _remove(context: Context, root: Root, relative: str, landed: Landed) -> str:
     if not root.is_here:
         return "their folder is not on this host; run mrdata_lifecycle on the landing host"
     try:
-        digest = sha256(landed.origin.landing_path, landed.checksum) if landed.checksum else _unread(root, relative, landed)
+        digest = (
+            checksum_text.hexadecimal(landed.origin.landing_path, landed.checksum) if landed.checksum else _unread(root, relative, landed)
+        )
     except (FileNotFoundError, NotADirectoryError, NotRegular):
         return ""
     except OSError as error:

@@ -6,18 +6,17 @@ at that time is in the manifest, so that each of the two proves the other.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from policy import audit, below, durability, layout
+from policy import audit, below, checksum_text, durability, layout
 from policy.context import Context
 from policy.experiment import Experiment
 from policy.layout import DataType
-from policy.zone import Condition, ZoneError
+from policy.zone import Condition
 
 _NAME = re.compile(r"manifest\.(\d+)\.json")
 _CHANGES = {
@@ -32,7 +31,6 @@ _CHANGES = {
     "ChecksumVerified",
 }
 """AVUs that go on changing: they tell what is done with it, not what it is."""
-_SHA2 = "sha2:"
 _PIECE = 4 << 20
 
 
@@ -106,7 +104,7 @@ def _objects(context: Context, experiment: Experiment, path: str, *conditions: C
         one = f"{collection}/{name}"
         checksum = checksum or context.zone.checksum(one)
         relative = one.removeprefix(experiment.path + "/")
-        found[one] = {"path": relative, "size": int(size), "sha256": sha256(one, checksum), "avus": []}
+        found[one] = {"path": relative, "size": int(size), "sha256": checksum_text.hexadecimal(one, checksum), "avus": []}
     columns = ["DATA_NAME", "META_DATA_ATTR_NAME", "META_DATA_ATTR_VALUE", "META_DATA_ATTR_UNITS"]
     for collection, name, *avu in sorted(below.rows(context, path, columns, *conditions)):
         if avu[0] not in _CHANGES:
@@ -123,18 +121,6 @@ def _collection_avus(context: Context, base: str, path: str, *, deep: bool = Fal
         if avu[0] not in _CHANGES:
             found.setdefault(collection.removeprefix(base).removeprefix("/"), []).append(list(avu))
     return {key: sorted(values) for key, values in found.items()}
-
-
-def sha256(path: str, checksum: str) -> str:
-    """iRODS's text of a SHA-256 (`sha2:<base64>`) in hexadecimal."""
-    if not checksum.startswith(_SHA2):
-        raise ZoneError(f"{path}: the checksum {checksum!r} is no SHA-256; set the zone's default hash scheme to SHA256")
-    return base64.b64decode(checksum.removeprefix(_SHA2)).hex()
-
-
-def irods_checksum(sha256_hex: str) -> str:
-    """A SHA-256 in hexadecimal as iRODS writes it."""
-    return _SHA2 + base64.b64encode(bytes.fromhex(sha256_hex)).decode()
 
 
 def _manifest(experiment: Experiment, version: int, content: bytes, listed: dict[str, Any]) -> Manifest:

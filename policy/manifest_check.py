@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from policy import audit, below, checksums, layout, manifest, state, withdrawn
+from policy import audit, below, checksum_text, checksums, layout, manifest, state, withdrawn
 from policy.context import Context
 from policy.experiment import Experiment, State, experiment_from
 from policy.findings import Finding, Kind, Look
@@ -60,7 +60,7 @@ def _faults(context: Context, experiment: Experiment, version: int, compute: boo
     try:
         content = manifest.read(context, experiment, version)
         held = json.loads(content)["objects"]
-        listed = {str(one["path"]): (int(one["size"]), manifest.irods_checksum(one["sha256"])) for one in held}
+        listed = {str(one["path"]): (int(one["size"]), checksum_text.irods_checksum(one["sha256"])) for one in held}
     except (ZoneError, ValueError, KeyError, TypeError) as error:
         yield path, f"cannot be read: {error}"
         return

@@ -17,6 +17,7 @@ from typing import Any
 
 from policy import free_text
 from policy.snapshot import Attributes
+from policy.vocabulary import AT_SCAN
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
 """A StudyID or pseudonym: it becomes the name of a collection, a file and a group."""
@@ -35,8 +36,6 @@ _RESERVED = {
     "ExperimentID", "ExperimentURL", "StudyID", "StudyState", "Title", "Pseudonym", "PseudonymList", "Owner", "Scanner", "ScanType",
     "Description", "Registered", "State", "StateSince", "MixedUseCommit", "VanishedSince",
 }  # fmt: skip
-AT_SCAN = "AtScan"
-"""Begins the names of AVUs that tell what was known when an experiment was scanned."""
 _NAMED = re.compile(r"[A-ZÄÖÜ][a-zäöüßéèáà'-]+(,? [A-ZÄÖÜ][a-zäöüßéèáà'.-]*){1,3}")
 """Two to four words that begin with capitals, and nothing else: Anna Müller; Müller, Anna K."""
 

@@ -6,13 +6,14 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from policy import account, as_scanned, audit, event, experiment_id, free_text, layout, small_object, vanished
+from policy import account, audit, event, experiment_id, free_text, layout, small_object, vanished
 from policy.context import Context, Refused
 from policy.experiment import Experiment
 from policy.layout import DataType
 from policy.registry import Registry
 from policy.study import is_withdrawn
-from policy.zone import Access, Condition
+from policy.vocabulary import AT_SCAN, MIXED_USE, MIXED_USE_COMMIT, NOT_MIXED_USE
+from policy.zone import AVU, Access, Condition
 
 KEYS = ("study", "pseudonym", "owner", "scanner", "scan_type", "url", "description")
 REQUIRED = KEYS[:5]
@@ -51,10 +52,19 @@ def register(context: Context, request: Mapping[str, object], by: str = "") -> E
     uploads = layout.uploads(context.settings, experiment.scanner, new)
     context.zone.make_collection(uploads)
     context.zone.permit(uploads, layout.study_group(experiment.study), Access.WRITE)
-    as_scanned.remember(context, experiment)
+    _remember_subject(context, experiment)
     context.zone.annotate(experiment.path, add=experiment.avus())
     event.emit(context, event.Kind.REGISTERED, experiment)
     return experiment
+
+
+def _remember_subject(context: Context, experiment: Experiment) -> None:
+    """Copies what is known of the subject now; `policy.as_scanned` keeps it up to date until the first image comes."""
+    path = f"{layout.study(context.settings, experiment.study)}/subjects/{experiment.pseudonym}"
+    known = [avu for avu in context.zone.metadata(path) if avu.unit == MIXED_USE]
+    wanted = [AVU(f"{AT_SCAN}.{a.attribute}", a.value, MIXED_USE) for a in known if a.attribute not in NOT_MIXED_USE]
+    wanted += [AVU(f"{AT_SCAN}Commit", a.value, MIXED_USE) for a in known if a.attribute == MIXED_USE_COMMIT]
+    context.zone.annotate(experiment.path, add=sorted(wanted))
 
 
 def _entries(request: Mapping[str, object]) -> dict[str, str]:

@@ -58,6 +58,16 @@ UNITS: dict[str, str] = {
 """Name -> unit. Texts and counts have no unit."""
 
 
+AT_SCAN = "AtScan"
+"""Attributes of an experiment that tell what was known of its subject at the scan begin with this and a dot."""
+MIXED_USE = "mixed-use"
+"""Unit of every AVU that comes from Castellum: by it MrData tells its own."""
+MIXED_USE_COMMIT = "MixedUseCommit"
+"""Of a subject: the commit that changed it last. Of the studies' collection: the commit that the zone follows."""
+NOT_MIXED_USE = (MIXED_USE_COMMIT, "PseudonymList", "VanishedSince")
+"""AVUs of a subject that carry the unit, and are not attributes of the person."""
+
+
 def number(value: float) -> str:
     """A number as this vocabulary writes it.
 
