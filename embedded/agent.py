@@ -1,7 +1,7 @@
 """An agent: one client's connection with its rule engine.
 
-Imports core.py anew, as the plugin does for each connection; runs its rules with `(rule_args, callback, rei)`; fires policy
-enforcement points with the consequences that a server gives them.
+Imports core.py anew, as the plugin does for each connection; runs its rules with `(rule_args, callback, rei)`; fires
+policy enforcement points with the consequences that a server gives them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Agent:
     def __enter__(self) -> Agent:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -91,7 +93,9 @@ class Agent:
             expire(callback)
 
     def fire(self, name: str, rule_args: Sequence[Any]) -> int:
-        """A policy enforcement point; 0 where core.py has none, or cannot be imported (the server then skips it silently)."""
+        """A policy enforcement point; 0 where core.py has none, or cannot be imported (the server then skips it
+        silently).
+        """
         try:
             if not self.has_rule(name):
                 return 0
@@ -99,8 +103,13 @@ class Agent:
             return 0
         return self.run_rule(name, list(rule_args))
 
-    def api(self, operation: str, arguments: Sequence[Any], body: Callable[[], Result], skipped: Result | None = None) -> Result:
-        """One API call of a client: pre, the operation, post. A negative code of either reaches the client (apiHandler.hpp)."""
+    def api(
+        self, operation: str, arguments: Sequence[Any], body: Callable[[], Result], skipped: Result | None = None
+    ) -> Result:
+        """One API call of a client: pre, the operation, post.
+
+        A negative code of either reaches the client (apiHandler.hpp).
+        """
         rule_args = ["api_instance", types.PluginContext(self._connection_values()), *arguments]
         code = self.fire(f"pep_api_{operation}_pre", rule_args)
         if code < 0:
@@ -113,9 +122,21 @@ class Agent:
 
     def _connection_values(self) -> dict[str, str]:
         account = self.session.account
-        who = {"user_name": account.name, "rods_zone": account.zone, "user_type": account.kind, "auth_info_auth_flag": str(account.flag)}
-        values = {f"user_{key}": value for key, value in who.items()} | {f"proxy_{key}": value for key, value in who.items()}
-        return values | {"client_addr": "127.0.0.1", "option": "embedded", "auth_scheme": "native", "connect_count": "0"}
+        who = {
+            "user_name": account.name,
+            "rods_zone": account.zone,
+            "user_type": account.kind,
+            "auth_info_auth_flag": str(account.flag),
+        }
+        values = {f"user_{key}": value for key, value in who.items()} | {
+            f"proxy_{key}": value for key, value in who.items()
+        }
+        return values | {
+            "client_addr": "127.0.0.1",
+            "option": "embedded",
+            "auth_scheme": "native",
+            "connect_count": "0",
+        }
 
     def _modified(self, changed: Changed) -> None:
         """pep_resource_modified_post: all texts (irods_file_object.cpp, get_re_vars)."""
@@ -144,7 +165,9 @@ class Agent:
 
 @contextmanager
 def _settings(file: str) -> Iterator[None]:
-    """Within the block core.py finds its settings as a server's does, by the environment: one agent of this process at a time."""
+    """Within the block core.py finds its settings as a server's does, by the environment: one agent of this process at
+    a time.
+    """
     with _IMPORTING:
         before = os.environ.get("MRDATA_SETTINGS")
         os.environ["MRDATA_SETTINGS"] = file

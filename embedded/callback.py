@@ -1,7 +1,8 @@
-"""`callback`, through which rules reach other rules and microservices: as the Python rule engine plugin makes it (its src/main.cpp).
+"""`callback`, through which rules reach other rules and microservices: as the Python rule engine plugin makes it (its
+src/main.cpp).
 
-First a rule of core.py of that name, which takes and gives texts only; then a microservice, whose number of arguments and whose
-types must be right. Errors are RuntimeErrors whose text tells only the code.
+First a rule of core.py of that name, which takes and gives texts only; then a microservice, whose number of arguments
+and whose types must be right. Errors are RuntimeErrors whose text tells only the code.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
     from embedded.agent import Agent
 
 MAX_ARGUMENTS = 10
-_STRUCTS = (types.GenQueryInp, types.GenQueryOut, types.KeyValPair, types.FileLseekOut_t, types.RodsObjStat, types.BytesBuf)
+_STRUCTS = (
+    types.GenQueryInp,
+    types.GenQueryOut,
+    types.KeyValPair,
+    types.FileLseekOut_t,
+    types.RodsObjStat,
+    types.BytesBuf,
+)
 Value = Any
 """What crosses between rules and microservices."""
 Outputs = dict[int, Value]
@@ -71,7 +79,8 @@ def integer(value: Value) -> int:
 
 
 def keywords(value: Value, allowed: frozenset[str], default: str | None) -> dict[str, str]:
-    """`key=value++++key=value` (parseMsKeyValStrForDataObjInp): the first `=` splits, a part without one is `default`'s value.
+    """`key=value++++key=value` (parseMsKeyValStrForDataObjInp): the first `=` splits, a part without one is `default`'s
+    value.
 
     USER_BAD_KEYWORD_ERR for a key that the microservice does not know; `null` ends the list.
     """
@@ -129,7 +138,9 @@ def _call(agent: Agent, name: str, arguments: tuple[Any, ...]) -> dict[str, Any]
         return {"code": error.code, "status": False, "arguments": values}
     for index, value in outputs.items():
         placeholder = values[index]
-        fits = type(placeholder) is type(value) or (isinstance(value, types.FileLseekOut_t) and isinstance(placeholder, int))
+        fits = type(placeholder) is type(value) or (
+            isinstance(value, types.FileLseekOut_t) and isinstance(placeholder, int)
+        )
         if not fits:
             raise RuntimeError("boost::bad_any_cast: failed conversion using boost::any_cast")
         values[index] = value
@@ -144,7 +155,9 @@ def _converted(argument: Value) -> Value:
     if isinstance(argument, _STRUCTS):
         return argument
     if isinstance(argument, bool) or not isinstance(argument, (int, float)):
-        raise RuntimeError("iRODS Exception: Attempted to extract a boost::python::object containing a non-conforming type")
+        raise RuntimeError(
+            "iRODS Exception: Attempted to extract a boost::python::object containing a non-conforming type"
+        )
     if isinstance(argument, int) and not -types.INT_MAX - 1 <= argument <= types.INT_MAX:
         raise OverflowError("Python int too large to convert to C int")
     return argument

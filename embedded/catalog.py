@@ -1,7 +1,7 @@
 """The zone's catalog: one SQLite file, shared by all processes that have the zone open.
 
-WAL with synchronous=NORMAL: a process may be killed at any point; after a power failure the last transactions may be missing,
-never half of one. Every write is one `with catalog.writing()`, and none stays open while rules run.
+WAL with synchronous=NORMAL: a process may be killed at any point; after a power failure the last transactions may be
+missing, never half of one. Every write is one `with catalog.writing()`, and none stays open while rules run.
 """
 
 from __future__ import annotations
@@ -58,9 +58,17 @@ class Catalog:
     """A connection to the catalog. Not for use by several threads at once."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, timeout=60, isolation_level=None, cached_statements=512, check_same_thread=False)
+        self._db = sqlite3.connect(
+            path, timeout=60, isolation_level=None, cached_statements=512, check_same_thread=False
+        )
         self._depth = 0
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "case_sensitive_like=ON", "temp_store=MEMORY", "cache_size=-16000"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "case_sensitive_like=ON",
+            "temp_store=MEMORY",
+            "cache_size=-16000",
+        ):
             self._db.execute(f"PRAGMA {pragma}")
 
     def close(self) -> None:

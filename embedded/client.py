@@ -1,4 +1,6 @@
-"""EmbeddedZone: the verbs of `policy.zone.Zone` for a client of an embedded zone, over the routes that clients of a server go."""
+"""EmbeddedZone: the verbs of `policy.zone.Zone` for a client of an embedded zone, over the routes that clients of a
+server go.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ from embedded.catalog import CREATE_METADATA, OWN, READ, WRITE
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
 from embedded.types import DataObjInp
-from microservices import codes, genquery2, query, rename, unfinished, vault
-from policy.log import without_names
+from microservices.zones import error_codes, genquery1_text, genquery2_text, left_unfinished, rename, vault_replicas
 from policy.zone import AVU, Access, Among, Condition, Either, NotFound, Registration, Stat, User, ZoneError
+from policy.zone.log import without_names
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -25,7 +27,7 @@ Result = TypeVar("Result")
 
 def zone_error(error: IrodsError) -> ZoneError:
     """The zone protocol's exception for a code of iRODS."""
-    return codes.kind(error.code)(str(error), error.code)
+    return error_codes.kind(error.code)(str(error), error.code)
 
 
 def _translated(verb: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -64,7 +66,9 @@ class EmbeddedZone:
     def __enter__(self) -> EmbeddedZone:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     @property
@@ -77,11 +81,13 @@ class EmbeddedZone:
 
     @_translated
     def query(self, columns: Sequence[str], *conditions: Condition | Among) -> list[tuple[str, ...]]:
-        """The distinct rows; see `microservices.query`."""
-        return query.distinct(self._rows, columns, conditions)
+        """The distinct rows; see `microservices.zones.genquery1_text`."""
+        return genquery1_text.distinct(self._rows, columns, conditions)
 
     def _rows(self, columns: Sequence[str], conditions: Sequence[Condition | Among]) -> list[tuple[str, ...]]:
-        where = " and ".join(f"{condition.column} {query.clause(condition, quoted)}" for condition in conditions)
+        where = " and ".join(
+            f"{condition.column} {genquery1_text.clause(condition, quoted)}" for condition in conditions
+        )
         parsed = genquery1.parse(f"select {', '.join(columns)}" + (f" where {where}" if where else ""))
         session = self.agent.session
 
@@ -100,8 +106,8 @@ class EmbeddedZone:
         descending: bool = False,
         limit: int = 10_000,
     ) -> list[tuple[str, ...]]:
-        """See `microservices.genquery2`."""
-        return routes.iquery(self.agent, genquery2.text(columns, conditions, order, descending, limit))
+        """See `microservices.zones.genquery2_text`."""
+        return routes.iquery(self.agent, genquery2_text.text(columns, conditions, order, descending, limit))
 
     @_translated
     def stat(self, path: str) -> Stat | None:
@@ -112,7 +118,9 @@ class EmbeddedZone:
             if error.code == -310000:
                 return None
             raise
-        return Stat(path, found["objType"] == 2, found["objSize"], found["ownerName"], found["chksum"], int(found["modifyTime"]))
+        return Stat(
+            path, found["objType"] == 2, found["objSize"], found["ownerName"], found["chksum"], int(found["modifyTime"])
+        )
 
     @_translated
     def read(self, path: str, offset: int, length: int, *, replica: str = "") -> bytes:
@@ -133,7 +141,10 @@ class EmbeddedZone:
         routes.imkdir(self.agent, path, parents=True)
 
     def move(self, source: str, destination: str) -> None:
-        """See `microservices.rename`: a rename of iRODS stumbles over a name that is taken in the old collection."""
+        """See `microservices.zones.rename`.
+
+        A rename of iRODS stumbles over a name that is taken in the old collection.
+        """
         rename.move(self.stat, self._rename, source, destination)
 
     @_translated
@@ -189,7 +200,13 @@ class EmbeddedZone:
 
     @_translated
     def permissions(self, path: str) -> dict[str, Access]:
-        levels = ((OWN, Access.OWN), (WRITE, Access.WRITE), (CREATE_METADATA, Access.ANNOTATE), (READ, Access.READ), (0, Access.NULL))
+        levels = (
+            (OWN, Access.OWN),
+            (WRITE, Access.WRITE),
+            (CREATE_METADATA, Access.ANNOTATE),
+            (READ, Access.READ),
+            (0, Access.NULL),
+        )
         found = permissions.access_list(self.agent.session, path)
         return {name: next(access for least, access in levels if level >= least) for name, level in found}
 
@@ -238,13 +255,13 @@ class EmbeddedZone:
 
     @_translated
     def give_up(self, path: str, *, certain: bool = False) -> bool:
-        """See `microservices.unfinished`."""
+        """See `microservices.zones.left_unfinished`."""
 
         def modify(number: str, column: str, value: str) -> None:
             self._demand_admin(path)
             replication.modify(self.agent.session.catalog, path, number, column, value)
 
-        return unfinished.give_up(self.query, path, modify, certain=certain)
+        return left_unfinished.give_up(self.query, path, modify, certain=certain)
 
     @_translated
     def register(self, file: str, path: str, resource: str) -> str:
@@ -257,7 +274,7 @@ class EmbeddedZone:
     @_translated
     def relocate(self, path: str, file: str, to: str) -> None:
         self._demand_admin(path)
-        number = vault.replica_in(self.query, path, file)
+        number = vault_replicas.replica_in(self.query, path, file)
         replication.modify(self.agent.session.catalog, path, number, "DATA_PATH", to)
 
     @_translated
@@ -275,7 +292,10 @@ class EmbeddedZone:
 
     @_translated
     def rule(self, name: str, argument: str) -> str:
-        """Calls a rule of the rulebase as `callback.NAME(argument, '')`; what it answers. Rodsadmins only, as irule with Python."""
+        """Calls a rule of the rulebase as `callback.NAME(argument, '')`; what it answers.
+
+        Rodsadmins only, as irule with Python.
+        """
 
         def execute() -> str:
             self._demand_admin(name)

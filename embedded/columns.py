@@ -1,7 +1,7 @@
 """What the columns of GenQuery stand for: tables, columns and the joins between tables.
 
-GenQuery1 as in plugins/database/src/general_query_setup.cpp, GenQuery2 as in genquery2_table_column_mappings.hpp of iRODS 5.0,
-as far as the embedded zone has the tables.
+GenQuery1 as in plugins/database/src/general_query_setup.cpp, GenQuery2 as in genquery2_table_column_mappings.hpp of
+iRODS 5.0, as far as the embedded zone has the tables.
 """
 
 from __future__ import annotations

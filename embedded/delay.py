@@ -1,7 +1,8 @@
 """Delayed rules: the queue and what runs it (irodsDelayServer.cpp).
 
-A rule runs as who submitted it, in an agent and a thread of its own; its text is the body of a function in which nothing of core.py is
-in scope but through `callback`. A runner that dies gives its rules back at once: its lock is one that the kernel releases.
+A rule runs as who submitted it, in an agent and a thread of its own; its text is the body of a function in which
+nothing of core.py is in scope but through `callback`. A runner that dies gives its rules back at once: its lock is one
+that the kernel releases.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def seconds(text: str) -> int:
 
 
 class Frequency(NamedTuple):
-    """When a rule runs again: `delay` seconds, `times` in all (None: for ever), until it succeeds, each wait twice the last."""
+    """When a rule runs again:
+
+    `delay` seconds, `times` in all (None: for ever), until it succeeds, each wait twice the last.
+    """
 
     delay: int
     times: int | None
@@ -100,8 +104,8 @@ def submit(session: Session, condition: str, rule: str) -> int:
     with session.catalog.writing():
         rule_id = session.catalog.next_id()
         session.catalog.run(
-            "INSERT INTO R_RULE_EXEC (rule_exec_id, rule_name, user_name, exe_time, exe_frequency, priority, exe_context, times_left) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO R_RULE_EXEC (rule_exec_id, rule_name, user_name, exe_time, exe_frequency, priority,"
+            " exe_context, times_left) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (rule_id, rule, f"{session.account.name}", timestamp(start), every, priority, condition, times),
         )
     return rule_id
@@ -223,8 +227,9 @@ def _finish(agent: Agent, due: Due, failed: bool, now: float) -> None:
 def serve(folder: ZoneFolder | Path | str, stop: threading.Event, sleep: float = 1.0) -> None:
     """The delay server: looks for due rules every `sleep` seconds until `stop` is set, then waits for those that run.
 
-    Up to EXECUTORS rules run at once, so that one that takes minutes keeps no other from its turn. Each run has a thread of its own:
-    the low priority that a rule gives itself ends with the run. The threads do not outlive a process that is interrupted.
+    Up to EXECUTORS rules run at once, so that one that takes minutes keeps no other from its turn. Each run has a
+    thread of its own: the low priority that a rule gives itself ends with the run. The threads do not outlive a process
+    that is interrupted.
     """
     folder = opened(folder)
     running: dict[int, threading.Thread] = {}

@@ -1,4 +1,6 @@
-"""The error codes of iRODS that the embedded zone returns (rodsErrorTable.h), and the module `irods_errors` that rules import."""
+"""The error codes of iRODS that the embedded zone returns (rodsErrorTable.h), and the module `irods_errors` that rules
+import.
+"""
 
 from __future__ import annotations
 

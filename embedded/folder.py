@@ -27,8 +27,8 @@ SERVICE = "mrdata"
 class ZoneFolder:
     """A zone's folder; `connect` is what a client does.
 
-    catalog.sqlite, vault/<resource>/, landing/ (the landing zone), rods.log, mrdata.yaml (settings), version, agents/ (one
-    locked file for each agent that is connected).
+    catalog.sqlite, vault/<resource>/, landing/ (the landing zone), rods.log, mrdata.yaml (settings), version, agents/
+    (one locked file for each agent that is connected).
     """
 
     default_resource = "demoResc"
@@ -58,7 +58,10 @@ class ZoneFolder:
         zone.path.mkdir(parents=True, exist_ok=True)
         if (zone.path / "catalog.sqlite").exists():
             raise FileExistsError(f"{zone.path} holds a zone already")
-        for folder in [zone.path / "vault" / resource for resource in RESOURCES] + [zone.path / "landing", zone.path / "agents"]:
+        for folder in [zone.path / "vault" / resource for resource in RESOURCES] + [
+            zone.path / "landing",
+            zone.path / "agents",
+        ]:
             folder.mkdir(parents=True, exist_ok=True)
         # made under another name, so that a folder never holds half a catalog
         draft = zone.path / f"catalog.{uuid.uuid4().hex}"
@@ -82,7 +85,10 @@ class ZoneFolder:
 
     @property
     def version(self) -> int:
-        """The version of MrData's zones that this one was made as, or brought up to; those of version 1 do not say so."""
+        """The version of MrData's zones that this one was made as, or brought up to.
+
+        Those of version 1 do not say so.
+        """
         try:
             return int((self.path / "version").read_text(encoding="ascii"))
         except FileNotFoundError:
@@ -161,14 +167,15 @@ def _fill(catalog: Catalog, zone: str, path: Path) -> None:
             catalog.run("INSERT INTO R_TOKN_MAIN VALUES ('access_type', ?, ?)", (level, name))
         for resource in RESOURCES:
             catalog.run(
-                "INSERT INTO R_RESC_MAIN (resc_id, resc_name, zone_name, resc_type_name, resc_net, resc_def_path, create_ts, modify_ts) "
-                "VALUES (?, ?, ?, 'unixfilesystem', 'localhost', ?, ?, ?)",
+                "INSERT INTO R_RESC_MAIN (resc_id, resc_name, zone_name, resc_type_name, resc_net, resc_def_path,"
+                " create_ts, modify_ts) VALUES (?, ?, ?, 'unixfilesystem', 'localhost', ?, ?, ?)",
                 (catalog.next_id(), resource, zone, str(path / "vault" / resource), now, now),
             )
         admin, public = catalog.next_id(), catalog.next_id()
         for user_id, user, kind in ((admin, ADMIN, "rodsadmin"), (public, "public", "rodsgroup")):
             catalog.run(
-                "INSERT INTO R_USER_MAIN (user_id, user_name, user_type_name, zone_name, create_ts, modify_ts) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO R_USER_MAIN (user_id, user_name, user_type_name, zone_name, create_ts, modify_ts) VALUES"
+                " (?, ?, ?, ?, ?, ?)",
                 (user_id, user, kind, zone, now, now),
             )
             catalog.run("INSERT INTO R_USER_GROUP VALUES (?, ?)", (user_id, user_id))
@@ -199,8 +206,8 @@ def _top(catalog: Catalog, zone: str, path: str, admin: int) -> None:
         return
     now, coll_id = timestamp(), catalog.next_id()
     catalog.run(
-        "INSERT INTO R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, create_ts, modify_ts) "
-        "VALUES (?, '/', '/', ?, ?, ?, ?)",
+        "INSERT INTO R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, create_ts,"
+        " modify_ts) VALUES (?, '/', '/', ?, ?, ?, ?)",
         (coll_id, ADMIN, zone, now, now),
     )
     catalog.run("INSERT INTO R_OBJT_ACCESS VALUES (?, ?, 1200, ?, ?)", (coll_id, admin, now, now))

@@ -1,4 +1,5 @@
-"""GenQuery1: read as iRODS 5.0 reads it (lib/genquery1/dsl), translated to SQL as plugins/database/src/general_query.cpp does.
+"""GenQuery1: read as iRODS 5.0 reads it (lib/genquery1/dsl), translated to SQL as
+plugins/database/src/general_query.cpp does.
 
 Known to differ: rows are ordered by code point, where PostgreSQL follows its locale.
 """
@@ -53,7 +54,9 @@ class Parsed:
 
 
 def parse(text: str) -> Parsed:
-    """INPUT_ARG_NOT_WELL_FORMED_ERR, NO_COLUMN_NAME_FOUND or INVALID_GENQUERY_AGGREGATE_FUNCTION for what iRODS refuses."""
+    """INPUT_ARG_NOT_WELL_FORMED_ERR, NO_COLUMN_NAME_FOUND or INVALID_GENQUERY_AGGREGATE_FUNCTION for what iRODS
+    refuses.
+    """
     shape, literals = split(text)
     query = _parse(shape)
     for column, parts in query.conditions:
@@ -127,7 +130,9 @@ def _part(cursor: Cursor, connector: str) -> Part:
         return Part(connector, "not like", (literal(),))
     if operator := cursor.word("like", "begin_of", "parent_of"):
         if operator == "parent_of" and connector:
-            raise IrodsError("CAT_INVALID_ARGUMENT", "parent_of stands first")  # insertWhere: at most 10 characters to the quote
+            raise IrodsError(
+                "CAT_INVALID_ARGUMENT", "parent_of stands first"
+            )  # insertWhere: at most 10 characters to the quote
         return Part(connector, operator, (literal(),))
     if cursor.word("between"):
         return Part(connector, "between", (literal(), literal()))
@@ -143,9 +148,13 @@ def _part(cursor: Cursor, connector: str) -> Part:
 
 
 def _reread(query: Query, column: str, parts: tuple[Part, ...], literals: list[str]) -> Query:
-    """The parser writes a condition down again and general_query.cpp reads that, where a quote in a literal splits it anew."""
+    """The parser writes a condition down again and general_query.cpp reads that, where a quote in a literal splits it
+    anew.
+    """
     quoted = [", ".join("'" + literals[index] + "'" for index in part.literals) for part in parts]
-    text = "".join(f" {part.connector} {part.operator} {values}" for part, values in zip(parts, quoted, strict=True)).strip()
+    text = "".join(
+        f" {part.connector} {part.operator} {values}" for part, values in zip(parts, quoted, strict=True)
+    ).strip()
     again: list[Part] = []
     connector = ""
     while True:
@@ -173,7 +182,9 @@ def _insert_where(connector: str, text: str, literals: list[str]) -> Part:
 
 
 class _Joins:
-    """Which tables a query needs, found as tScan() does: depth first over the foreign keys, from the last table that was asked for."""
+    """Which tables a query needs, found as tScan() does: depth first over the foreign keys, from the last table that
+    was asked for.
+    """
 
     def __init__(self, wanted: list[str], start: str) -> None:
         self._missing = set(wanted)
@@ -230,7 +241,9 @@ class _Compiler:
         where += [exp.EQ(this=exp.column(b, a), expression=exp.column(d, c)) for a, b, c, d in joins.links]
         where += self._further_avus(aliases)
         if self.restricted:
-            where += [readable(exp, t, k) for t, k in (("R_DATA_MAIN", "data_id"), ("R_COLL_MAIN", "coll_id")) if t in aliases]
+            where += [
+                readable(exp, t, k) for t, k in (("R_DATA_MAIN", "data_id"), ("R_COLL_MAIN", "coll_id")) if t in aliases
+            ]
         select = self._selected(exp.select())
         for alias in aliases:
             table = exp.alias_(exp.to_table(TABLES.get(alias) or TABLES[_base(alias)]), alias, table=True)
@@ -261,7 +274,9 @@ class _Compiler:
                 descending = _ORDERS[function] == "DESC"
                 orders.append(exp.Ordered(this=column.copy(), desc=descending, nulls_first=not descending))
         orders += [
-            exp.Ordered(this=first[name].copy(), nulls_first=True) for name in ("COLL_NAME", "DATA_NAME", "DATA_REPL_NUM") if name in first
+            exp.Ordered(this=first[name].copy(), nulls_first=True)
+            for name in ("COLL_NAME", "DATA_NAME", "DATA_REPL_NUM")
+            if name in first
         ]
         if grouped and len(grouped) < len(self.query.selected):
             select = select.group_by(*[column.copy() for column in grouped])
@@ -287,7 +302,9 @@ class _Compiler:
         return any(self.wide[kind][occurrence - 1 : occurrence])
 
     def _not_by_index(self, column: Sql) -> Sql:
-        """SQLite would look for each of many values at each object; to go through the object's AVUs takes a fifth of that."""
+        """SQLite would look for each of many values at each object; to go through the object's AVUs takes a fifth of
+        that.
+        """
         return self.exp.DPipe(this=column, expression=self.exp.Literal.string(""))
 
     def _further_avus(self, aliases: dict[str, Sql]) -> list[Sql]:
@@ -297,7 +314,9 @@ class _Compiler:
             for index in range(2, self.multi[kind] + 1):
                 map_alias, meta_alias = f"r_{kind.lower()}_metamap_{index}", f"r_{kind.lower()}_meta_main_{index}"
                 aliases[table] = aliases[map_alias] = aliases[meta_alias] = None
-                conditions.append(exp.EQ(this=exp.column("meta_id", map_alias), expression=exp.column("meta_id", meta_alias)))
+                conditions.append(
+                    exp.EQ(this=exp.column("meta_id", map_alias), expression=exp.column("meta_id", meta_alias))
+                )
                 conditions.append(exp.EQ(this=exp.column(key, table), expression=exp.column("object_id", map_alias)))
         return conditions
 
@@ -338,7 +357,8 @@ class _Compiler:
         if part.operator == "begin_of":
             start = exp.func("substr", values[0], exp.Literal.number(1), exp.Length(this=column.copy()))
             return exp.and_(
-                exp.EQ(this=column, expression=start), exp.GT(this=exp.Length(this=column.copy()), expression=exp.Literal.number(0))
+                exp.EQ(this=column, expression=start),
+                exp.GT(this=exp.Length(this=column.copy()), expression=exp.Literal.number(0)),
             )
         condition = like(exp, column, values[0])
         return exp.not_(exp.paren(condition)) if part.operator == "not like" else condition

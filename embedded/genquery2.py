@@ -1,7 +1,7 @@
 """GenQuery2: the grammar and the joins of iRODS 5.0 (server/genquery2), as SQL for SQLite.
 
-Without `limit` or `fetch first` a query ends after 256 rows, as on a server. What the server refuses, for its syntax or because
-PostgreSQL would, is an IrodsError with the server's code.
+Without `limit` or `fetch first` a query ends after 256 rows, as on a server. What the server refuses, for its syntax or
+because PostgreSQL would, is an IrodsError with the server's code.
 """
 
 from __future__ import annotations
@@ -50,10 +50,17 @@ _KEYWORDS = frozenset(
 )
 _COMPARISONS = {"=": "EQ", "!=": "NEQ", "<": "LT", "<=": "LTE", ">": "GT", ">=": "GTE"}
 _AGGREGATES = frozenset({"count", "sum", "min", "max", "avg"})
-_EDGES = {("R_COLL_MAIN", "R_DATA_MAIN"): ("coll_id", "coll_id"), ("R_DATA_MAIN", "R_RESC_MAIN"): ("resc_id", "resc_id")} | {
-    ("R_USER_MAIN", "R_USER_GROUP"): ("user_id", "group_user_id")
-}
-_HOME = {"mmd": "R_DATA_MAIN", "ommd": "R_DATA_MAIN", "mmc": "R_COLL_MAIN", "ommc": "R_COLL_MAIN", "mmr": "R_RESC_MAIN"} | {
+_EDGES = {
+    ("R_COLL_MAIN", "R_DATA_MAIN"): ("coll_id", "coll_id"),
+    ("R_DATA_MAIN", "R_RESC_MAIN"): ("resc_id", "resc_id"),
+} | {("R_USER_MAIN", "R_USER_GROUP"): ("user_id", "group_user_id")}
+_HOME = {
+    "mmd": "R_DATA_MAIN",
+    "ommd": "R_DATA_MAIN",
+    "mmc": "R_COLL_MAIN",
+    "ommc": "R_COLL_MAIN",
+    "mmr": "R_RESC_MAIN",
+} | {
     "mmu": "R_USER_MAIN",
     **dict.fromkeys(("pdoa", "pdt", "pdu"), "R_DATA_MAIN"),
     **dict.fromkeys(("pcoa", "pct", "pcu"), "R_COLL_MAIN"),
@@ -71,7 +78,10 @@ _CASTS = {
 
 
 def compile_query(text: str, *, restricted: bool) -> tuple[Statement, list[str]]:
-    """The SQL and the literals. SYS_LIBRARY_ERROR for bad syntax, SYS_INVALID_INPUT_PARAM for unknown columns and impossible joins."""
+    """The SQL and the literals.
+
+    SYS_LIBRARY_ERROR for bad syntax, SYS_INVALID_INPUT_PARAM for unknown columns and impossible joins.
+    """
     try:
         shape, literals = split(text)
         return _compile(shape, restricted), literals
@@ -102,7 +112,8 @@ class _Parser:
         self.tables: list[str] = []
         self.special: set[str] = set()
         self.demanded: set[str] = set()
-        """Aliases of tables of which a condition demands a row: outer joins to them are inner ones, as PostgreSQL sees."""
+        """Aliases of tables of which a condition demands a row: outer joins to them are inner ones, as PostgreSQL sees.
+        """
         self.in_select = True
 
     def statement(self) -> Statement:
@@ -129,10 +140,15 @@ class _Parser:
         select = select.limit(int(rows) if rows else DEFAULT_ROWS)
         if offset:
             select = select.offset(int(offset))
-        return Statement((select.distinct() if distinct else select).sql(dialect="sqlite"), len(projections), self.binders)
+        return Statement(
+            (select.distinct() if distinct else select).sql(dialect="sqlite"), len(projections), self.binders
+        )
 
     def _with_permissions(self, where: Sql | None) -> Sql | None:
-        """The conditions, followed by those on permissions: 5.0.2 puts no parentheses around the former (irods#9016)."""
+        """The conditions, followed by those on permissions.
+
+        5.0.2 puts no parentheses around the former (irods#9016).
+        """
         exp = self.exp
         if not self.restricted:
             return where
@@ -329,9 +345,14 @@ class _Parser:
         if group or aggregated:
             for projection in projections:
                 if projection not in group and projection not in aggregated:
-                    raise IrodsError("SYS_LIBRARY_ERROR", "a column must appear in the GROUP BY clause or be used in an aggregate function")
+                    raise IrodsError(
+                        "SYS_LIBRARY_ERROR",
+                        "a column must appear in the GROUP BY clause or be used in an aggregate function",
+                    )
         if distinct and any(item.this not in projections for item in order):
-            raise IrodsError("SYS_LIBRARY_ERROR", "for SELECT DISTINCT, ORDER BY expressions must appear in select list")
+            raise IrodsError(
+                "SYS_LIBRARY_ERROR", "for SELECT DISTINCT, ORDER BY expressions must appear in select list"
+            )
 
     def _joined(self, select: Sql) -> Sql:
         exp = self.exp
@@ -368,7 +389,9 @@ class _Parser:
             return self._demanded_by(where.left) | self._demanded_by(where.right)
         if isinstance(where, exp.Or):
             return self._demanded_by(where.left) & self._demanded_by(where.right)
-        if isinstance(where, exp.EQ | exp.NEQ | exp.LT | exp.LTE | exp.GT | exp.GTE | exp.In | exp.Between | exp.Escape):
+        if isinstance(
+            where, exp.EQ | exp.NEQ | exp.LT | exp.LTE | exp.GT | exp.GTE | exp.In | exp.Between | exp.Escape
+        ):
             return {column.table for column in where.find_all(exp.Column)} if not where.find(exp.Anonymous) else set()
         return set()
 
@@ -389,5 +412,7 @@ class _Parser:
         exp = self.exp
         on = exp.EQ(this=exp.column(key, alias), expression=exp.column(other_key, other))
         return select.join(
-            exp.alias_(exp.to_table(table), alias, table=True), on=on, join_type="INNER" if alias in self.demanded else "LEFT"
+            exp.alias_(exp.to_table(table), alias, table=True),
+            on=on,
+            join_type="INNER" if alias in self.demanded else "LEFT",
         )

@@ -1,7 +1,8 @@
-"""`python -m embedded.iadmin FOLDER COMMAND...`: users and groups of an embedded zone, as `iadmin` manages those of a server.
+"""`python -m embedded.iadmin FOLDER COMMAND...`: users and groups of an embedded zone, as `iadmin` manages those of a
+server.
 
-mkuser NAME rodsuser|rodsadmin, mkzone NAME remote ADDRESS, mkgroup NAME, atg GROUP USER, rfg GROUP USER, lu, lg GROUP, rum
-modrepl logical_path PATH replica_number NUMBER DATA_PATH|DATA_REPL_NUM|DATA_REPL_STATUS|DATA_STATUS VALUE
+mkuser NAME rodsuser|rodsadmin, mkzone NAME remote ADDRESS, mkgroup NAME, atg GROUP USER, rfg GROUP USER, lu, lg GROUP,
+rum modrepl logical_path PATH replica_number NUMBER DATA_PATH|DATA_REPL_NUM|DATA_REPL_STATUS|DATA_STATUS VALUE
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ def main(arguments: Sequence[str]) -> int:
         "mkgroup": (1, lambda name: users.make_group(catalog, zone, name, ADMIN)),
         "atg": (2, lambda group, user: users.add_member(catalog, group, user)),
         "rfg": (2, lambda group, user: users.remove_member(catalog, group, user)),
-        "modrepl": (6, lambda _p, path, _n, number, column, value: replication.modify(catalog, path, number, column, value)),
+        "modrepl": (
+            6,
+            lambda _p, path, _n, number, column, value: replication.modify(catalog, path, number, column, value),
+        ),
         "rum": (0, lambda: metadata.prune(catalog)),
         "lu": (0, lambda: _list([f"{name}#{where}" for name, where in users.users(catalog)])),
         "lg": (len(given), lambda *group: _list_groups(catalog, zone, *group)),

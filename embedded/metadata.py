@@ -18,7 +18,9 @@ def _entity(session: Session, kind: str, name: str, level: int, *, admin: bool =
         collection, _ = split_path(name)
         data_id = session.object_id(name)
         if data_id is None:
-            raise IrodsError("CAT_UNKNOWN_FILE" if session.collection_id(collection) is not None else "CAT_UNKNOWN_COLLECTION", name)
+            raise IrodsError(
+                "CAT_UNKNOWN_FILE" if session.collection_id(collection) is not None else "CAT_UNKNOWN_COLLECTION", name
+            )
         session.demand(data_id, level, name, admin=admin)
         return data_id
     if kind == "collection":
@@ -34,15 +36,29 @@ def _entity(session: Session, kind: str, name: str, level: int, *, admin: bool =
         missing = "CAT_INVALID_RESOURCE"
     else:
         user, _, zone = name.partition("#")
-        row = session.catalog.one("SELECT user_id FROM R_USER_MAIN WHERE user_name = ? AND zone_name = ?", (user, zone or session.zone))
+        row = session.catalog.one(
+            "SELECT user_id FROM R_USER_MAIN WHERE user_name = ? AND zone_name = ?", (user, zone or session.zone)
+        )
         missing = "CAT_INVALID_USER"
     if row is None:
         raise IrodsError(missing, name)
     return int(row[0])
 
 
-def modify(session: Session, option: str, name: str, operation: str, attribute: str, value: str, unit: str, *, admin: bool = False) -> None:
-    """`add` (an AVU that is there is CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME), `set` (the attribute's only value) or `rm`."""
+def modify(
+    session: Session,
+    option: str,
+    name: str,
+    operation: str,
+    attribute: str,
+    value: str,
+    unit: str,
+    *,
+    admin: bool = False,
+) -> None:
+    """`add` (an AVU that is there is CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME), `set` (the attribute's only value) or
+    `rm`.
+    """
     kind = _KINDS.get(option)
     if kind is None:
         raise IrodsError("CAT_INVALID_ARGUMENT", option)
@@ -58,7 +74,11 @@ def modify(session: Session, option: str, name: str, operation: str, attribute: 
 
 
 def _check(attribute: str, value: str, unit: str) -> None:
-    if not attribute or not value or any(len(text.encode(errors="surrogateescape")) > MAX_VALUE for text in (attribute, value)):
+    if (
+        not attribute
+        or not value
+        or any(len(text.encode(errors="surrogateescape")) > MAX_VALUE for text in (attribute, value))
+    ):
         raise IrodsError("CAT_INVALID_ARGUMENT", attribute[:64])
     if len(unit.encode(errors="surrogateescape")) > 250:
         raise IrodsError("CAT_SQL_ERR", unit[:64])
@@ -67,7 +87,8 @@ def _check(attribute: str, value: str, unit: str) -> None:
 def _add(session: Session, object_id: int, attribute: str, value: str, unit: str, *, again: bool = False) -> None:
     catalog, now = session.catalog, timestamp()
     row = catalog.one(
-        "SELECT meta_id FROM R_META_MAIN WHERE meta_attr_name = ? AND meta_attr_value = ? AND meta_attr_unit = ?", (attribute, value, unit)
+        "SELECT meta_id FROM R_META_MAIN WHERE meta_attr_name = ? AND meta_attr_value = ? AND meta_attr_unit = ?",
+        (attribute, value, unit),
     )
     if row is None:
         meta_id = catalog.next_id()
@@ -92,7 +113,9 @@ def _remove(session: Session, object_id: int, attribute: str, value: str, unit: 
 def _detach(session: Session, object_id: int, select: str, parameters: tuple[str, ...]) -> int:
     gone = 0
     for (meta_id,) in session.catalog.all(select, parameters):
-        gone += session.catalog.run("DELETE FROM R_OBJT_METAMAP WHERE object_id = ? AND meta_id = ?", (object_id, meta_id))
+        gone += session.catalog.run(
+            "DELETE FROM R_OBJT_METAMAP WHERE object_id = ? AND meta_id = ?", (object_id, meta_id)
+        )
     return gone
 
 
@@ -101,7 +124,9 @@ Operation = tuple[str, str, str, str]
 
 
 def apply_atomically(session: Session, name: str, kind: str, operations: Sequence[Operation], *, admin: bool) -> None:
-    """All operations or none; adding what is there and removing what is not is no error (rs_atomic_apply_metadata_operations.cpp)."""
+    """All operations or none; adding what is there and removing what is not is no error
+    (rs_atomic_apply_metadata_operations.cpp).
+    """
     if kind not in set(_KINDS.values()):
         raise IrodsError("SYS_INVALID_INPUT_PARAM", kind)
     if admin and not session.account.is_admin:

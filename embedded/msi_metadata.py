@@ -12,7 +12,9 @@ from embedded.errors import IrodsError
 
 
 @microservice("msiModAVUMetadata", 6)
-def mod_avu_metadata(agent: Agent, kind: Value, name: Value, operation: Value, attribute: Value, value: Value, unit: Value) -> None:
+def mod_avu_metadata(
+    agent: Agent, kind: Value, name: Value, operation: Value, attribute: Value, value: Value, unit: Value
+) -> None:
     """kind (-d, -C, -R, -u), name, add|set|rm, attribute, value, unit; none may be `null`."""
     if given(operation) not in ("add", "set", "rm"):
         raise IrodsError("SYS_INVALID_INPUT_PARAM", operation)
@@ -75,4 +77,6 @@ def touch(agent: Agent, value: Value) -> None:
     request = _request(value)
     (path,) = _texts(request, "logical_path")
     options = request.get("options", {})
-    replication.touch(agent.session, path, no_create=options.get("no_create") is True, seconds=options.get("seconds_since_epoch"))
+    replication.touch(
+        agent.session, path, no_create=options.get("no_create") is True, seconds=options.get("seconds_since_epoch")
+    )

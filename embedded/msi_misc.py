@@ -64,7 +64,15 @@ def file_descriptor_info(agent: Agent, descriptor: Value, out: Value) -> Outputs
     if found is None:
         raise IrodsError("SYS_FILE_DESC_OUT_OF_RANGE")
     return {
-        1: json.dumps({"data_object_info": {"object_path": found.path, "file_path": found.replica.file, "data_id": found.replica.data_id}})
+        1: json.dumps(
+            {
+                "data_object_info": {
+                    "object_path": found.path,
+                    "file_path": found.replica.file,
+                    "data_id": found.replica.data_id,
+                }
+            }
+        )
     }
 
 

@@ -30,7 +30,9 @@ _REPLICATE = frozenset(
     ]
 )
 _CHECKSUM = frozenset({"ChksumAll", "forceChksum", "replNum", "objPath", "verifyChksum", "irodsAdmin"})
-_COPY = frozenset({"destRescName", "forceFlag", "numThreads", "filePath", "dataType", "verifyChksum", "rescName", "regChksum"})
+_COPY = frozenset(
+    {"destRescName", "forceFlag", "numThreads", "filePath", "dataType", "verifyChksum", "rescName", "regChksum"}
+)
 _REMOVE = frozenset({"irodsRmTrash", "irodsAdminRmTrash", "forceFlag", "collName"})
 
 
@@ -44,7 +46,12 @@ def data_obj_create(agent: Agent, path: Value, options: Value, out: Value) -> Ou
     """path, options, out descriptor."""
     wanted = keywords(options, _CREATE, "destRescName")
     return {
-        2: objects.create(agent.session, wanted.get("objPath") or _path(path), wanted.get("destRescName", ""), force="forceFlag" in wanted)
+        2: objects.create(
+            agent.session,
+            wanted.get("objPath") or _path(path),
+            wanted.get("destRescName", ""),
+            force="forceFlag" in wanted,
+        )
     }
 
 
@@ -53,9 +60,15 @@ def data_obj_open(agent: Agent, options: Value, out: Value) -> Outputs:
     """options with objPath and openFlags, out descriptor."""
     wanted = keywords(options, _OPEN, "objPath")
     spelled = wanted.get("openFlags", "")
-    flags = next((flag for name, flag in (("O_RDWR", os.O_RDWR), ("O_WRONLY", os.O_WRONLY)) if name in spelled), os.O_RDONLY)
+    flags = next(
+        (flag for name, flag in (("O_RDWR", os.O_RDWR), ("O_WRONLY", os.O_WRONLY)) if name in spelled), os.O_RDONLY
+    )
     flags |= (os.O_CREAT if "O_CREAT" in spelled else 0) | (os.O_TRUNC if "O_TRUNC" in spelled else 0)
-    return {1: objects.open_object(agent.session, wanted.get("objPath", ""), flags, wanted.get("rescName", ""), wanted.get("replNum", ""))}
+    return {
+        1: objects.open_object(
+            agent.session, wanted.get("objPath", ""), flags, wanted.get("rescName", ""), wanted.get("replNum", "")
+        )
+    }
 
 
 @microservice("msiDataObjLseek", 4)
@@ -80,7 +93,9 @@ def data_obj_read(agent: Agent, descriptor: Value, length: Value, out: Value) ->
 @microservice("msiDataObjWrite", 3)
 def data_obj_write(agent: Agent, descriptor: Value, data: Value, out: Value) -> Outputs:
     """descriptor, text or BytesBuf, out bytes written."""
-    content = data.encode() if isinstance(data, str) else types.bytes_of(data) if isinstance(data, types.BytesBuf) else None
+    content = (
+        data.encode() if isinstance(data, str) else types.bytes_of(data) if isinstance(data, types.BytesBuf) else None
+    )
     if content is None:
         raise IrodsError("USER_PARAM_TYPE_ERR")
     return {2: objects.write(agent.session, integer(descriptor), content)}
@@ -112,7 +127,9 @@ def data_obj_rename(agent: Agent, source: Value, destination: Value, kind: Value
 def data_obj_copy(agent: Agent, source: Value, destination: Value, options: Value, out: Value) -> Outputs:
     """source, destination, options, out status."""
     wanted = keywords(options, _COPY, "destRescName")
-    replication.copy(agent.session, _path(source), _path(destination), wanted.get("destRescName", ""), force="forceFlag" in wanted)
+    replication.copy(
+        agent.session, _path(source), _path(destination), wanted.get("destRescName", ""), force="forceFlag" in wanted
+    )
     return {3: 0}
 
 
@@ -136,9 +153,13 @@ def data_obj_repl(agent: Agent, path: Value, options: Value, out: Value) -> Outp
 
 
 @microservice("msiDataObjTrim", 6)
-def data_obj_trim(agent: Agent, path: Value, resource: Value, number: Value, copies: Value, admin: Value, out: Value) -> Outputs:
+def data_obj_trim(
+    agent: Agent, path: Value, resource: Value, number: Value, copies: Value, admin: Value, out: Value
+) -> Outputs:
     """path, resource, replica number, copies to keep, irodsAdmin, out count; `null` for none."""
-    resource, number, copies, admin = (value if value != "null" else "" for value in map(text, (resource, number, copies, admin)))
+    resource, number, copies, admin = (
+        value if value != "null" else "" for value in map(text, (resource, number, copies, admin))
+    )
     return {5: replication.trim(agent.session, _path(path), resource, number, copies, admin=bool(admin))}
 
 

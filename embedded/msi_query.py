@@ -39,7 +39,9 @@ def exec_gen_query(agent: Agent, inp: Value, out: Value) -> Outputs:
     session, query = agent.session, _query(inp)
     parsed = query.__dict__["parsed"]
     offset = max(query.__dict__["rowOffset"], 0)
-    statement = parsed.statement(options=query.__dict__["options"], restricted=not session.account.is_admin, offset=bool(offset))
+    statement = parsed.statement(
+        options=query.__dict__["options"], restricted=not session.account.is_admin, offset=bool(offset)
+    )
     rows = session.catalog.rows(statement.sql, statement.parameters(parsed.literals, session.account.id, offset=offset))
     if not rows:
         return {1: GenQueryOut()}

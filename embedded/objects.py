@@ -1,8 +1,9 @@
 """Data objects and their replicas: create, open, read, write, close, register, unlink, stat.
 
-As in iRODS a replica that is being written is INTERMEDIATE, its siblings are write-locked, and it becomes good (and they stale)
-when it is closed. A file in a vault is named after DATA_ID, not after the logical path as in iRODS: so a rename is a matter of
-the catalog alone, and nothing has to be repaired when it is interrupted. pep_resource_modified fires all the same.
+As in iRODS a replica that is being written is INTERMEDIATE, its siblings are write-locked, and it becomes good (and
+they stale) when it is closed. A file in a vault is named after DATA_ID, not after the logical path as in iRODS: so a
+rename is a matter of the catalog alone, and nothing has to be repaired when it is interrupted. pep_resource_modified
+fires all the same.
 """
 
 from __future__ import annotations
@@ -65,8 +66,9 @@ def replicas(session: Session, path: str) -> list[Replica]:
     """All replicas of a data object by number; empty where there is none."""
     collection, name = split_path(path)
     rows = session.catalog.all(
-        "SELECT d.data_id, d.data_repl_num, d.data_is_dirty, d.resc_id, d.data_path, d.data_size, d.data_checksum, d.data_status "
-        "FROM R_COLL_MAIN c JOIN R_DATA_MAIN d ON d.coll_id = c.coll_id WHERE c.coll_name = ? AND d.data_name = ? ORDER BY d.data_repl_num",
+        "SELECT d.data_id, d.data_repl_num, d.data_is_dirty, d.resc_id, d.data_path, d.data_size, d.data_checksum,"
+        " d.data_status FROM R_COLL_MAIN c JOIN R_DATA_MAIN d ON d.coll_id = c.coll_id WHERE c.coll_name = ? AND"
+        " d.data_name = ? ORDER BY d.data_repl_num",
         (collection, name),
     )
     return [Replica(r[0], r[1], r[2], session.resource_by_id(r[3]), *r[4:]) for r in rows]
@@ -86,7 +88,14 @@ def choose(found: list[Replica], resource: str = "", number: str = "") -> Replic
 
 
 def insert(
-    session: Session, path: str, resource: Resource, *, file: str = "", size: int = 0, status: int = INTERMEDIATE, checksum: str = ""
+    session: Session,
+    path: str,
+    resource: Resource,
+    *,
+    file: str = "",
+    size: int = 0,
+    status: int = INTERMEDIATE,
+    checksum: str = "",
 ) -> Replica:
     """A new data object with its first replica, a file in the vault unless one is given. Its parent must allow it."""
     collection, name = split_path(path)
@@ -98,11 +107,13 @@ def insert(
         if catalog.one("SELECT 1 FROM R_DATA_MAIN WHERE coll_id = ? AND data_name = ?", (parent_id, name)):
             raise IrodsError("CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME", path)
         data_id = catalog.next_id()
-        replica = Replica(data_id, 0, status, resource, file or vault_file(resource, data_id, data_id), size, checksum, "")
+        replica = Replica(
+            data_id, 0, status, resource, file or vault_file(resource, data_id, data_id), size, checksum, ""
+        )
         catalog.run(
-            "INSERT INTO R_DATA_MAIN (data_id, coll_id, data_name, data_repl_num, data_size, resc_id, data_path, data_owner_name, "
-            "data_owner_zone, data_is_dirty, data_checksum, create_ts, modify_ts, access_ts) VALUES (?, ?, ?, 0, "
-            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO R_DATA_MAIN (data_id, coll_id, data_name, data_repl_num, data_size, resc_id, data_path,"
+            " data_owner_name, data_owner_zone, data_is_dirty, data_checksum, create_ts, modify_ts, access_ts) VALUES"
+            " (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 data_id,
                 parent_id,
@@ -128,8 +139,8 @@ def insert(
 def vault_file(resource: Resource, data_id: int, fresh: int) -> str:
     """Where the vault keeps a replica: 256 folders, so that none gets too large.
 
-    `fresh` is an id that was never given before: a replica's number may come again after a trim, while the trimmed file is
-    still waiting to be removed.
+    `fresh` is an id that was never given before: a replica's number may come again after a trim, while the trimmed file
+    is still waiting to be removed.
     """
     return str(resource.vault / f"{data_id % 256:02x}" / f"{data_id}_{fresh}")
 
@@ -211,18 +222,22 @@ def _lock(session: Session, found: list[Replica], writing: Replica) -> None:
 def restore(session: Session, data_id: int) -> None:
     """Gives the replicas the status back that they had before they were locked; within a transaction."""
     for number, status, state in session.catalog.all(
-        "SELECT data_repl_num, data_is_dirty, data_status FROM R_DATA_MAIN WHERE data_id = ? AND data_is_dirty > 1", (data_id,)
+        "SELECT data_repl_num, data_is_dirty, data_status FROM R_DATA_MAIN WHERE data_id = ? AND data_is_dirty > 1",
+        (data_id,),
     ):
         before = int(json.loads(state)["original_status"]) if state else (STALE if status == INTERMEDIATE else GOOD)
         session.catalog.run(
-            "UPDATE R_DATA_MAIN SET data_is_dirty = ?, data_status = '' WHERE data_id = ? AND data_repl_num = ?", (before, data_id, number)
+            "UPDATE R_DATA_MAIN SET data_is_dirty = ?, data_status = '' WHERE data_id = ? AND data_repl_num = ?",
+            (before, data_id, number),
         )
 
 
 def _unlock(session: Session, replica: Replica) -> None:
     with session.catalog.writing():
         restore(session, replica.data_id)
-        session.catalog.run("DELETE FROM open_replica WHERE data_id = ? AND agent = ?", (replica.data_id, session.agent))
+        session.catalog.run(
+            "DELETE FROM open_replica WHERE data_id = ? AND agent = ?", (replica.data_id, session.agent)
+        )
 
 
 def _settle(session: Session, replica: Replica, status: int, size: int) -> None:
@@ -230,22 +245,26 @@ def _settle(session: Session, replica: Replica, status: int, size: int) -> None:
     with session.catalog.writing():
         restore(session, replica.data_id)
         session.catalog.run(
-            "UPDATE R_DATA_MAIN SET data_is_dirty = ?, data_status = '', data_size = ?, data_checksum = '', modify_ts = ? "
-            "WHERE data_id = ? AND data_repl_num = ?",
+            "UPDATE R_DATA_MAIN SET data_is_dirty = ?, data_status = '', data_size = ?, data_checksum = '', modify_ts ="
+            " ? WHERE data_id = ? AND data_repl_num = ?",
             (status, size, timestamp(), replica.data_id, replica.number),
         )
         if status == GOOD:
             session.catalog.run(
-                "UPDATE R_DATA_MAIN SET data_is_dirty = 0 WHERE data_id = ? AND data_repl_num <> ?", (replica.data_id, replica.number)
+                "UPDATE R_DATA_MAIN SET data_is_dirty = 0 WHERE data_id = ? AND data_repl_num <> ?",
+                (replica.data_id, replica.number),
             )
-        session.catalog.run("DELETE FROM open_replica WHERE data_id = ? AND agent = ?", (replica.data_id, session.agent))
+        session.catalog.run(
+            "DELETE FROM open_replica WHERE data_id = ? AND agent = ?", (replica.data_id, session.agent)
+        )
 
 
 def mark_stale(session: Session, replica: Replica) -> None:
     """What replica_close does to the replica when a post-PEP of its finalisation fails (replica_close.cpp)."""
     with session.catalog.writing():
         session.catalog.run(
-            "UPDATE R_DATA_MAIN SET data_is_dirty = 0 WHERE data_id = ? AND data_repl_num = ?", (replica.data_id, replica.number)
+            "UPDATE R_DATA_MAIN SET data_is_dirty = 0 WHERE data_id = ? AND data_repl_num = ?",
+            (replica.data_id, replica.number),
         )
 
 
@@ -298,7 +317,10 @@ def write(session: Session, number: int, data: bytes) -> int:
 
 
 def close(session: Session, number: int, *, update: bool = True) -> Descriptor:
-    """Makes what was written good and tells the rule engine. Without `update` only the descriptor goes (replica_close)."""
+    """Makes what was written good and tells the rule engine.
+
+    Without `update` only the descriptor goes (replica_close).
+    """
     descriptor = _descriptor(session, number)
     size = os.fstat(descriptor.file).st_size
     os.close(descriptor.file)
@@ -311,12 +333,19 @@ def close(session: Session, number: int, *, update: bool = True) -> Descriptor:
         return descriptor
     _settle(session, descriptor.replica, GOOD, size)
     replica = descriptor.replica
-    session.on_modified(Changed(descriptor.path, replica.file, replica.resource.name, size, "1" if descriptor.created else "3"))
+    session.on_modified(
+        Changed(descriptor.path, replica.file, replica.resource.name, size, "1" if descriptor.created else "3")
+    )
     return descriptor
 
 
-def register(session: Session, path: str, file: str, resource: str, *, size: int | None = None, checksum: str = "") -> Replica:
-    """Registers a file where it lies. Rodsadmins only (acSetChkFilePathPerm as packaged: PATH_REG_NOT_ALLOWED for others)."""
+def register(
+    session: Session, path: str, file: str, resource: str, *, size: int | None = None, checksum: str = ""
+) -> Replica:
+    """Registers a file where it lies.
+
+    Rodsadmins only (acSetChkFilePathPerm as packaged: PATH_REG_NOT_ALLOWED for others).
+    """
     if not session.account.is_admin:
         raise IrodsError("PATH_REG_NOT_ALLOWED", file)
     target = session.resource(resource or session.folder.default_resource)
@@ -341,7 +370,10 @@ def register_collection(session: Session, path: str, folder: str, resource: str)
 
 
 def unlink(session: Session, path: str, *, force: bool = False, unregister: bool = False) -> None:
-    """To the trash of who asks; with `force` (or from the trash) for good. Files outside the vault stay where they are."""
+    """To the trash of who asks; with `force` (or from the trash) for good.
+
+    Files outside the vault stay where they are.
+    """
     found = replicas(session, path)
     if not found:
         raise IrodsError("CAT_NO_ROWS_FOUND", path)
@@ -386,21 +418,35 @@ def stat(session: Session, path: str) -> dict[str, Any]:
     catalog = session.catalog
     parent, name = split_path(path) if path != "/" else ("", "")
     rows = catalog.all(
-        "SELECT d.data_id, d.data_size, d.data_is_dirty, d.data_checksum, d.data_owner_name, d.data_owner_zone, "
-        "d.create_ts, d.modify_ts, d.resc_id, "
-        "d.coll_id FROM R_COLL_MAIN c JOIN R_DATA_MAIN d ON d.coll_id = c.coll_id WHERE c.coll_name = ? AND d.data_name = ? "
-        "ORDER BY d.data_is_dirty <> 1, d.data_repl_num",
+        "SELECT d.data_id, d.data_size, d.data_is_dirty, d.data_checksum, d.data_owner_name, d.data_owner_zone,"
+        " d.create_ts, d.modify_ts, d.resc_id, d.coll_id FROM R_COLL_MAIN c JOIN R_DATA_MAIN d ON d.coll_id = c.coll_id"
+        " WHERE c.coll_name = ? AND d.data_name = ? ORDER BY d.data_is_dirty <> 1, d.data_repl_num",
         (parent, name),
     )
     visible = session.account.is_admin
     if rows and (visible or (session.access(rows[0][0]) >= READ and session.access(rows[0][9]) >= READ)):
         row = rows[0]
-        values = dict(zip(("dataId", "ownerName", "ownerZone", "createTime", "modifyTime"), map(str, (row[0], *row[4:8])), strict=True))
-        return {"objType": 1, "objSize": row[1], "chksum": row[3], "rescHier": session.resource_by_id(row[8]).name, **values}
+        values = dict(
+            zip(
+                ("dataId", "ownerName", "ownerZone", "createTime", "modifyTime"),
+                map(str, (row[0], *row[4:8])),
+                strict=True,
+            )
+        )
+        return {
+            "objType": 1,
+            "objSize": row[1],
+            "chksum": row[3],
+            "rescHier": session.resource_by_id(row[8]).name,
+            **values,
+        }
     found = catalog.one(
-        "SELECT coll_id, coll_owner_name, coll_owner_zone, create_ts, modify_ts FROM R_COLL_MAIN WHERE coll_name = ?", (path,)
+        "SELECT coll_id, coll_owner_name, coll_owner_zone, create_ts, modify_ts FROM R_COLL_MAIN WHERE coll_name = ?",
+        (path,),
     )
     if found and (visible or session.access(found[0]) >= READ):
-        values = dict(zip(("dataId", "ownerName", "ownerZone", "createTime", "modifyTime"), map(str, found), strict=True))
+        values = dict(
+            zip(("dataId", "ownerName", "ownerZone", "createTime", "modifyTime"), map(str, found), strict=True)
+        )
         return {"objType": 2, "objSize": 0, "chksum": "", "rescHier": "", **values}
     raise IrodsError("USER_FILE_DOES_NOT_EXIST", path)

@@ -46,7 +46,9 @@ class Cursor:
         """Takes the token, or INPUT_ARG_NOT_WELL_FORMED_ERR."""
         token = self.take(*kinds)
         if token is None:
-            raise IrodsError("INPUT_ARG_NOT_WELL_FORMED_ERR", f"unexpected {self.now.value or 'end'}, expected {' or '.join(kinds)}")
+            raise IrodsError(
+                "INPUT_ARG_NOT_WELL_FORMED_ERR", f"unexpected {self.now.value or 'end'}, expected {' or '.join(kinds)}"
+            )
         return token
 
 
@@ -99,5 +101,8 @@ def readable(exp: Sql, table: str, key: str) -> Sql:
 
 
 def like(exp: Sql, column: Sql, value: Sql) -> Sql:
-    """LIKE as PostgreSQL reads it: case-sensitive (a pragma of the connection), with backslash as the escape character."""
+    """LIKE as PostgreSQL reads it.
+
+    Case-sensitive (a pragma of the connection), with backslash as the escape character.
+    """
     return exp.Escape(this=exp.Like(this=column, expression=value), expression=exp.Literal.string("\\"))

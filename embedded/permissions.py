@@ -8,13 +8,17 @@ from embedded.catalog import ACCESS_NAMES, NULL, OWN, READ, WRITE, timestamp
 from embedded.errors import IrodsError
 from embedded.session import Session
 
-_LEVELS = {name: level for level, name in ACCESS_NAMES.items()} | {name.replace("_", " "): level for level, name in ACCESS_NAMES.items()}
+_LEVELS = {name: level for level, name in ACCESS_NAMES.items()} | {
+    name.replace("_", " "): level for level, name in ACCESS_NAMES.items()
+}
 _LEVELS |= {"read": READ, "write": WRITE}
 
 
 def _subject(session: Session, name: str) -> int:
     user, _, zone = name.partition("#")
-    row = session.catalog.one("SELECT user_id FROM R_USER_MAIN WHERE user_name = ? AND zone_name = ?", (user, zone or session.zone))
+    row = session.catalog.one(
+        "SELECT user_id FROM R_USER_MAIN WHERE user_name = ? AND zone_name = ?", (user, zone or session.zone)
+    )
     if row is None:
         raise IrodsError("CAT_INVALID_USER", name)
     return int(row[0])
@@ -54,7 +58,9 @@ def set_access(session: Session, path: str, name: str, level: str, *, recursive:
 
 def _below(session: Session, path: str) -> list[int]:
     inside = (path, f"{path}/", f"{path}0")
-    collections = session.catalog.all("SELECT coll_id FROM R_COLL_MAIN WHERE coll_name = ? OR (coll_name >= ? AND coll_name < ?)", inside)
+    collections = session.catalog.all(
+        "SELECT coll_id FROM R_COLL_MAIN WHERE coll_name = ? OR (coll_name >= ? AND coll_name < ?)", inside
+    )
     data = session.catalog.all(
         "SELECT DISTINCT d.data_id FROM R_COLL_MAIN c JOIN R_DATA_MAIN d ON d.coll_id = c.coll_id "
         "WHERE c.coll_name = ? OR (c.coll_name >= ? AND c.coll_name < ?)",
@@ -67,7 +73,9 @@ def _set_inheritance(session: Session, path: str, coll_id: int, is_collection: b
     if not is_collection:
         raise IrodsError("CAT_UNKNOWN_COLLECTION", path)
     value, now = "1" if on else "0", timestamp()
-    session.catalog.run("UPDATE R_COLL_MAIN SET coll_inheritance = ?, modify_ts = ? WHERE coll_id = ?", (value, now, coll_id))
+    session.catalog.run(
+        "UPDATE R_COLL_MAIN SET coll_inheritance = ?, modify_ts = ? WHERE coll_id = ?", (value, now, coll_id)
+    )
     if recursive:
         session.catalog.run(
             "UPDATE R_COLL_MAIN SET coll_inheritance = ?, modify_ts = ? WHERE coll_name >= ? AND coll_name < ?",

@@ -1,7 +1,8 @@
 """Finishing what a process that died has left unfinished.
 
-The order of every operation makes this little: a replica says intermediate before its first byte is written and good after the
-last; a file of the vault is noted as doomed in the transaction that forgets its replica, and removed afterwards.
+The order of every operation makes this little: a replica says intermediate before its first byte is written and good
+after the last; a file of the vault is noted as doomed in the transaction that forgets its replica, and removed
+afterwards.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from embedded.catalog import Catalog
 
 def recover(catalog: Catalog, agents: Path) -> None:
     """Gives up the replicas of agents whose process is gone, and removes the files that they were about to remove."""
-    unfinished = {agent for (agent,) in catalog.all("SELECT agent FROM open_replica UNION SELECT agent FROM doomed_file")}
+    unfinished = {
+        agent for (agent,) in catalog.all("SELECT agent FROM open_replica UNION SELECT agent FROM doomed_file")
+    }
     for agent in sorted(unfinished):
         if gone(agents / agent):
             give_up(catalog, agent)
@@ -40,12 +43,16 @@ def gone(file: Path) -> bool:
 
 
 def give_up(catalog: Catalog, agent: str) -> None:
-    """What was being written becomes stale with the size it has got, its siblings get their status back, doomed files go."""
+    """What was being written becomes stale with the size it has got, its siblings get their status back, doomed files
+    go.
+    """
     from embedded.objects import INTERMEDIATE, READ_LOCKED, STALE
 
     with catalog.writing():
         for data_id, number in catalog.all("SELECT data_id, data_repl_num FROM open_replica WHERE agent = ?", (agent,)):
-            row = catalog.one("SELECT data_path FROM R_DATA_MAIN WHERE data_id = ? AND data_repl_num = ?", (data_id, number))
+            row = catalog.one(
+                "SELECT data_path FROM R_DATA_MAIN WHERE data_id = ? AND data_repl_num = ?", (data_id, number)
+            )
             if row is not None:
                 size = os.path.getsize(row[0]) if os.path.exists(row[0]) else 0
                 catalog.run(
@@ -54,8 +61,8 @@ def give_up(catalog: Catalog, agent: str) -> None:
                     (STALE, size, data_id, number, INTERMEDIATE),
                 )
             catalog.run(
-                "UPDATE R_DATA_MAIN SET data_is_dirty = CAST(json_extract(data_status, '$.original_status') AS INTEGER), data_status = '' "
-                "WHERE data_id = ? AND data_is_dirty >= ? AND data_status <> ''",
+                "UPDATE R_DATA_MAIN SET data_is_dirty = CAST(json_extract(data_status, '$.original_status') AS"
+                " INTEGER), data_status = '' WHERE data_id = ? AND data_is_dirty >= ? AND data_status <> ''",
                 (data_id, READ_LOCKED),
             )
         catalog.run("DELETE FROM open_replica WHERE agent = ?", (agent,))

@@ -1,4 +1,6 @@
-"""What is done with whole replicas: checksum, replicate, trim, copy, touch (rsDataObjChksum.cpp, rsDataObjRepl.cpp, rsDataObjTrim.cpp)."""
+"""What is done with whole replicas: checksum, replicate, trim, copy, touch (rsDataObjChksum.cpp, rsDataObjRepl.cpp,
+rsDataObjTrim.cpp).
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,14 @@ def _found(session: Session, path: str, level: int, admin: bool = False) -> list
 
 
 def checksum(
-    session: Session, path: str, *, force: bool = False, verify: bool = False, number: str = "", every: bool = False, admin: bool = False
+    session: Session,
+    path: str,
+    *,
+    force: bool = False,
+    verify: bool = False,
+    number: str = "",
+    every: bool = False,
+    admin: bool = False,
 ) -> str:
     """The checksum, computed where none is kept (or with `force`); `verify` reads the bytes and answers nothing.
 
@@ -108,7 +117,9 @@ def replicate(
     every: bool = False,
     admin: bool = False,
 ) -> None:
-    """A good replica on `resource`: a new one, or its stale one brought up to date; one that is good there already is no error."""
+    """A good replica on `resource`: a new one, or its stale one brought up to date; one that is good there already is
+    no error.
+    """
     target = session.resource(resource or session.folder.default_resource)
     with session.catalog.writing():
         found = _found(session, path, WRITE, admin)
@@ -145,10 +156,20 @@ def _begin(session: Session, path: str, source: Replica, there: Replica | None, 
     target, catalog, now = session.resource(resource), session.catalog, timestamp()
     if there:
         copy = there
-        catalog.run("UPDATE R_DATA_MAIN SET data_is_dirty = 2 WHERE data_id = ? AND data_repl_num = ?", (copy.data_id, copy.number))
+        catalog.run(
+            "UPDATE R_DATA_MAIN SET data_is_dirty = 2 WHERE data_id = ? AND data_repl_num = ?",
+            (copy.data_id, copy.number),
+        )
     else:
         copy = Replica(
-            source.data_id, number, INTERMEDIATE, target, vault_file(target, source.data_id, catalog.next_id()), source.size, "", ""
+            source.data_id,
+            number,
+            INTERMEDIATE,
+            target,
+            vault_file(target, source.data_id, catalog.next_id()),
+            source.size,
+            "",
+            "",
         )
         catalog.run(
             "INSERT INTO R_DATA_MAIN (data_id, coll_id, data_name, data_repl_num, data_type_name, data_size, "
@@ -172,17 +193,20 @@ def _finish(session: Session, copy: Replica, status: int, kept: str, size: int |
         size = os.path.getsize(copy.file) if os.path.exists(copy.file) else 0
     with session.catalog.writing():
         session.catalog.run(
-            "UPDATE R_DATA_MAIN SET data_is_dirty = 1, data_status = '' WHERE data_id = ? AND data_is_dirty = 3", (copy.data_id,)
+            "UPDATE R_DATA_MAIN SET data_is_dirty = 1, data_status = '' WHERE data_id = ? AND data_is_dirty = 3",
+            (copy.data_id,),
         )
         session.catalog.run(
-            "UPDATE R_DATA_MAIN SET data_is_dirty = ?, data_status = '', data_size = ?, data_checksum = ?, modify_ts = ? WHERE "
-            "data_id = ? AND data_repl_num = ?",
+            "UPDATE R_DATA_MAIN SET data_is_dirty = ?, data_status = '', data_size = ?, data_checksum = ?, modify_ts ="
+            " ? WHERE data_id = ? AND data_repl_num = ?",
             (status, size, kept, timestamp(), copy.data_id, copy.number),
         )
         session.catalog.run("DELETE FROM open_replica WHERE data_id = ? AND agent = ?", (copy.data_id, session.agent))
 
 
-def trim(session: Session, path: str, resource: str = "", number: str = "", copies: str = "", *, admin: bool = False) -> int:
+def trim(
+    session: Session, path: str, resource: str = "", number: str = "", copies: str = "", *, admin: bool = False
+) -> int:
     """Removes replicas, keeping `copies` (2) of them; how many went. A file outside the vault is only unregistered."""
     if resource and number:
         raise IrodsError("USER_INCOMPATIBLE_PARAMS", "rescName and replNum")
@@ -196,7 +220,9 @@ def trim(session: Session, path: str, resource: str = "", number: str = "", copi
         found = _found(session, path, OWN, admin)
         doomed = _to_trim(session, path, found, resource, number, keep)
         for replica in doomed:
-            session.catalog.run("DELETE FROM R_DATA_MAIN WHERE data_id = ? AND data_repl_num = ?", (replica.data_id, replica.number))
+            session.catalog.run(
+                "DELETE FROM R_DATA_MAIN WHERE data_id = ? AND data_repl_num = ?", (replica.data_id, replica.number)
+            )
         files = [replica.file for replica in doomed if replica.in_vault]
         doom(session, files)
     erase(session, files)
@@ -246,7 +272,10 @@ def modify(catalog: Catalog, path: str, number: str, column: str, value: str) ->
 
 
 def copy(session: Session, source: str, destination: str, resource: str = "", *, force: bool = False) -> None:
-    """A new object with the source's bytes; its metadata is not copied. Makes the destination's collections, as a server does."""
+    """A new object with the source's bytes; its metadata is not copied.
+
+    Makes the destination's collections, as a server does.
+    """
     if source == destination:
         raise IrodsError("SAME_SRC_DEST_PATHS_ERR", source)
     found = _found(session, source, READ)
@@ -284,4 +313,6 @@ def touch(session: Session, path: str, *, no_create: bool = False, seconds: int 
         if coll_id is not None:
             session.catalog.run("UPDATE R_COLL_MAIN SET modify_ts = ? WHERE coll_id = ?", (now, coll_id))
         else:
-            session.catalog.run("UPDATE R_DATA_MAIN SET modify_ts = ? WHERE data_id = ? AND data_is_dirty = 1", (now, data_id))
+            session.catalog.run(
+                "UPDATE R_DATA_MAIN SET modify_ts = ? WHERE data_id = ? AND data_is_dirty = 1", (now, data_id)
+            )

@@ -1,7 +1,8 @@
-"""The ways into a zone, as clients go them: each fires the enforcement points that it fires on a server (apiHandler.hpp).
+"""The ways into a zone, as clients go them: each fires the enforcement points that it fires on a server
+(apiHandler.hpp).
 
-A route asks the server, so a pre-PEP that rewrites the path in its arguments decides where the object goes. Names are those of
-the command (iput, ireg, imv...) or of the library (prc: python-irodsclient, istream: replica_open).
+A route asks the server, so a pre-PEP that rewrites the path in its arguments decides where the object goes. Names are
+those of the command (iput, ireg, imv...) or of the library (prc: python-irodsclient, istream: replica_open).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from embedded.types import (
     bytes_of,
     pairs_of,
 )
-from microservices import bulk
+from microservices.zones import bulk_registration
 from policy.zone import Registration
 
 SINGLE_BUFFER = 32 * 1024 * 1024
@@ -39,7 +40,11 @@ _CHUNK = 8 * 1024 * 1024
 
 
 def _pairs(resource: str, force: bool) -> dict[str, str]:
-    return {"dataType": "generic"} | ({"destRescName": resource} if resource else {}) | ({"forceFlag": ""} if force else {})
+    return (
+        {"dataType": "generic"}
+        | ({"destRescName": resource} if resource else {})
+        | ({"forceFlag": ""} if force else {})
+    )
 
 
 def iput(agent: Agent, path: str, content: bytes, *, resource: str = "", force: bool = False) -> None:
@@ -63,7 +68,9 @@ def iput_bulk(agent: Agent, collection: str, files: Sequence[tuple[str, bytes]],
     for start in range(0, len(files), BULK):
         batch = files[start : start + BULK]
         paths = [f"{collection}/{name}" for name, _ in batch]
-        inp = BulkOprInp(collection, [paths, [""] * len(paths), ["0"] * len(paths), [str(i) for i in range(len(paths))]])
+        inp = BulkOprInp(
+            collection, [paths, [""] * len(paths), ["0"] * len(paths), [str(i) for i in range(len(paths))]]
+        )
 
         def put(batch: Sequence[tuple[str, bytes]] = batch, paths: Sequence[str] = paths) -> None:
             for path, (_, content) in zip(paths, batch, strict=True):
@@ -107,12 +114,20 @@ def _prc_parallel(agent: Agent, path: str, content: bytes, resource: str, stream
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     first = _prc_open(agent, path, flags, resource)
     session = agent.session
-    agent.api("get_file_descriptor_info", [buffer_of(json.dumps({"fd": first}).encode()), None], lambda: session.descriptors[first].path)
+    agent.api(
+        "get_file_descriptor_info",
+        [buffer_of(json.dumps({"fd": first}).encode()), None],
+        lambda: session.descriptors[first].path,
+    )
     others = [_prc_open(agent, path, os.O_WRONLY, resource, first) for _ in range(streams - 1)]
     share = -(-len(content) // streams)
     for index, number in enumerate([first, *others]):
         part = content[index * share : (index + 1) * share]
-        agent.api("data_obj_lseek", [OpenedDataObjInp(number), None], partial(objects.seek, session, number, index * share, os.SEEK_SET))
+        agent.api(
+            "data_obj_lseek",
+            [OpenedDataObjInp(number), None],
+            partial(objects.seek, session, number, index * share, os.SEEK_SET),
+        )
         _prc_write(agent, number, part)
     for number in others:
         request = {"fd": number, "update_size": False, "update_status": False}
@@ -129,11 +144,16 @@ def prc_create(agent: Agent, path: str, *, resource: str = "") -> None:
 
 
 def istream(agent: Agent, path: str, content: bytes, *, resource: str = "") -> None:
-    """replica_open, write, replica_close (istream, dstream, NFSRODS). A post-PEP that fails at the close leaves the replica stale."""
+    """replica_open, write, replica_close (istream, dstream, NFSRODS).
+
+    A post-PEP that fails at the close leaves the replica stale.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     inp = DataObjInp(path, {"destRescName": resource} if resource else {}, openFlags=flags)
     session = agent.session
-    number = agent.api("replica_open", [inp, None], lambda: objects.open_object(session, str(inp.objPath), flags, resource))
+    number = agent.api(
+        "replica_open", [inp, None], lambda: objects.open_object(session, str(inp.objPath), flags, resource)
+    )
     _prc_write(agent, number, content)
     replica = session.descriptors[number].replica
 
@@ -148,7 +168,9 @@ def istream(agent: Agent, path: str, content: bytes, *, resource: str = "") -> N
 
 
 def ireg(agent: Agent, file: Path | str, path: str, resource: str) -> str:
-    """PHY_PATH_REG of a file where it lies; the path where the object is afterwards (pre- and post-PEP may have placed it)."""
+    """PHY_PATH_REG of a file where it lies; the path where the object is afterwards (pre- and post-PEP may have placed
+    it).
+    """
     try:
         size = os.stat(file).st_size
     except OSError as error:
@@ -167,7 +189,7 @@ def ireg_bulk(agent: Agent, files: Sequence[Registration], resource: str) -> Non
     """BULK_DATA_OBJ_REG: all files or none, as rsBulkDataObjReg.cpp registers them. It never looks at the files."""
     if len(files) > BULK:
         raise IrodsError("USER_PACKSTRUCT_INPUT_ERR", f"{len(files)} files")
-    columns = bulk.columns(files, resource, str(agent.session.resource(resource).id))
+    columns = bulk_registration.columns(files, resource, str(agent.session.resource(resource).id))
     inp = GenQueryOut(len(files), len(columns), 0, len(files), list(columns.values()), list(columns))
 
     def register() -> None:
@@ -180,7 +202,8 @@ def ireg_bulk(agent: Agent, files: Sequence[Registration], resource: str) -> Non
 
 def _path_of(agent: Agent, replica: Replica) -> str:
     row = agent.session.catalog.one(
-        "SELECT c.coll_name, d.data_name FROM R_DATA_MAIN d JOIN R_COLL_MAIN c ON c.coll_id = d.coll_id WHERE d.data_id = ?",
+        "SELECT c.coll_name, d.data_name FROM R_DATA_MAIN d JOIN R_COLL_MAIN c ON c.coll_id = d.coll_id WHERE"
+        " d.data_id = ?",
         (replica.data_id,),
     )
     if row is None:
@@ -191,7 +214,11 @@ def _path_of(agent: Agent, replica: Replica) -> str:
 def ireg_collection(agent: Agent, folder: Path | str, path: str, resource: str) -> None:
     """`ireg -C`: PHY_PATH_REG once, for the directory."""
     inp = DataObjInp(path, {"filePath": str(folder), "destRescName": resource, "collection": ""})
-    agent.api("phy_path_reg", [inp], lambda: objects.register_collection(agent.session, str(inp.objPath), str(folder), resource))
+    agent.api(
+        "phy_path_reg",
+        [inp],
+        lambda: objects.register_collection(agent.session, str(inp.objPath), str(folder), resource),
+    )
 
 
 def imv(agent: Agent, source: str, destination: str) -> None:
@@ -225,7 +252,12 @@ def itouch(agent: Agent, path: str, *, seconds: int | None = None, no_create: bo
     def touch() -> None:
         asked = json.loads(bytes_of(inp))
         options = asked["options"]
-        replication.touch(agent.session, asked["logical_path"], no_create=options["no_create"], seconds=options.get("seconds_since_epoch"))
+        replication.touch(
+            agent.session,
+            asked["logical_path"],
+            no_create=options["no_create"],
+            seconds=options.get("seconds_since_epoch"),
+        )
 
     agent.api("touch", [inp], touch)
 
@@ -250,7 +282,11 @@ def read(agent: Agent, path: str, offset: int, length: int, replica: str = "") -
     number = _prc_open(agent, path, os.O_RDONLY, "", replica=replica)
     try:
         if offset:
-            agent.api("data_obj_lseek", [OpenedDataObjInp(number), None], lambda: objects.seek(session, number, offset, os.SEEK_SET))
+            agent.api(
+                "data_obj_lseek",
+                [OpenedDataObjInp(number), None],
+                lambda: objects.seek(session, number, offset, os.SEEK_SET),
+            )
         inp = OpenedDataObjInp(number, length)
         return agent.api("data_obj_read", [inp, buffer_of(b"")], lambda: objects.read(session, number, length), b"")
     finally:
@@ -290,19 +326,37 @@ def iquery(agent: Agent, query: str) -> list[tuple[str, ...]]:
 def ichmod(agent: Agent, level: str, name: str, path: str, *, recursive: bool = False) -> None:
     """MOD_ACCESS_CONTROL; `inherit` and `noinherit` take no name."""
     inp = ModAccessControlInp(path, name, level, recursive)
-    agent.api("mod_access_control", [inp], lambda: permissions.set_access(agent.session, path, name, level, recursive=recursive))
+    agent.api(
+        "mod_access_control",
+        [inp],
+        lambda: permissions.set_access(agent.session, path, name, level, recursive=recursive),
+    )
 
 
 def imeta(agent: Agent, operation: str, option: str, name: str, attribute: str, value: str, unit: str = "") -> None:
     """MOD_AVU_METADATA, whose argument has no type of its own in rules: a dict."""
-    inp = dict(zip(("arg0", "arg1", "arg2", "arg3", "arg4", "arg5"), (operation, option, name, attribute, value, unit), strict=True))
-    agent.api("mod_avu_metadata", [inp], lambda: metadata.modify(agent.session, option, name, operation, attribute, value, unit))
+    inp = dict(
+        zip(
+            ("arg0", "arg1", "arg2", "arg3", "arg4", "arg5"),
+            (operation, option, name, attribute, value, unit),
+            strict=True,
+        )
+    )
+    agent.api(
+        "mod_avu_metadata",
+        [inp],
+        lambda: metadata.modify(agent.session, option, name, operation, attribute, value, unit),
+    )
 
 
-def imeta_atomic(agent: Agent, name: str, kind: str, operations: Sequence[metadata.Operation], *, admin: bool = False) -> None:
+def imeta_atomic(
+    agent: Agent, name: str, kind: str, operations: Sequence[metadata.Operation], *, admin: bool = False
+) -> None:
     """ATOMIC_APPLY_METADATA_OPERATIONS; `admin` is its admin_mode."""
     listed = [{"operation": o, "attribute": a, "value": v, "units": u} for o, a, v, u in operations]
-    inp = buffer_of(json.dumps({"entity_name": name, "entity_type": kind, "operations": listed, "admin_mode": admin}).encode())
+    inp = buffer_of(
+        json.dumps({"entity_name": name, "entity_type": kind, "operations": listed, "admin_mode": admin}).encode()
+    )
     agent.api(
         "atomic_apply_metadata_operations",
         [inp, None],
@@ -324,10 +378,19 @@ def ichksum(agent: Agent, path: str, *, force: bool = False, verify: bool = Fals
 def irepl(agent: Agent, path: str, resource: str, *, verify: bool = False) -> None:
     """DATA_OBJ_REPL."""
     inp = DataObjInp(path, {"destRescName": resource} | ({"verifyChksum": ""} if verify else {}))
-    agent.api("data_obj_repl", [inp, None], lambda: replication.replicate(agent.session, str(inp.objPath), resource, verify=verify))
+    agent.api(
+        "data_obj_repl",
+        [inp, None],
+        lambda: replication.replicate(agent.session, str(inp.objPath), resource, verify=verify),
+    )
 
 
 def itrim(agent: Agent, path: str, resource: str = "", *, copies: int = 2) -> int:
     """DATA_OBJ_TRIM; how many replicas went."""
     inp = DataObjInp(path, {"COPIES": str(copies)} | ({"rescName": resource} if resource else {}))
-    return agent.api("data_obj_trim", [inp], lambda: replication.trim(agent.session, str(inp.objPath), resource, copies=str(copies)), 0)
+    return agent.api(
+        "data_obj_trim",
+        [inp],
+        lambda: replication.trim(agent.session, str(inp.objPath), resource, copies=str(copies)),
+        0,
+    )

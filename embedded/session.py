@@ -95,7 +95,9 @@ class Session:
 
     def log(self, message: str) -> None:
         """A line for rods.log."""
-        line = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} pid:{os.getpid()} {self.account.name} {message}".replace("\n", "\\n")
+        line = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} pid:{os.getpid()} {self.account.name} {message}".replace(
+            "\n", "\\n"
+        )
         with self.folder.log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(line + "\n")
 
@@ -109,7 +111,9 @@ class Session:
         return next(resource for resource in self._resources.values() if resource.id == resource_id)
 
     def access(self, object_id: int) -> int:
-        """The highest permission that the account has on an object or collection, 0 for none; admins have no more than others."""
+        """The highest permission that the account has on an object or collection, 0 for none; admins have no more than
+        others.
+        """
         found = self.catalog.one(
             "SELECT max(oa.access_type_id) FROM R_OBJT_ACCESS oa JOIN R_USER_GROUP ug ON ug.group_user_id = oa.user_id "
             "WHERE oa.object_id = ? AND ug.user_id = ?",
@@ -118,7 +122,9 @@ class Session:
         return int(found[0] or 0)
 
     def demand(self, object_id: int, level: int, path: str, *, admin: bool = False) -> None:
-        """CAT_NO_ACCESS_PERMISSION below `level`; with `admin` a rodsadmin passes and others get CAT_INSUFFICIENT_PRIVILEGE_LEVEL."""
+        """CAT_NO_ACCESS_PERMISSION below `level`; with `admin` a rodsadmin passes and others get
+        CAT_INSUFFICIENT_PRIVILEGE_LEVEL.
+        """
         if admin:
             if not self.account.is_admin:
                 raise IrodsError("CAT_INSUFFICIENT_PRIVILEGE_LEVEL", path)
@@ -132,7 +138,8 @@ class Session:
     def object_id(self, path: str) -> int | None:
         collection, name = split_path(path)
         row = self.catalog.one(
-            "SELECT d.data_id FROM R_DATA_MAIN d JOIN R_COLL_MAIN c ON c.coll_id = d.coll_id WHERE c.coll_name = ? AND d.data_name = ?",
+            "SELECT d.data_id FROM R_DATA_MAIN d JOIN R_COLL_MAIN c ON c.coll_id = d.coll_id WHERE c.coll_name = ? AND"
+            " d.data_name = ?",
             (collection, name),
         )
         return int(row[0]) if row else None

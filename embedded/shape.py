@@ -1,7 +1,8 @@
 """The text of a query, split into its shape (everything outside quotes) and its literals, and the shape's tokens.
 
-Policies ask the same few questions over and over with other values: what is worked out for a shape is kept, so that parsing does
-not dominate a query's cost. Both GenQuery languages quote alike: `''` is a quote and `\\xHH` a byte (lexer.l of each).
+Policies ask the same few questions over and over with other values: what is worked out for a shape is kept, so that
+parsing does not dominate a query's cost. Both GenQuery languages quote alike: `''` is a quote and `\\xHH` a byte
+(lexer.l of each).
 """
 
 from __future__ import annotations

@@ -16,11 +16,16 @@ def inherited_access(session: Session, object_id: int, parent_id: int, inherit: 
             (object_id, now, now, parent_id),
         )
     else:
-        session.catalog.run("INSERT INTO R_OBJT_ACCESS VALUES (?, ?, ?, ?, ?)", (object_id, session.account.id, OWN, now, now))
+        session.catalog.run(
+            "INSERT INTO R_OBJT_ACCESS VALUES (?, ?, ?, ?, ?)", (object_id, session.account.id, OWN, now, now)
+        )
 
 
 def parent_for_new(session: Session, collection: str) -> tuple[int, bool]:
-    """Id and inheritance of the collection in which something is to be made; CAT_UNKNOWN_COLLECTION, CAT_NO_ACCESS_PERMISSION."""
+    """Id and inheritance of the collection in which something is to be made;
+
+    CAT_UNKNOWN_COLLECTION, CAT_NO_ACCESS_PERMISSION.
+    """
     row = session.catalog.one("SELECT coll_id, coll_inheritance FROM R_COLL_MAIN WHERE coll_name = ?", (collection,))
     if row is None:
         raise IrodsError("CAT_UNKNOWN_COLLECTION", collection)
@@ -66,9 +71,10 @@ def insert_collection(session: Session, path: str, parent_id: int, inherit: bool
 def rename(session: Session, source: str, destination: str, *, collection: bool | None = None) -> None:
     """Renames and moves; own on the source and write on the destination's parent. Never overwrites.
 
-    First the name, then the collection, in one transaction: an object of the new name in the old collection is in the way
-    (CAT_NAME_EXISTS_AS_DATAOBJ), as on a server. Permissions travel along; the target collection's are not inherited.
-    A source that is not there is CAT_NO_ROWS_FOUND, which the rule engine does not raise: a rule sees it in `code` only.
+    First the name, then the collection, in one transaction: an object of the new name in the old collection is in the
+    way (CAT_NAME_EXISTS_AS_DATAOBJ), as on a server. Permissions travel along; the target collection's are not
+    inherited. A source that is not there is CAT_NO_ROWS_FOUND, which the rule engine does not raise: a rule sees it in
+    `code` only.
     """
     if source == destination:
         raise IrodsError("SAME_SRC_DEST_PATHS_ERR", source)
@@ -92,7 +98,9 @@ def _rename_object(session: Session, data_id: int, source: str, destination: str
     (old_collection, old_name), (new_collection, new_name) = split_path(source), split_path(destination)
     catalog, now = session.catalog, timestamp()
     session.demand(data_id, DELETE, source)
-    replicas = catalog.all("SELECT data_is_dirty, resc_id, data_path, data_size FROM R_DATA_MAIN WHERE data_id = ?", (data_id,))
+    replicas = catalog.all(
+        "SELECT data_is_dirty, resc_id, data_path, data_size FROM R_DATA_MAIN WHERE data_id = ?", (data_id,)
+    )
     for status, *_ in replicas:
         if status > 1:
             raise IrodsError("INTERMEDIATE_REPLICA_ACCESS" if status == 2 else "LOCKED_DATA_OBJECT_ACCESS", source)
@@ -111,7 +119,8 @@ def _rename_object(session: Session, data_id: int, source: str, destination: str
         catalog.run("UPDATE R_DATA_MAIN SET coll_id = ?, modify_ts = ? WHERE data_id = ?", (new_id, now, data_id))
         catalog.run("UPDATE R_COLL_MAIN SET modify_ts = ? WHERE coll_id = ?", (now, new_id))
     resources = [(session.resource_by_id(resource), file, size) for _, resource, file, size in replicas]
-    # a server renames the file inside its vault now and tells pep_resource_modified; here the file's name does not depend on the path
+    # a server renames the file inside its vault now and tells pep_resource_modified; here the file's name does not
+    # depend on the path
     return [Changed(destination, file, r.name, size) for r, file, size in resources if file.startswith(f"{r.vault}/")]
 
 
@@ -143,8 +152,8 @@ def _rename_collection(session: Session, coll_id: int, source: str, destination:
 def _repath(session: Session, coll_id: int, old: str, new: str) -> None:
     below = {"old": old, "new": new, "from": f"{old}/", "to": f"{old}0"}  # '0' follows '/'
     session.catalog.run(
-        "UPDATE R_COLL_MAIN SET coll_name = :new || substr(coll_name, length(:old) + 1), "
-        "parent_coll_name = :new || substr(parent_coll_name, length(:old) + 1) WHERE coll_name >= :from AND coll_name < :to",
+        "UPDATE R_COLL_MAIN SET coll_name = :new || substr(coll_name, length(:old) + 1), parent_coll_name = :new ||"
+        " substr(parent_coll_name, length(:old) + 1) WHERE coll_name >= :from AND coll_name < :to",
         below,
     )
     session.catalog.run(
@@ -211,5 +220,14 @@ def forget(session: Session, object_id: int) -> None:
     session.catalog.run("DELETE FROM R_OBJT_METAMAP WHERE object_id = ?", (object_id,))
 
 
-__all__ = ["CREATE_OBJECT", "forget", "free_name", "inherited_access", "insert_collection", "make_collection", "parent_for_new", "rename"]
+__all__ = [
+    "CREATE_OBJECT",
+    "forget",
+    "free_name",
+    "inherited_access",
+    "insert_collection",
+    "make_collection",
+    "parent_for_new",
+    "rename",
+]
 __all__ += ["remove_collection", "trash_path"]

@@ -1,7 +1,8 @@
-"""The values that rules see, as the Python rule engine plugin shows them: module `irods_types` (its src/types/irods/*.cpp).
+"""The values that rules see, as the Python rule engine plugin shows them: module `irods_types` (its
+src/types/irods/*.cpp).
 
-They are as awkward as the plugin's: a CharArray is not a str, a KeyValPair has no `in` and no `get`, a field without a setter
-cannot be assigned.
+They are as awkward as the plugin's: a CharArray is not a str, a KeyValPair has no `in` and no `get`, a field without a
+setter cannot be assigned.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ Field = Any
 class CharArray:
     """A `char[size]` of a C struct. Holds UTF-8 bytes up to the first NUL; an item is one byte.
 
-    What is assigned to an item is the first byte of the text's UTF-8 form (Boost.Python takes a str for a char pointer), so only
-    ASCII characters can be written one by one, and a slice is filled with one character when a str is assigned to it.
+    What is assigned to an item is the first byte of the text's UTF-8 form (Boost.Python takes a str for a char
+    pointer), so only ASCII characters can be written one by one, and a slice is filled with one character when a str is
+    assigned to it.
     """
 
     __hash__ = object.__hash__
@@ -237,10 +239,21 @@ class RodsObjStat(_Struct):
     _writable = frozenset({"objSize", "objType", "dataMode", "specColl"})
 
     def __init__(self, objSize: int = 0, objType: int = 0, dataMode: int = 0, **texts: str) -> None:
-        fields = {n: CharArray(texts.get(n, ""), s) for n, s in (("dataId", NAME_LEN), ("chksum", NAME_LEN + 4), ("ownerName", NAME_LEN))}
-        fields |= {n: CharArray(texts.get(n, ""), s) for n, s in (("ownerZone", NAME_LEN), ("createTime", 32), ("modifyTime", 32))}
+        fields = {
+            n: CharArray(texts.get(n, ""), s)
+            for n, s in (("dataId", NAME_LEN), ("chksum", NAME_LEN + 4), ("ownerName", NAME_LEN))
+        }
+        fields |= {
+            n: CharArray(texts.get(n, ""), s)
+            for n, s in (("ownerZone", NAME_LEN), ("createTime", 32), ("modifyTime", 32))
+        }
         super().__init__(
-            objSize=objSize, objType=objType, dataMode=dataMode, specColl=None, rescHier=CharArray(texts.get("rescHier", "")), **fields
+            objSize=objSize,
+            objType=objType,
+            dataMode=dataMode,
+            specColl=None,
+            rescHier=CharArray(texts.get("rescHier", "")),
+            **fields,
         )
 
 
@@ -250,7 +263,9 @@ class GenQueryInp(_Struct):
     _writable = frozenset({"maxRows", "continueInx", "rowOffset", "options", "condInput", "selectInp", "sqlCondInp"})
 
     def __init__(self, maxRows: int = 0, continueInx: int = 0, rowOffset: int = 0, options: int = 0) -> None:
-        super().__init__(maxRows=maxRows, continueInx=continueInx, rowOffset=rowOffset, options=options, condInput=KeyValPair())
+        super().__init__(
+            maxRows=maxRows, continueInx=continueInx, rowOffset=rowOffset, options=options, condInput=KeyValPair()
+        )
         self.__dict__["parsed"] = None
 
 
@@ -258,7 +273,9 @@ class SqlResult(_Struct):
     """One column of a page: `row(i)`."""
 
     def __init__(self, values: list[str], attriInx: int = 0) -> None:
-        super().__init__(attriInx=attriInx, len=max([len(value.encode(errors="surrogateescape")) for value in values], default=0) + 1)
+        super().__init__(
+            attriInx=attriInx, len=max([len(value.encode(errors="surrogateescape")) for value in values], default=0) + 1
+        )
         self.__dict__["_values"] = values
 
     def row(self, index: int) -> str:
@@ -268,7 +285,9 @@ class SqlResult(_Struct):
 
     @property
     def value(self) -> None:
-        raise RuntimeError('Value cannot be directly accessed due to unknown number of rows, use the "row" property instead.')
+        raise RuntimeError(
+            'Value cannot be directly accessed due to unknown number of rows, use the "row" property instead.'
+        )
 
 
 class GenQueryOut(_Struct):
@@ -285,7 +304,9 @@ class GenQueryOut(_Struct):
     ) -> None:
         named = [*attributes, *[0] * (len(columns) - len(attributes))]
         results = _Array(SqlResult(column, attribute) for column, attribute in zip(columns, named, strict=True))
-        super().__init__(rowCnt=rowCnt, attriCnt=attriCnt, continueInx=continueInx, totalRowCount=totalRowCount, sqlResult=results)
+        super().__init__(
+            rowCnt=rowCnt, attriCnt=attriCnt, continueInx=continueInx, totalRowCount=totalRowCount, sqlResult=results
+        )
 
 
 class DataObjInp(_Struct):
@@ -294,10 +315,22 @@ class DataObjInp(_Struct):
     _writable = frozenset({"specColl"})
 
     def __init__(
-        self, path: str = "", pairs: Mapping[str, str] | None = None, *, dataSize: int = 0, openFlags: int = 0, oprType: int = 0
+        self,
+        path: str = "",
+        pairs: Mapping[str, str] | None = None,
+        *,
+        dataSize: int = 0,
+        openFlags: int = 0,
+        oprType: int = 0,
     ) -> None:
         super().__init__(
-            objPath=CharArray(path), createMode=0, openFlags=openFlags, offset=0, dataSize=dataSize, numThreads=0, oprType=oprType
+            objPath=CharArray(path),
+            createMode=0,
+            openFlags=openFlags,
+            offset=0,
+            dataSize=dataSize,
+            numThreads=0,
+            oprType=oprType,
         )
         self.__dict__.update(specColl=None, condInput=KeyValPair(pairs))
 
@@ -313,7 +346,9 @@ class OpenedDataObjInp(_Struct):
     """What operations on an open replica take: no path, a descriptor."""
 
     def __init__(self, l1descInx: int, len: int = 0) -> None:
-        super().__init__(l1descInx=l1descInx, len=len, whence=0, oprType=0, offset=0, bytesWritten=0, condInput=KeyValPair())
+        super().__init__(
+            l1descInx=l1descInx, len=len, whence=0, oprType=0, offset=0, bytesWritten=0, condInput=KeyValPair()
+        )
 
 
 class CollInp(_Struct):
@@ -357,7 +392,9 @@ class UserInfo(_Struct):
     """`userName`, `rodsZone`, `userType`, `authInfo`."""
 
     def __init__(self, name: str, zone: str, kind: str, flag: int) -> None:
-        super().__init__(userName=CharArray(name, NAME_LEN), rodsZone=CharArray(zone, NAME_LEN), userType=CharArray(kind, NAME_LEN))
+        super().__init__(
+            userName=CharArray(name, NAME_LEN), rodsZone=CharArray(zone, NAME_LEN), userType=CharArray(kind, NAME_LEN)
+        )
         self.__dict__.update(sysUid=0, authInfo=AuthInfo(flag))
 
 
@@ -366,7 +403,10 @@ class RsComm(_Struct):
 
     def __init__(self, client: UserInfo, proxy: UserInfo) -> None:
         super().__init__(
-            clientUser=client, proxyUser=proxy, clientAddr=CharArray("127.0.0.1", NAME_LEN), option=CharArray("embedded", NAME_LEN)
+            clientUser=client,
+            proxyUser=proxy,
+            clientAddr=CharArray("127.0.0.1", NAME_LEN),
+            option=CharArray("embedded", NAME_LEN),
         )
         self.__dict__.update(connectCnt=0, status=0)
 
@@ -395,8 +435,28 @@ class PluginContext:
         return dict(self._values)
 
 
-_EXPORTED = (KeyValPair, BytesBuf, FileLseekOut_t, RodsObjStat, GenQueryInp, SqlResult, GenQueryOut, DataObjInp, DataObjCopyInp)
-_EXPORTED += (OpenedDataObjInp, CollInp, BulkOprInp, ModAccessControlInp, AuthInfo, UserInfo, RsComm, RuleExecInfo, PluginContext)  # type: ignore[assignment]
+_EXPORTED = (
+    KeyValPair,
+    BytesBuf,
+    FileLseekOut_t,
+    RodsObjStat,
+    GenQueryInp,
+    SqlResult,
+    GenQueryOut,
+    DataObjInp,
+    DataObjCopyInp,
+)
+_EXPORTED += (
+    OpenedDataObjInp,
+    CollInp,
+    BulkOprInp,
+    ModAccessControlInp,
+    AuthInfo,
+    UserInfo,
+    RsComm,
+    RuleExecInfo,
+    PluginContext,
+)  # type: ignore[assignment]
 
 
 def types_module() -> ModuleType:

@@ -23,7 +23,10 @@ def account(catalog: Catalog, name: str) -> Account:
 
 
 def make_user(catalog: Catalog, zone: str, name: str, kind: str, owner: str) -> None:
-    """With its home and trash collections, and in the group `public`. Of another zone where it is written `name#zone`."""
+    """With its home and trash collections, and in the group `public`.
+
+    Of another zone where it is written `name#zone`.
+    """
     name, _, other = name.partition("#")
     if kind not in ("rodsuser", "rodsadmin", "groupadmin"):
         raise IrodsError("CAT_INVALID_USER_TYPE", kind)
@@ -58,7 +61,8 @@ def _insert(catalog: Catalog, zone: str, name: str, kind: str) -> int:
         raise IrodsError("CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME", name)
     user_id, now = catalog.next_id(), timestamp()
     catalog.run(
-        "INSERT INTO R_USER_MAIN (user_id, user_name, user_type_name, zone_name, create_ts, modify_ts) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO R_USER_MAIN (user_id, user_name, user_type_name, zone_name, create_ts, modify_ts) VALUES (?, ?, ?,"
+        " ?, ?, ?)",
         (user_id, name, kind, zone, now, now),
     )
     catalog.run("INSERT INTO R_USER_GROUP VALUES (?, ?)", (user_id, user_id))
@@ -70,8 +74,8 @@ def make_home(catalog: Catalog, zone: str, path: str, owner: str, owner_id: int)
     coll_id, now = catalog.next_id(), timestamp()
     parent, _ = split_path(path)
     catalog.run(
-        "INSERT INTO R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, create_ts, modify_ts) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, create_ts,"
+        " modify_ts) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (coll_id, parent, path, owner, zone, now, now),
     )
     catalog.run("INSERT INTO R_OBJT_ACCESS VALUES (?, ?, ?, ?, ?)", (coll_id, owner_id, OWN, now, now))
@@ -103,12 +107,19 @@ def remove_member(catalog: Catalog, group: str, user: str) -> None:
 
 def users(catalog: Catalog) -> list[tuple[str, str]]:
     """(name, zone) of all users, no groups."""
-    return [(n, z) for n, z in catalog.all("SELECT user_name, zone_name FROM R_USER_MAIN WHERE user_type_name <> 'rodsgroup' ORDER BY 1")]
+    return [
+        (n, z)
+        for n, z in catalog.all(
+            "SELECT user_name, zone_name FROM R_USER_MAIN WHERE user_type_name <> 'rodsgroup' ORDER BY 1"
+        )
+    ]
 
 
 def groups(catalog: Catalog) -> list[str]:
     """All groups, by name."""
-    return [n for (n,) in catalog.all("SELECT user_name FROM R_USER_MAIN WHERE user_type_name = 'rodsgroup' ORDER BY 1")]
+    return [
+        n for (n,) in catalog.all("SELECT user_name FROM R_USER_MAIN WHERE user_type_name = 'rodsgroup' ORDER BY 1")
+    ]
 
 
 def members(catalog: Catalog, group: str) -> list[str]:

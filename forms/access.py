@@ -96,7 +96,9 @@ def login() -> ResponseReturnValue:
     """The log-in page."""
     if g.login is not None:
         return redirect(_next())
-    return render_template("login.html", accounts=site().gateway.accounts, next=request.args.get("next", ""), name="", error="")
+    return render_template(
+        "login.html", accounts=site().gateway.accounts, next=request.args.get("next", ""), name="", error=""
+    )
 
 
 @pages.post("/login")
@@ -139,6 +141,12 @@ def _next() -> str:
     """Where to go after log-in: a page of this site, never another one's."""
     wanted = request.values.get("next", "")
     parts = urlsplit(wanted)
-    is_own = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and not parts.netloc and not parts.scheme
+    is_own = (
+        wanted.startswith("/")
+        and not wanted.startswith("//")
+        and "\\" not in wanted
+        and not parts.netloc
+        and not parts.scheme
+    )
     root = request.script_root
     return root + wanted if is_own else f"{root}/"

@@ -15,13 +15,15 @@ from forms.budget import TooSlow
 from forms.gateway import Gateway
 from forms.login import Login
 from forms.site import Site, site
-from policy.context import Refused
-from policy.log import error_text
 from policy.zone import NotFound, NotPermitted, ZoneError
+from policy.zone.context import Refused
+from policy.zone.log import error_text
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
@@ -64,7 +66,12 @@ def create_app(gateway: Gateway, *, secure: bool = True) -> Flask:
     return app
 
 
-PAGES = (("home.home", "Studies"), ("search.search", "Search"), ("registration.form", "Register"), ("board.wall", "Board"))
+PAGES = (
+    ("home.home", "Studies"),
+    ("search.search", "Search"),
+    ("registration.form", "Register"),
+    ("board.wall", "Board"),
+)
 FOR_STEWARDS = (("desk.desk", "Quarantine"), ("reviews.reviews", "Reviews"), ("words.withdrawals", "Withdrawn"))
 """The navigation: endpoint and text."""
 
@@ -115,7 +122,11 @@ def _zone_error(error: ZoneError) -> tuple[str, int]:
     if isinstance(error, NotPermitted):
         return _error(403, "Not permitted", "iRODS does not permit this to you.")
     _log(error)
-    return _error(502, "The archive does not answer", "iRODS could not do this. Try again in a moment, then tell an administrator.")
+    return _error(
+        502,
+        "The archive does not answer",
+        "iRODS could not do this. Try again in a moment, then tell an administrator.",
+    )
 
 
 def _http_error(error: HTTPException) -> tuple[str, int] | HTTPException:

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from forms import chart
 from forms.access import public
 from forms.site import site
-from policy.board import Board, Level
+from policy.views.board import Board, Level
 from policy.zone import ZoneError
 
 pages = Blueprint("board", __name__)
@@ -64,7 +64,9 @@ def health() -> ResponseReturnValue:
         level: sorted({problem.code for problem in found.problems if problem.level is level}) for level in Level
     }
     status = "ok" if found.is_healthy else "alarm"
-    return jsonify(status=status, alarms=codes[Level.ALARM], warnings=codes[Level.WARNING]), 200 if found.is_healthy else 503
+    return jsonify(
+        status=status, alarms=codes[Level.ALARM], warnings=codes[Level.WARNING]
+    ), 200 if found.is_healthy else 503
 
 
 @pages.get("/metrics")

@@ -1,7 +1,7 @@
 """How long a request may take: what asks the zone is given up when its time is over, and says so.
 
-A thread cannot be stopped from outside. So each call of a zone looks at the clock first, and gets no more time than there is left;
-what is worked out between two calls takes a time that does not depend on what somebody typed.
+A thread cannot be stopped from outside. So each call of a zone looks at the clock first, and gets no more time than
+there is left; what is worked out between two calls takes a time that does not depend on what somebody typed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ def begin(seconds: float) -> None:
 
 
 def left() -> float:
-    """Seconds that are left to the current request; TooSlow where there are none. An hour where nobody has said how many."""
+    """Seconds that are left to the current request;
+
+    TooSlow where there are none. An hour where nobody has said how many.
+    """
     until = g.get("until") if has_request_context() else None
     seconds = 3600.0 if until is None else until - time.monotonic()
     if seconds <= 0:

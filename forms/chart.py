@@ -13,7 +13,9 @@ COLOURS = 6
 
 
 def volume(days: Sequence[tuple[str, dict[str, int]]], scanners: Sequence[str]) -> Markup:
-    """Stacked bars of the bytes of each day, one colour for each scanner, with a table's worth of text for screen readers."""
+    """Stacked bars of the bytes of each day, one colour for each scanner, with a table's worth of text for screen
+    readers.
+    """
     top = scale(max((sum(sizes.values()) for _, sizes in days), default=0))
     step = (WIDTH - LEFT) / max(1, len(days))
     total = sum(sum(sizes.values()) for _, sizes in days)
@@ -22,7 +24,9 @@ def volume(days: Sequence[tuple[str, dict[str, int]]], scanners: Sequence[str]) 
         parts.append(_bars(LEFT + position * step, step, day, sizes, scanners, top))
         if (len(days) - 1 - position) % 7 == 0:
             middle = LEFT + (position + 0.5) * step
-            parts.append(f'<text class="tick" x="{middle:.1f}" y="{HEIGHT - 10}" text-anchor="middle">{escape(day[5:])}</text>')
+            parts.append(
+                f'<text class="tick" x="{middle:.1f}" y="{HEIGHT - 10}" text-anchor="middle">{escape(day[5:])}</text>'
+            )
     if not total:
         parts.append(f'<text class="nothing" x="{WIDTH / 2}" y="{HEIGHT / 2}" text-anchor="middle">nothing yet</text>')
     today = sum(days[-1][1].values()) if days else 0
@@ -46,8 +50,14 @@ def _bars(x: float, step: float, day: str, sizes: dict[str, int], scanners: Sequ
         size = sizes.get(name, 0)
         if size:
             upper, lower = _y(below + size, top), _y(below, top)
-            shape = f'x="{x + step * 0.12:.1f}" y="{upper:.1f}" width="{step * 0.76:.1f}" height="{max(lower - upper, 1):.1f}"'
-            parts.append(f'<rect class="bar{number % COLOURS}" {shape}><title>{escape(day)} {escape(name)}: {human(size)}</title></rect>')
+            shape = (
+                f'x="{x + step * 0.12:.1f}" y="{upper:.1f}" width="{step * 0.76:.1f}"'
+                f' height="{max(lower - upper, 1):.1f}"'
+            )
+            parts.append(
+                f'<rect class="bar{number % COLOURS}" {shape}><title>{escape(day)} {escape(name)}:'
+                f" {human(size)}</title></rect>"
+            )
             below += size
     return "".join(parts)
 

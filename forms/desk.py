@@ -1,4 +1,6 @@
-"""The quarantine desk: what is there and why, and re-filing it under the right ExperimentID, with a dry run and an undo."""
+"""The quarantine desk: what is there and why, and re-filing it under the right ExperimentID, with a dry run and an
+undo.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,13 @@ from flask.typing import ResponseReturnValue
 from forms.access import demand_steward, person
 from forms.experiment import history, picture
 from forms.site import context, rule, site
-from policy import browse, discard, experiment_id, layout
-from policy import desk as policy_desk
-from policy.context import Context
-from policy.registry import UNLIKE
-from policy.vocabulary import UNITS
-from policy.zone import Zone
+from policy.ingest import discard
+from policy.views import experiment_search
+from policy.views import quarantine_desk as policy_desk
+from policy.zone import Zone, experiment_id, layout
+from policy.zone.context import Context
+from policy.zone.registry import UNLIKE
+from policy.zone.vocabulary import UNITS
 
 pages = Blueprint("desk", __name__)
 
@@ -114,7 +117,7 @@ def done() -> ResponseReturnValue:
             abort(404, "This is no ExperimentID.")
         told = history(context(service), parsed)
     with login.zone() as zone:
-        is_seen = browse.experiment(context(zone), parsed) is not None
+        is_seen = experiment_search.experiment(context(zone), parsed) is not None
     return render_template("done.html", history=told, is_seen=is_seen, may_refile=False, **entries)
 
 
@@ -134,7 +137,11 @@ def throw_away(scanner: str, name: str) -> ResponseReturnValue:
     """Discards the session, for a reason of the list."""
     with site().acting(person()) as service:
         login = demand_steward(service)
-        asked = {"session": _session(service, scanner, name), "reason": request.form.get("reason", ""), "dry_run": False}
+        asked = {
+            "session": _session(service, scanner, name),
+            "reason": request.form.get("reason", ""),
+            "dry_run": False,
+        }
         done = rule(service, "quarantine_discard", asked, login)
     flash(f"{_files(done['objects'])} discarded. They are erased in {done['days']:g} days, unless somebody keeps them.")
     return redirect(url_for("desk.session", scanner=scanner, name=name), 303)

@@ -14,13 +14,15 @@ from forms import words
 from forms.access import is_steward, person
 from forms.site import context, site
 from forms.thumbnails import NoPicture, render
-from policy import audit, browse, experiment_id, finalize, layout, overview
-from policy.audit import Entry
-from policy.context import Context
-from policy.experiment import Experiment
-from policy.layout import DataType
-from policy.objects import open_object
-from policy.zone import Zone
+from policy.lifecycle import finalization
+from policy.records import audit
+from policy.records.audit import Entry
+from policy.views import experiment_page, experiment_search
+from policy.zone import Zone, experiment_id, layout
+from policy.zone.context import Context
+from policy.zone.experiment import Experiment
+from policy.zone.layout import DataType
+from policy.zone.object_files import open_object
 
 pages = Blueprint("experiment", __name__)
 _MISSING = "There is no such experiment, or you may not see it."
@@ -40,7 +42,9 @@ def experiment(experiment_id: str) -> ResponseReturnValue:
             return redirect(url_for("words.page", experiment_id=experiment_id))
         wanted = found(zone, experiment_id)
         may = words.possible(login, wanted)
-        return render_template("experiment.html", experiment=wanted, ways=ways(wanted.path), words=may, **_live(zone, wanted))
+        return render_template(
+            "experiment.html", experiment=wanted, ways=ways(wanted.path), words=may, **_live(zone, wanted)
+        )
 
 
 @pages.get("/experiments/<experiment_id>/live")
@@ -59,7 +63,7 @@ def thumbnail(experiment_id: str, name: str) -> ResponseReturnValue:
     """The first image of a series, small; 404 where it has none that can be shown."""
     with person().zone() as zone:
         wanted = found(zone, experiment_id)
-        path = overview.image_of(context(zone), f"{wanted.path}/{DataType.DICOM}/{name}")
+        path = experiment_page.image_of(context(zone), f"{wanted.path}/{DataType.DICOM}/{name}")
         if path is None:
             abort(404)
         return picture(zone, path)
@@ -87,14 +91,17 @@ def picture(zone: Zone, path: str) -> ResponseReturnValue:
 
 def _find(zone: Zone, given: str) -> Experiment | None:
     parsed = experiment_id.parse(given)
-    return browse.experiment(context(zone), parsed) if parsed else None
+    return experiment_search.experiment(context(zone), parsed) if parsed else None
 
 
 def _no_picture(why: str) -> Response:
     """Stands for an image that cannot be shown."""
     current_app.logger.info("no thumbnail: %s", why)
     mark = '<path d="M20 44l9-12 7 8 4-5 6 9z" fill="#52646e"/><circle cx="41" cy="25" r="4" fill="#52646e"/>'
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" fill="#dfe6e9"/>{mark}</svg>'
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64"'
+        f' fill="#dfe6e9"/>{mark}</svg>'
+    )
     return Response(svg, mimetype="image/svg+xml", headers={"Cache-Control": "private, max-age=60"})
 
 
@@ -111,20 +118,23 @@ def ways(path: str) -> dict[str, str]:
 
 
 def _live(zone: Zone, experiment: Experiment) -> dict[str, object]:
-    seen = overview.overview(context(zone), experiment)
+    seen = experiment_page.overview(context(zone), experiment)
     with site().service.zone() as service:
         ctx = context(service)
         return {
             "overview": seen,
-            "suspects": overview.suspects(ctx, experiment.id),
+            "suspects": experiment_page.suspects(ctx, experiment.id),
             "history": history(ctx, experiment.id),
-            "finalization": finalize.asked(ctx, experiment),
+            "finalization": finalization.asked(ctx, experiment),
             "may_refile": is_steward(person()),
         }
 
 
 def history(service: Context, experiment_id: str) -> list[Entry]:
-    """What was done to an experiment. Entries of the audit log that were read before are remembered: they never change."""
+    """What was done to an experiment.
+
+    Entries of the audit log that were read before are remembered: they never change.
+    """
     known: MutableMapping[str, Entry] = current_app.extensions.setdefault("mrdata-audit", {})
     if len(known) > 10_000:
         known.clear()

@@ -1,6 +1,7 @@
 """How the pages reach a zone: as the person who logged in, or as the service account.
 
-`ServerGateway` opens TLS connections to an iRODS server; `EmbeddedGateway` opens an embedded zone, whose users have no passwords.
+`ServerGateway` opens TLS connections to an iRODS server; `EmbeddedGateway` opens an embedded zone, whose users have no
+passwords.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from policy.settings import Settings
 from policy.zone import Zone, ZoneError
+from policy.zone.settings import Settings
 
 
 class LoginRefused(Exception):
@@ -28,7 +29,9 @@ class Connection(Zone, Protocol):
 
     def __enter__(self) -> Connection: ...
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class Gateway(Protocol):
@@ -52,7 +55,7 @@ class EmbeddedGateway:
     """A zone in a folder: a demonstration, in which everybody may be anybody."""
 
     def __init__(self, folder: Path) -> None:
-        from microservices.settings import load_settings
+        from microservices.settings_file import load_settings
 
         self.folder = folder
         self.settings = load_settings(folder / "mrdata.yaml")
@@ -89,7 +92,7 @@ class ServerGateway:
     """The server that the service account's `irods_environment.json` names; logins go over TLS or not at all."""
 
     def __init__(self, settings: Settings, environment: Path | None = None, authentication: Path | None = None) -> None:
-        from microservices.client_session import environment_file
+        from microservices.zones.client_session import environment_file
 
         self.settings = settings
         self._environment = environment or environment_file()
@@ -104,8 +107,8 @@ class ServerGateway:
         """iRODS judges name and password, in the way that `forms.authentication` names."""
         from irods.exception import iRODSException
 
-        from microservices.client import IrodsZone
-        from microservices.client_session import open_session
+        from microservices.zones.client_session import open_session
+        from microservices.zones.client_zone import IrodsZone
 
         if not password:  # some directories behind PAM take an empty one for an anonymous log-in, and say yes
             raise LoginRefused(name)
@@ -119,8 +122,8 @@ class ServerGateway:
 
     def open_service(self) -> Connection:
         """With the password that `iinit` keeps."""
-        from microservices.client import IrodsZone
-        from microservices.client_session import open_session
+        from microservices.zones.client_session import open_session
+        from microservices.zones.client_zone import IrodsZone
 
         return IrodsZone(open_session(self._environment, self._authentication))
 

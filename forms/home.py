@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from forms.access import person
 from forms.site import context
-from policy import browse
-from policy.browse import Search
+from policy.views import experiment_search
+from policy.views.experiment_search import Search
 
 pages = Blueprint("home", __name__)
 
@@ -24,7 +24,11 @@ def home() -> ResponseReturnValue:
     """My studies and the latest experiments."""
     with person().zone() as zone:
         ctx = context(zone)
-        return render_template("home.html", studies=browse.studies(ctx), found=browse.search(ctx, Search(), page=page_number()))
+        return render_template(
+            "home.html",
+            studies=experiment_search.studies(ctx),
+            found=experiment_search.search(ctx, Search(), page=page_number()),
+        )
 
 
 @pages.get("/studies/<study>")
@@ -32,12 +36,16 @@ def study(study: str) -> ResponseReturnValue:
     """A study: its subjects and experiments."""
     with person().zone() as zone:
         ctx = context(zone)
-        line = next((line for line in browse.studies(ctx) if line.id == study), None)
+        line = next((line for line in experiment_search.studies(ctx) if line.id == study), None)
         if line is None:
             abort(404, "There is no such study, or you are no member of it.")
-        found = browse.search(ctx, Search(study=study), page=page_number())
+        found = experiment_search.search(ctx, Search(study=study), page=page_number())
         return render_template(
-            "study.html", study=line, subjects=browse.subjects(ctx, study), members=browse.members(ctx, study), found=found
+            "study.html",
+            study=line,
+            subjects=experiment_search.subjects(ctx, study),
+            members=experiment_search.members(ctx, study),
+            found=found,
         )
 
 
@@ -45,5 +53,5 @@ def study(study: str) -> ResponseReturnValue:
 def subject(study: str, pseudonym: str) -> ResponseReturnValue:
     """The experiments of a subject."""
     with person().zone() as zone:
-        found = browse.search(context(zone), Search(study=study, pseudonym=pseudonym), page=page_number())
+        found = experiment_search.search(context(zone), Search(study=study, pseudonym=pseudonym), page=page_number())
         return render_template("subject.html", study=study, pseudonym=pseudonym, found=found)

@@ -14,7 +14,9 @@ from forms.gateway import LoginRefused
 class Limit:
     """At most `failures` for one key within `seconds`. Kept in memory, for at most `keys` keys."""
 
-    def __init__(self, failures: int, seconds: float, *, keys: int = 10_000, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, failures: int, seconds: float, *, keys: int = 10_000, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.failures, self.seconds, self.keys = failures, seconds, keys
         self._now = now
         self._failed: dict[str, list[float]] = {}
@@ -24,7 +26,9 @@ class Limit:
         """Seconds until this key may try again; 0 if it may now."""
         with self._lock:
             failed = self._recent(key)
-            return max(0.0, failed[-self.failures] + self.seconds - self._now()) if len(failed) >= self.failures else 0.0
+            return (
+                max(0.0, failed[-self.failures] + self.seconds - self._now()) if len(failed) >= self.failures else 0.0
+            )
 
     def failed(self, key: str) -> None:
         """Counts a failure."""
@@ -49,13 +53,17 @@ class Limit:
 
 
 class LogIns:
-    """Who may try to log in: five wrong passwords for a name from one address wait, and twenty from an address for any names.
+    """Who may try to log in: five wrong passwords for a name from one address wait, and twenty from an address for any
+    names.
 
-    Fifty for a name from anywhere make it wait only where it has not been logged in from: nobody can lock others out from elsewhere.
+    Fifty for a name from anywhere make it wait only where it has not been logged in from: nobody can lock others out
+    from elsewhere.
     """
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic, keys: int = 10_000) -> None:
-        self.by_both, self.by_address, self.by_name = (Limit(failures, 300.0, now=now, keys=keys) for failures in (5, 20, 50))
+        self.by_both, self.by_address, self.by_name = (
+            Limit(failures, 300.0, now=now, keys=keys) for failures in (5, 20, 50)
+        )
         self._keys = keys
         self._known: dict[tuple[str, str], None] = {}
         self._lock = threading.Lock()
@@ -65,11 +73,18 @@ class LogIns:
         place = network(address)
         with self._lock:
             is_known = (name, place) in self._known
-        return max(self.by_both.wait(f"{name}\n{place}"), self.by_address.wait(place), 0.0 if is_known else self.by_name.wait(name))
+        return max(
+            self.by_both.wait(f"{name}\n{place}"),
+            self.by_address.wait(place),
+            0.0 if is_known else self.by_name.wait(name),
+        )
 
     @contextmanager
     def tried(self, name: str, address: str) -> Iterator[None]:
-        """Around a try, which counts from its beginning: many at once are as many. In the end it counts if it raised `LoginRefused`."""
+        """Around a try, which counts from its beginning: many at once are as many.
+
+        In the end it counts if it raised `LoginRefused`.
+        """
         place = network(address)
         counts = ((self.by_both, f"{name}\n{place}"), (self.by_address, place), (self.by_name, name))
         for limit, key in counts:
@@ -99,7 +114,7 @@ def network(address: str) -> str:
 
     >>> network("192.0.2.7"), network("2001:db8::1:2"), network("2001:db8::ffff:0:0:1") == network("2001:db8::1"), network("x")
     ('192.0.2.7', '2001:db8::/64', True, 'x')
-    """
+    """  # noqa: E501
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -1,6 +1,7 @@
 """Who is logged in: each person's own connection to the zone, kept in this process's memory, never on disk.
 
-The browser holds a signed cookie with a random number that means nothing elsewhere. A restart of the pages logs everybody out.
+The browser holds a signed cookie with a random number that means nothing elsewhere. A restart of the pages logs
+everybody out.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from dataclasses import dataclass, field
 
 from forms import budget
 from forms.gateway import Connection, Gateway
-from policy import account
-from policy.zone import Zone, ZoneError
+from policy.zone import Zone, ZoneError, account
 
 REQUESTS = 12
-"""Requests of one person that are worked on at a time: a browser sends six. The pages have threads for several people's."""
+"""Requests of one person that are worked on at a time: a browser sends six.
+
+The pages have threads for several people's.
+"""
 ACTS = 2
 """Acts of one person that are under way at a time: some take long."""
 
@@ -63,9 +66,13 @@ class Login:
 
 
 class Logins:
-    """All sessions. One ends after `idle` seconds without a request of the person's own, and after `longest` in any case."""
+    """All sessions. One ends after `idle` seconds without a request of the person's own, and after `longest` in any
+    case.
+    """
 
-    def __init__(self, gateway: Gateway, *, idle: float, longest: float, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, gateway: Gateway, *, idle: float, longest: float, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._gateway, self._idle, self._longest, self._now = gateway, idle, longest, now
         self._logins: dict[str, Login] = {}
         self._lock = threading.Lock()
@@ -109,7 +116,11 @@ class Logins:
     def _tidy(self) -> None:
         now = self._now()
         with self._lock:
-            over = [n for n, login in self._logins.items() if now - login.used > self._idle or now - login.since > self._longest]
+            over = [
+                n
+                for n, login in self._logins.items()
+                if now - login.used > self._idle or now - login.since > self._longest
+            ]
         for number in over:
             self.end(number)
 

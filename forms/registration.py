@@ -10,10 +10,11 @@ from flask.typing import ResponseReturnValue
 from forms.access import person
 from forms.login import Login
 from forms.site import context, site
-from policy import browse, experiment_id
-from policy.context import Context, Refused
-from policy.experiment import Experiment
-from policy.register import KEYS
+from policy.studies.registration import KEYS
+from policy.views import experiment_search
+from policy.zone import experiment_id
+from policy.zone.context import Context, Refused
+from policy.zone.experiment import Experiment
 
 pages = Blueprint("registration", __name__)
 
@@ -51,7 +52,7 @@ def pseudonym() -> ResponseReturnValue:
     if not study or not typed:
         return render_template("pseudonym.html", verdict="", typed=typed, study=study, like=[])
     with person().zone() as zone:
-        known = [line.pseudonym for line in browse.subjects(context(zone), study)]
+        known = [line.pseudonym for line in experiment_search.subjects(context(zone), study)]
     like = [] if typed in known else [name for name in known if name.lower().startswith(typed.lower())][:5]
     verdict = "known" if typed in known else "begun" if like else "unknown"
     return render_template("pseudonym.html", verdict=verdict, typed=typed, study=study, like=like)
@@ -69,13 +70,15 @@ def record(experiment_id: str) -> ResponseReturnValue:
     """The record, as a file."""
     found = _experiment(experiment_id)
     name = f"{found.id}.yaml"
-    return Response(_yaml(found), mimetype="application/yaml", headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return Response(
+        _yaml(found), mimetype="application/yaml", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
 
 
 def _experiment(given: str) -> Experiment:
     parsed = experiment_id.parse(given)
     with person().zone() as zone:
-        found = browse.experiment(context(zone), parsed) if parsed else None
+        found = experiment_search.experiment(context(zone), parsed) if parsed else None
     if found is None:
         abort(404, "There is no such experiment, or you may not see it.")
     return found
@@ -83,7 +86,7 @@ def _experiment(given: str) -> Experiment:
 
 def _demand_member(ctx: Context, login: Login, study: str) -> None:
     """Members of a study register its experiments, administrators those of every study."""
-    if study and not login.is_admin and login.name not in browse.members(ctx, study):
+    if study and not login.is_admin and login.name not in experiment_search.members(ctx, study):
         raise Refused(f"You are no member of study {study!r}; ask its owner or a data steward.")
 
 
@@ -91,9 +94,9 @@ def _form(entries: dict[str, str], errors: dict[str, str]) -> str:
     login = person()
     with login.zone() as zone:
         ctx = context(zone)
-        studies = [line for line in browse.studies(ctx) if line.is_active]
+        studies = [line for line in experiment_search.studies(ctx) if line.is_active]
         study = entries.get("study", "") or (studies[0].id if len(studies) == 1 else "")
-        owners = browse.members(ctx, study) if study else []
+        owners = experiment_search.members(ctx, study) if study else []
     chosen = entries.get("owner", "")
     if chosen not in owners:
         chosen = login.name if login.name in owners else owners[0] if len(owners) == 1 else ""
@@ -114,7 +117,11 @@ def _qr(text: str) -> str:
     """A QR code as SVG, of the text alone: scanners of every kind type it like a keyboard."""
     import segno
 
-    return str(segno.make_qr(text, error="m").svg_inline(border=2, dark="#000", light="#fff", svgclass="qr", lineclass=None, omitsize=True))
+    return str(
+        segno.make_qr(text, error="m").svg_inline(
+            border=2, dark="#000", light="#fff", svgclass="qr", lineclass=None, omitsize=True
+        )
+    )
 
 
 def _yaml(experiment: Experiment) -> str:

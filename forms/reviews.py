@@ -10,8 +10,10 @@ from flask.typing import ResponseReturnValue
 from forms.access import demand_steward, person
 from forms.home import page_number
 from forms.site import context, rule, site
-from policy import erasure, review, vanished
-from policy.review import Review
+from policy.records import review
+from policy.records.review import Review
+from policy.studies import missing_pseudonyms
+from policy.withdrawal import erasure
 
 pages = Blueprint("reviews", __name__)
 LONGEST = 1000
@@ -28,21 +30,26 @@ class Choice:
     is_final: bool = False
 
 
-SETTLED = {"settled": Choice("Settled", "settled", "Somebody has seen to it: it leaves the list. MrData does nothing else by this word.")}
+SETTLED = {
+    "settled": Choice(
+        "Settled", "settled", "Somebody has seen to it: it leaves the list. MrData does nothing else by this word."
+    )
+}
 CHOICES = {
     erasure.REVIEW: {
         "erase": Choice(
             "Erase",
             erasure.ERASE,
-            "What the question is about is erased as soon as the experiment's time to be restored has passed: every replica, copies, files "
-            "in the landing zone. Until then the experiment can be restored; after that nobody can bring it back.",
+            "What the question is about is erased as soon as the experiment's time to be restored has passed: every"
+            " replica, copies, files in the landing zone. Until then the experiment can be restored; after that nobody"
+            " can bring it back.",
             is_final=True,
         ),
         "hide": Choice(
             "Do not erase",
             "not to be erased",
-            "Nobody finds it, and it is not erased while what is said above holds. Where nothing but a time to be kept speaks against it, "
-            "it is erased when that has passed. The experiment can be restored.",
+            "Nobody finds it, and it is not erased while what is said above holds. Where nothing but a time to be kept"
+            " speaks against it, it is erased when that has passed. The experiment can be restored.",
         ),
     },
     erasure.SESSION: {
@@ -55,15 +62,21 @@ CHOICES = {
         "keep": Choice(
             "Keep the session",
             "keep",
-            "It is not the withdrawn experiment's, or nobody knows: it stays in quarantine when the experiment is erased.",
+            "It is not the withdrawn experiment's, or nobody knows: it stays in quarantine when the experiment is"
+            " erased.",
         ),
     },
-    vanished.KIND: {
-        "keep": Choice("Keep the subject", vanished.KEEP, "Experiments are registered for it again, though Castellum does not name it."),
+    missing_pseudonyms.KIND: {
+        "keep": Choice(
+            "Keep the subject",
+            missing_pseudonyms.KEEP,
+            "Experiments are registered for it again, though Castellum does not name it.",
+        ),
         "bar": Choice(
             "Register nothing more",
             "stays barred",
-            "Nothing new is registered for it until Castellum names it again. What is archived stays; to hide it, withdraw the subject.",
+            "Nothing new is registered for it until Castellum names it again. What is archived stays; to hide it,"
+            " withdraw the subject.",
         ),
     },
 }
@@ -106,14 +119,18 @@ def say(number: str, name: str) -> ResponseReturnValue:
         if not reason or len(reason) > LONGEST:
             error = f"Give a reason of at most {LONGEST} characters." if reason else "Give a reason."
             return _page(one, name, reason, error), 400
-        rule(service, "review_close", {"kind": one.kind, "key": one.key, "verdict": f"{choice.verdict}: {reason}"}, login)
+        rule(
+            service, "review_close", {"kind": one.kind, "key": one.key, "verdict": f"{choice.verdict}: {reason}"}, login
+        )
     flash(f"{choice.text}: your word is kept, with the reason and your name.")
     return redirect(url_for("reviews.reviews"), 303)
 
 
 def _page(one: Review, name: str, reason: str = "", error: str = "") -> str:
     choice = _choice(one, name)
-    return render_template("review.html", review=one, name=name, choice=choice, reason=reason, error=error, longest=LONGEST)
+    return render_template(
+        "review.html", review=one, name=name, choice=choice, reason=reason, error=error, longest=LONGEST
+    )
 
 
 def _choice(one: Review, name: str) -> Choice:

@@ -11,10 +11,10 @@ from forms.access import person
 from forms.experiment import ways
 from forms.home import page_number
 from forms.site import context, site
-from policy import browse
-from policy.browse import Found, Range, Search
-from policy.context import Refused
-from policy.vocabulary import AT_SCAN
+from policy.views import experiment_search
+from policy.views.experiment_search import Found, Range, Search
+from policy.zone.context import Refused
+from policy.zone.vocabulary import AT_SCAN
 
 pages = Blueprint("search", __name__)
 NUMBERS = {
@@ -32,16 +32,19 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 @pages.get("/search")
 def search() -> ResponseReturnValue:
     """The form, and what was found if something was asked."""
-    entries = {name: request.args.get(name, "").strip() for name in (*TEXTS, *(f"{n}_{end}" for n in NUMBERS for end in ("min", "max")))}
+    entries = {
+        name: request.args.get(name, "").strip()
+        for name in (*TEXTS, *(f"{n}_{end}" for n in NUMBERS for end in ("min", "max")))
+    }
     error, found = "", None
     with person().zone() as zone:
         ctx = context(zone)
         if any(text for name, text in entries.items() if name != "attribute"):
             try:
-                found = browse.search(ctx, _wanted(entries), page=page_number())
+                found = experiment_search.search(ctx, _wanted(entries), page=page_number())
             except Refused as refused:
                 error = str(refused)
-        studies = browse.studies(ctx)
+        studies = experiment_search.studies(ctx)
     copies = [] if found is None else [(e, ways(e.path)) for e in found.experiments]
     return render_template(
         "search.html",

@@ -20,7 +20,11 @@ def server(gateway: Gateway, *, host: str = "127.0.0.1", port: int = 8080, secur
 
     forms = gateway.settings.forms
     app = create_app(gateway, secure=secure)
-    proxy = {"trusted_proxy": forms.proxy, "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"}} if forms.proxy else {}
+    proxy = (
+        {"trusted_proxy": forms.proxy, "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"}}
+        if forms.proxy
+        else {}
+    )
     return waitress.create_server(
         app,
         host=host,

@@ -15,9 +15,9 @@ from forms.limit import LogIns
 from forms.login import Login, Logins, Service
 from forms.thumbnails import Thumbnails
 from forms.watch import Watch
-from microservices.headers import read_header
-from policy.context import Context, Refused
+from microservices.headers.header_reader import read_header
 from policy.zone import Zone
+from policy.zone.context import Context, Refused
 
 LONGEST = 3600.0
 """Seconds that an act may take: re-filing or withdrawing what is large."""

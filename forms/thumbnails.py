@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from microservices.budget import MAX_BYTES, Budget
-from microservices.dicom_scan import read_elements
+from microservices.dicom.dicom_scan import read_elements
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,14 @@ LARGEST = 64 * 1024 * 1024
 
 MOST_ELEMENTS = 50_000
 """Of a header: pydicom takes ten times as long for each as our own reader."""
-_BURNED_IN, _FRAMES, _ROWS, _COLUMNS, _BITS, _PHOTOMETRIC = 0x00280301, 0x00280008, 0x00280010, 0x00280011, 0x00280100, 0x00280004
+_BURNED_IN, _FRAMES, _ROWS, _COLUMNS, _BITS, _PHOTOMETRIC = (
+    0x00280301,
+    0x00280008,
+    0x00280010,
+    0x00280011,
+    0x00280100,
+    0x00280004,
+)
 
 
 class NoPicture(Exception):
@@ -52,7 +59,8 @@ class Thumbnails:
 
 
 def render(file: BinaryIO) -> bytes:
-    """A PNG of the middle frame. NoPicture for what is no image, tells who the person is in its pixels, or cannot be decoded.
+    """A PNG of the middle frame. NoPicture for what is no image, tells who the person is in its pixels, or cannot be
+    decoded.
 
     Our own reader looks at the header first, within a budget, so that pydicom gets nothing that would fill the memory.
     """

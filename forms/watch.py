@@ -7,11 +7,11 @@ import time
 
 from forms import budget
 from forms.login import Service
-from microservices.headers import read_header
-from policy import lookout
-from policy.board import Board
-from policy.context import Context, Memory
-from policy.settings import Settings
+from microservices.headers.header_reader import read_header
+from policy.views import board_data
+from policy.views.board import Board
+from policy.zone.context import Context, Memory
+from policy.zone.settings import Settings
 
 SECONDS = 4.0
 """A look is shown for so long before the zone is asked again."""
@@ -27,7 +27,10 @@ class Watch:
         """And until when it is shown."""
 
     def look(self, service: Service, settings: Settings) -> Board:
-        """A look that is a few seconds old at most; one request asks the zone, others wait for it. ZoneError, OSError."""
+        """A look that is a few seconds old at most; one request asks the zone, others wait for it.
+
+        ZoneError, OSError.
+        """
         board, until = self._last
         if board is not None and time.monotonic() <= until:
             return board
@@ -36,6 +39,6 @@ class Watch:
             if board is None or time.monotonic() > until:
                 self._last = None, 0.0
                 with service.zone() as zone:
-                    board = lookout.look(Context(zone, settings, read_header, self._memory))
+                    board = board_data.look(Context(zone, settings, read_header, self._memory))
                 self._last = board, time.monotonic() + SECONDS
             return board

@@ -1,6 +1,8 @@
-"""What people decide about an experiment: its owner that it is complete, data stewards also that it opens again, is withdrawn or restored.
+"""What people decide about an experiment: its owner that it is complete, data stewards also that it opens again, is
+withdrawn or restored.
 
-Ordinary users call no rules: the service account asks for them, and the rule judges whose word it is. Here only buttons are left out.
+Ordinary users call no rules: the service account asks for them, and the rule judges whose word it is. Here only buttons
+are left out.
 """
 
 from __future__ import annotations
@@ -15,17 +17,23 @@ from flask.typing import ResponseReturnValue
 from forms.access import demand_steward, is_steward, person
 from forms.login import Login
 from forms.site import context, rule, site
-from policy import browse, experiment_id, finalize, withdrawn
-from policy.experiment import Experiment, State
-from policy.registry import Registry
-from policy.withdrawal import Reason
+from policy.lifecycle import finalization
+from policy.records import withdrawal_record
+from policy.views import experiment_search
+from policy.withdrawal.withdrawal import Reason
+from policy.zone import experiment_id
+from policy.zone.experiment import Experiment, State
+from policy.zone.registry import Registry
 
 pages = Blueprint("words", __name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A button: the rule behind it, its text, and in which states it makes sense. Without `is_owners` data stewards alone have it."""
+    """A button: the rule behind it, its text, and in which states it makes sense.
+
+    Without `is_owners` data stewards alone have it.
+    """
 
     rule: str
     text: str
@@ -34,8 +42,15 @@ class Word:
 
 
 WORDS = {
-    "finish": Word("experiment_finish", "Nothing more is expected", frozenset({State.REGISTERED, State.ACQUIRING}), is_owners=True),
-    "finalize": Word("experiment_finalize", "Finalize", frozenset({State.REGISTERED, State.ACQUIRING, State.FINISHED}), is_owners=True),
+    "finish": Word(
+        "experiment_finish", "Nothing more is expected", frozenset({State.REGISTERED, State.ACQUIRING}), is_owners=True
+    ),
+    "finalize": Word(
+        "experiment_finalize",
+        "Finalize",
+        frozenset({State.REGISTERED, State.ACQUIRING, State.FINISHED}),
+        is_owners=True,
+    ),
     "reopen": Word("experiment_reopen", "Reopen", frozenset({State.FINALIZED})),
     "withdraw": Word("withdraw", "Withdraw", frozenset(State) - {State.WITHDRAWN}),
     "restore": Word("restore", "Restore", frozenset({State.WITHDRAWN})),
@@ -44,12 +59,16 @@ WORDS = {
 
 def possible(login: Login, experiment: Experiment) -> dict[str, Word]:
     """The buttons that somebody gets for an experiment, in their order."""
-    return {name: word for name, word in WORDS.items() if experiment.state in word.states and _has(login, experiment, word)}
+    return {
+        name: word for name, word in WORDS.items() if experiment.state in word.states and _has(login, experiment, word)
+    }
 
 
 @pages.get("/withdrawn")
 def withdrawals() -> ResponseReturnValue:
-    """What is withdrawn and can be restored; and the way to an experiment of a study in which the data steward is no member."""
+    """What is withdrawn and can be restored; and the way to an experiment of a study in which the data steward is no
+    member.
+    """
     wanted = request.args.get("experiment", "").strip()
     parsed = experiment_id.parse(wanted) if wanted else None
     if parsed:
@@ -57,7 +76,11 @@ def withdrawals() -> ResponseReturnValue:
     with site().service.zone() as service:
         demand_steward(service)
         ctx = context(service)
-        held = [record for key in withdrawn.keys(ctx) if (record := withdrawn.load(ctx, key)) and not record.is_subject]
+        held = [
+            record
+            for key in withdrawal_record.keys(ctx)
+            if (record := withdrawal_record.load(ctx, key)) and not record.is_subject
+        ]
     records = [(record, _until(record)) for record in sorted(held, key=lambda record: record.since, reverse=True)]
     return render_template("withdrawn.html", records=records, wanted=wanted)
 
@@ -68,11 +91,15 @@ def page(experiment_id: str) -> ResponseReturnValue:
     experiment = _seen(experiment_id)
     with site().service.zone() as service:
         demand_steward(service)
-        record = withdrawn.load(context(service), experiment.id) if experiment.state is State.WITHDRAWN else None
-        asked = finalize.asked(context(service), experiment) if experiment.path else None
+        record = (
+            withdrawal_record.load(context(service), experiment.id) if experiment.state is State.WITHDRAWN else None
+        )
+        asked = finalization.asked(context(service), experiment) if experiment.path else None
     until = _until(record) if record else ""
     may = possible(person(), experiment)
-    return render_template("words.html", experiment=experiment, record=record, until=until, words=may, finalization=asked)
+    return render_template(
+        "words.html", experiment=experiment, record=record, until=until, words=may, finalization=asked
+    )
 
 
 @pages.get("/experiments/<experiment_id>/words/<name>")
@@ -80,7 +107,10 @@ def ask(experiment_id: str, name: str) -> ResponseReturnValue:
     """Says what the word means, and asks for it."""
     experiment, word, login = _seen(experiment_id), _word(name), person()
     if not _has(login, experiment, word):
-        abort(403, "Only its owner and data stewards may do this." if word.is_owners else "Only data stewards may do this.")
+        abort(
+            403,
+            "Only its owner and data stewards may do this." if word.is_owners else "Only data stewards may do this.",
+        )
     told: dict[str, Any] = {}
     if name == "withdraw":
         with site().acting(person()) as service:
@@ -128,7 +158,7 @@ def _seen(given: str) -> Experiment:
     experiment = None
     if parsed:
         with login.zone() as zone:
-            experiment = browse.experiment(context(zone), parsed)
+            experiment = experiment_search.experiment(context(zone), parsed)
     if parsed and experiment is None and is_steward(login):
         with site().service.zone() as service:
             demand_steward(service)
@@ -136,7 +166,7 @@ def _seen(given: str) -> Experiment:
     return experiment or abort(404, "There is no such experiment, or you may not see it.")
 
 
-def _until(record: withdrawn.Record) -> str:
+def _until(record: withdrawal_record.Record) -> str:
     """When it is erased; UTC, ISO 8601."""
-    seconds = withdrawn.seconds(record.since) + site().settings.lifecycle.withdrawal_days * 86400
+    seconds = withdrawal_record.seconds(record.since) + site().settings.lifecycle.withdrawal_days * 86400
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

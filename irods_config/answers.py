@@ -1,7 +1,8 @@
-"""`mrdata-answers`: the answers of iRODS's unattended set-up (scripts/setup_irods.py --json_configuration_file), in a file.
+"""`mrdata-answers`: the answers of iRODS's unattended set-up (scripts/setup_irods.py --json_configuration_file), in a
+file.
 
-They are made from the packaged template, so that a newer iRODS brings its own new settings; what MrData needs beyond an ordinary
-server is added afterwards, by mrdata-setup-zone.
+They are made from the packaged template, so that a newer iRODS brings its own new settings; what MrData needs beyond an
+ordinary server is added afterwards, by mrdata-setup-zone.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ class Secrets:
 
     @classmethod
     def inside(cls, folder: Path) -> Secrets:
-        """Those in the files of these names; one that is not there is made up and kept there. SetupError, OSError, ValueError."""
+        """Those in the files of these names; one that is not there is made up and kept there.
+
+        SetupError, OSError, ValueError.
+        """
         found = cls(*(_secret(folder / key) for key in cls.__dataclass_fields__))
         if len(found.negotiation_key.encode()) != NEGOTIATION_KEY_BYTES:
             raise SetupError(f"{folder / 'negotiation_key'}: must have {NEGOTIATION_KEY_BYTES} bytes")
@@ -70,7 +74,10 @@ def _secret(path: Path) -> str:
 
 
 def server_config(server: Server, secrets: Secrets, packaged: dict[str, Any]) -> dict[str, Any]:
-    """server_config.json as the packaged set-up wants it, from the packaged template. SetupError for an odd name of the zone."""
+    """server_config.json as the packaged set-up wants it, from the packaged template.
+
+    SetupError for an odd name of the zone.
+    """
     catalog = {
         "technology": "postgres",
         "host": server.catalog_host,
@@ -125,7 +132,10 @@ def answers(server: Server, secrets: Secrets, packaged: dict[str, Any]) -> dict[
         "admin_password": secrets.admin_password,
         "default_resource_directory": str(server.vault),
         "default_resource_name": RESOURCE,
-        "host_system_information": {"service_account_user_name": server.account, "service_account_group_name": server.account},
+        "host_system_information": {
+            "service_account_user_name": server.account,
+            "service_account_group_name": server.account,
+        },
         "server_config": config,
         "service_account_environment": service_account(config),
     }
@@ -133,18 +143,28 @@ def answers(server: Server, secrets: Secrets, packaged: dict[str, Any]) -> dict[
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Status 0 where the file was written."""
-    parser = argparse.ArgumentParser(prog="mrdata-answers", description="Writes the answers of iRODS's unattended set-up into a file.")
-    parser.add_argument("file", type=Path, help="the answers, with the passwords in them: readable by you alone; remove it afterwards")
+    parser = argparse.ArgumentParser(
+        prog="mrdata-answers", description="Writes the answers of iRODS's unattended set-up into a file."
+    )
+    parser.add_argument(
+        "file", type=Path, help="the answers, with the passwords in them: readable by you alone; remove it afterwards"
+    )
     parser.add_argument("--zone", required=True, help="iRODS's name of the zone, for ever")
-    parser.add_argument("--host", default=socket.getfqdn(), help="name by which clients reach this server (default: %(default)s)")
-    parser.add_argument("--secrets", type=Path, required=True, metavar="FOLDER", help=f"of {', '.join(Secrets.__dataclass_fields__)}")
+    parser.add_argument(
+        "--host", default=socket.getfqdn(), help="name by which clients reach this server (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--secrets", type=Path, required=True, metavar="FOLDER", help=f"of {', '.join(Secrets.__dataclass_fields__)}"
+    )
     parser.add_argument("--catalog-host", default=Server.catalog_host)
     parser.add_argument("--catalog-port", type=int, default=Server.catalog_port)
     parser.add_argument("--catalog-name", default=Server.catalog_name)
     parser.add_argument("--catalog-user", default=Server.catalog_user)
     parser.add_argument("--administrator", default=Server.administrator, help="the zone's first administrator")
     parser.add_argument("--account", default=Server.account, help="the unix account that runs the server")
-    parser.add_argument("--vault", type=Path, default=Server.vault, help=f"of {RESOURCE}, which every server begins with")
+    parser.add_argument(
+        "--vault", type=Path, default=Server.vault, help=f"of {RESOURCE}, which every server begins with"
+    )
     parser.add_argument("--template", type=Path, default=PACKAGED, help="the packaged server_config.json")
     given = vars(parser.parse_args(arguments))
     file, folder, template = given.pop("file"), given.pop("secrets"), given.pop("template")

@@ -1,11 +1,14 @@
-"""`mrdata-backup`: catalog, configuration and the history of mixed-use metadata, in a folder that is complete or not there.
+"""`mrdata-backup`: catalog, configuration and the history of mixed-use metadata, in a folder that is complete or not
+there.
 
-    <folder>/20260102T030000Z/catalog.dump      pg_dump, custom format: one moment of the catalog, while the server goes on
+    <folder>/20260102T030000Z/catalog.dump      pg_dump, custom format: one moment of the catalog, while the server goes
+                                                on
     <folder>/20260102T030000Z/etc.tar           /etc/irods: configuration, settings, certificates, passwords
     <folder>/20260102T030000Z/mixed-use.tar     the git repository of the mixed-use metadata, where there is one
     <folder>/20260102T030000Z/manifest.json     SHA-256 of the files, rows of each table
 
-The objects themselves are in the vaults: copy them after the catalog, so that whatever the catalog names is in the copy.
+The objects themselves are in the vaults: copy them after the catalog, so that whatever the catalog names is in the
+copy.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from pathlib import Path
 from irods_config import files, history
 from irods_config.catalog import Catalog, Contents, contents_of_dump
 from irods_config.icommands import SetupError
-from policy.settings import SettingsError
+from policy.zone.settings import SettingsError
 
 DUMP, ETC, HISTORY, MANIFEST = "catalog.dump", "etc.tar", "mixed-use.tar", "manifest.json"
 FORMAT = 2
@@ -57,7 +60,9 @@ class Manifest:
             raise SetupError(f"{backup}: is no backup: {error}") from error
         if found.get("format") not in _READABLE:
             raise SetupError(f"{backup}: was made by another version of MrData")
-        manifest = cls(**{**found, "tables": {table: (rows, digest) for table, (rows, digest) in found["tables"].items()}})
+        manifest = cls(
+            **{**found, "tables": {table: (rows, digest) for table, (rows, digest) in found["tables"].items()}}
+        )
         for name, digest in manifest.files.items():
             if not (backup / name).is_file() or sha256(backup / name) != digest:
                 raise SetupError(f"{backup / name}: is damaged or missing")
@@ -122,7 +127,10 @@ def sha256(path: Path) -> str:
 
 
 def _kept(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Not what Python makes again, and not the link into the installed release: `release` in the manifest names that."""
+    """Not what Python makes again, and not the link into the installed release:
+
+    `release` in the manifest names that.
+    """
     return None if "__pycache__" in info.name or info.issym() else info
 
 
@@ -133,11 +141,15 @@ def _sync(path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Status 0 only where a whole backup was made."""
-    parser = argparse.ArgumentParser(prog="mrdata-backup", description="Backs up the catalog, the server's configuration and the history.")
+    parser = argparse.ArgumentParser(
+        prog="mrdata-backup", description="Backs up the catalog, the server's configuration and the history."
+    )
     parser.add_argument("folder", type=Path, help="holds the backups; best on another machine's disk")
     parser.add_argument("--keep", type=int, metavar="N", help="remove all but the newest N backups afterwards")
     parser.add_argument("--etc", type=Path, default=Path("/etc/irods"))
-    parser.add_argument("--current", type=Path, default=Path("/opt/mrdata/current"), help="the link to the rulebase in use")
+    parser.add_argument(
+        "--current", type=Path, default=Path("/opt/mrdata/current"), help="the link to the rulebase in use"
+    )
     given = parser.parse_args(arguments)
     if given.keep is not None and given.keep < 1:
         parser.error("--keep must be 1 or more")
@@ -149,7 +161,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"mrdata-backup: {error}", file=sys.stderr)
         return 1
     rows = sum(rows for rows, _ in Manifest.read(made).tables.values())
-    print(f"{made}: {rows} rows, {(made / DUMP).stat().st_size} bytes" + (f"; removed {len(removed)} old" if removed else ""))
+    print(
+        f"{made}: {rows} rows, {(made / DUMP).stat().st_size} bytes"
+        + (f"; removed {len(removed)} old" if removed else "")
+    )
     return 0
 
 

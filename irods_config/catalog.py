@@ -20,7 +20,10 @@ Contents = dict[str, tuple[int, str]]
 
 @dataclass(frozen=True)
 class Catalog:
-    """A PostgreSQL database and the login of its owner. The password is kept out of repr and of every list of processes."""
+    """A PostgreSQL database and the login of its owner.
+
+    The password is kept out of repr and of every list of processes.
+    """
 
     host: str
     port: int
@@ -40,7 +43,9 @@ class Catalog:
             raise SetupError(f"{server_config}: names no catalog: {error}") from error
         if database.get("technology") != "postgres":
             raise SetupError(f"{server_config}: the catalog is no PostgreSQL database")
-        return cls(database["host"], int(database["port"]), database["name"], database["username"], database["password"])
+        return cls(
+            database["host"], int(database["port"]), database["name"], database["username"], database["password"]
+        )
 
     def named(self, database: str) -> Catalog:
         """Another database of the same server and owner."""
@@ -74,7 +79,9 @@ class Catalog:
             descriptor = os.open(passfile, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             fields = [self.host, str(self.port), "*", self.user, self.password]
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(":".join("*" if f == "*" else f.replace("\\", "\\\\").replace(":", "\\:") for f in fields) + "\n")
+                file.write(
+                    ":".join("*" if f == "*" else f.replace("\\", "\\\\").replace(":", "\\:") for f in fields) + "\n"
+                )
             yield {
                 "PATH": "/usr/bin:/bin",
                 "LANG": "C.UTF-8",
@@ -89,7 +96,9 @@ class Catalog:
 
 def contents_of_dump(dump: Path) -> Contents:
     """What a dump holds, read from the dump itself: one that cannot be read is no backup."""
-    with _lines(("pg_restore", "--data-only", "--file=-", str(dump)), {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}) as lines:
+    with _lines(
+        ("pg_restore", "--data-only", "--file=-", str(dump)), {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    ) as lines:
         return contents(lines)
 
 

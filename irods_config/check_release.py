@@ -1,4 +1,5 @@
-"""Proves that a release of the rulebase works; run by the server's own Python, with nothing on its path but the release.
+"""Proves that a release of the rulebase works; run by the server's own Python, with nothing on its path but the
+release.
 
     python3 -I check_release.py RELEASE SETTINGS     outside the server, with a stand-in for irods_types
 
@@ -18,7 +19,8 @@ import time
 import types
 
 HANGS = ("scipy", "matplotlib", "twixtools")
-"""Some of their extensions wait for ever inside the server, for the lock that they hold (PyGILState_Ensure at import)."""
+"""Some of their extensions wait for ever inside the server, for the lock that they hold (PyGILState_Ensure at import).
+"""
 SLOW = ("numpy",)
 """pydicom imports it where it is; it costs the first file of each connection a tenth of a second."""
 CORE_SECONDS = 0.05
@@ -37,16 +39,17 @@ def proof(release: str, settings: str) -> str:
     import stdnum
     import yaml
 
-    from microservices import castellum, castellum_http, history, rules
-    from microservices.agent import Agent
-    from microservices.headers import read_header
+    from microservices.castellum import castellum_http, castellum_rules, git_history
+    from microservices.headers.header_reader import read_header
+    from microservices.rules import rule_table
+    from microservices.rules.rule_agent import Agent
 
     agent = Agent(settings)
     content = _image()
     header = read_header(io.BytesIO(content), len(content))
     if header.problem or (header.kind, header.patient_name, header.series_number) != ("DICOM", "Z4KQ-STAS", "7"):
         raise RuntimeError(f"a DICOM header was read wrongly: {header!r}")
-    for module in (rules, castellum, castellum_http, history, pydicom, stdnum, yaml, dulwich, requests):
+    for module in (rule_table, castellum_rules, castellum_http, git_history, pydicom, stdnum, yaml, dulwich, requests):
         found = os.path.realpath(str(module.__file__))
         if not found.startswith(os.path.realpath(release) + os.sep):
             raise RuntimeError(f"{module.__name__} comes from {found}, not from {release}")
@@ -61,7 +64,10 @@ def proof(release: str, settings: str) -> str:
 
 
 def core(release: str) -> str:
-    """Imports the release's core.py as the rule engine does. RuntimeError for one without rules, or too dear at each of TRIES tries."""
+    """Imports the release's core.py as the rule engine does.
+
+    RuntimeError for one without rules, or too dear at each of TRIES tries.
+    """
     path = os.path.join(release, "rulebase", "core.py")
     spec = importlib.util.spec_from_file_location("core", path)
     if spec is None or spec.loader is None:
@@ -83,7 +89,10 @@ def core(release: str) -> str:
 
 
 def _in_a_new_process(path: str) -> float:
-    """Seconds of the processor for the import where nothing has been imported before. CalledProcessError where it fails."""
+    """Seconds of the processor for the import where nothing has been imported before.
+
+    CalledProcessError where it fails.
+    """
     program = """
 import importlib.util, sys, time, types
 sys.modules["irods_types"] = types.ModuleType("irods_types")

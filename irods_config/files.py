@@ -53,7 +53,10 @@ def keep_copy(path: Path) -> Path | None:
 
 
 def secret(path: Path) -> str:
-    """The password that a file holds, made up (readable by the owner alone) where there is no file. ValueError for an odd one."""
+    """The password that a file holds, made up (readable by the owner alone) where there is no file.
+
+    ValueError for an odd one.
+    """
     try:
         found = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:

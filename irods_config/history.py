@@ -14,27 +14,32 @@ from pathlib import Path, PurePosixPath
 
 from irods_config import files
 from irods_config.icommands import SetupError
-from microservices.castellum import only_one
-from microservices.history import GitHistory
-from microservices.settings import load_settings
-from policy.castellum_settings import Castellum
-from policy.context import Refused
-from policy.history import HistoryError
+from microservices.castellum.castellum_rules import only_one
+from microservices.castellum.git_history import GitHistory
+from microservices.settings_file import load_settings
+from policy.castellum.metadata_history import HistoryError
+from policy.zone.castellum_settings import Castellum
+from policy.zone.context import Refused
 
 _NAME = "mixed-use.git"
 """Of the folder in the archive."""
 
 
 def repository_of(etc: Path) -> Path | None:
-    """The repository that the settings in `etc` name; None where there are no settings. SettingsError for faulty ones."""
+    """The repository that the settings in `etc` name;
+
+    None where there are no settings. SettingsError for faulty ones.
+    """
     settings = etc / "mrdata.yaml"
     return Path(load_settings(settings).castellum.repository) if settings.exists() else None
 
 
 def save(repository: Path | None, archive: Path, work: Path) -> str:
-    """Writes the repository into a tar file and reads it back from there; the newest commit, empty where there is none to save.
+    """Writes the repository into a tar file and reads it back from there; the newest commit, empty where there is none
+    to save.
 
-    Polls go on meanwhile. `work` is a folder that is not there, for the time of the trial. SetupError where a byte is not what it was.
+    Polls go on meanwhile. `work` is a folder that is not there, for the time of the trial. SetupError where a byte is
+    not what it was.
     """
     if repository is None or not repository.exists():
         return ""
@@ -45,15 +50,18 @@ def save(repository: Path | None, archive: Path, work: Path) -> str:
         return unpack(archive, work)
     except SetupError as error:
         raise SetupError(
-            f"{repository}: is damaged, so nothing was backed up: {error}. Bring it back (`mrdata-restore BACKUP --history-only`), or "
-            "move it away: the next poll takes it from its remote"
+            f"{repository}: is damaged, so nothing was backed up: {error}. Bring it back (`mrdata-restore BACKUP"
+            " --history-only`), or move it away: the next poll takes it from its remote"
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
 def unpack(archive: Path, folder: Path) -> str:
-    """The repository in a new folder, every object of its history compared with its name; the newest commit. SetupError."""
+    """The repository in a new folder, every object of its history compared with its name; the newest commit.
+
+    SetupError.
+    """
     folder.mkdir(mode=0o700, parents=True)
     with tarfile.open(archive) as tar:
         for member in tar:
@@ -92,8 +100,9 @@ def _proved(folder: Path) -> str:
 def put_back(archive: Path, commit: str, repository: Path) -> str:
     """The repository as it was backed up, where it is lost; what was done. No poll runs meanwhile.
 
-    One that holds the backup's newest commit is as new or newer, and stays; one without any commit, as a poll begins it, is replaced.
-    SetupError for one with another history, which stays too: it may have been rewritten because a subject was erased.
+    One that holds the backup's newest commit is as new or newer, and stays; one without any commit, as a poll begins
+    it, is replaced. SetupError for one with another history, which stays too: it may have been rewritten because a
+    subject was erased.
     """
     castellum = Castellum(repository=str(repository))
     try:
@@ -121,8 +130,8 @@ def _holds(castellum: Castellum, commit: str) -> bool:
     with closing(GitHistory(castellum, alone=True)) as history:
         if history.head() and not history.has(commit):
             raise SetupError(
-                f"{castellum.repository}: is there and has another history than the backup: it was rewritten, or begun anew. It stays. "
-                "To take the backup's, move it away and call mrdata-restore with --history-only"
+                f"{castellum.repository}: is there and has another history than the backup: it was rewritten, or begun"
+                " anew. It stays. To take the backup's, move it away and call mrdata-restore with --history-only"
             )
         return history.has(commit)
 

@@ -21,7 +21,10 @@ class SetupError(Exception):
 
 
 def name(text: str) -> str:
-    """A name of a user, group, resource or zone that can stand in a command or a query; SetupError for any other text."""
+    """A name of a user, group, resource or zone that can stand in a command or a query;
+
+    SetupError for any other text.
+    """
     if not _NAME.fullmatch(text):
         raise SetupError(f"{text!r} is no name that iRODS takes here: letters, digits, `_`, `.` and `-`")
     return text
@@ -52,7 +55,14 @@ class ICommands:
         command = [str(self.bin / arguments[0]), *arguments[1:]]
         try:
             return subprocess.run(
-                command, input=text, capture_output=True, text=True, timeout=timeout, env=environment, cwd="/", check=False
+                command,
+                input=text,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                env=environment,
+                cwd="/",
+                check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise SetupError(f"{arguments[0]} did not end within {timeout:.0f} s") from error
@@ -71,7 +81,11 @@ class ICommands:
             return []
         if done.returncode != 0:
             raise SetupError(f"iquest: {(done.stderr or done.stdout).strip()}")
-        return [tuple(line.split("\x1f")) for line in done.stdout.splitlines() if "\x1f" in line or (len(columns) == 1 and line)]
+        return [
+            tuple(line.split("\x1f"))
+            for line in done.stdout.splitlines()
+            if "\x1f" in line or (len(columns) == 1 and line)
+        ]
 
     def rule(self, rule: str, request: dict[str, Any] | None = None, timeout: float = 300.0) -> dict[str, Any]:
         """Calls a rule of the rulebase through the Python engine; its JSON answer. SetupError for an `error` in it."""

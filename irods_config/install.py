@@ -7,8 +7,8 @@ Each release has a folder of its own, named by its version and its content:
     /opt/mrdata/previous -> the one before
     /etc/irods/core.py   -> /opt/mrdata/current/rulebase/core.py
 
-A release is made, imported by the server's own Python, and imported inside the running server's rule engine; then one rename
-switches `current`. Connections that are open keep their release.
+A release is made, imported by the server's own Python, and imported inside the running server's rule engine; then one
+rename switches `current`. Connections that are open keep their release.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ class Place:
         return self.root / "previous"
 
     def has_python_engine(self) -> bool:
-        """Whether the server is configured to run Python rules at all. SetupError for a configuration that cannot be read."""
+        """Whether the server is configured to run Python rules at all.
+
+        SetupError for a configuration that cannot be read.
+        """
         try:
             engines = json.loads(self.config.read_text(encoding="utf-8"))["plugin_configuration"]["rule_engines"]
         except (OSError, json.JSONDecodeError, KeyError) as error:
@@ -72,11 +75,16 @@ class Place:
 
     def is_installed(self) -> bool:
         """Whether the server's core.py is that of the current release."""
-        return self.core.is_symlink() and os.readlink(self.core) == str(self.current / "rulebase/core.py") and self.core.exists()
+        return (
+            self.core.is_symlink()
+            and os.readlink(self.core) == str(self.current / "rulebase/core.py")
+            and self.core.exists()
+        )
 
 
 def install(place: Place, source: Path, pip: Sequence[str], server: ICommands | None) -> str:
-    """Makes a release of the packages in `source`, proves it and switches to it; what was seen. SetupError: nothing was switched.
+    """Makes a release of the packages in `source`, proves it and switches to it; what was seen. SetupError: nothing was
+    switched.
 
     `pip` are further options of pip, `--no-index --find-links DIR` for a server without the internet. `server` is None
     where no server runs: then the release is proved outside it only.
@@ -95,7 +103,9 @@ def install(place: Place, source: Path, pip: Sequence[str], server: ICommands | 
         try:
             seen = prove(place, release, server)
         except SetupError:
-            if release.name not in {os.path.basename(os.path.realpath(link)) for link in (place.current, place.previous)}:
+            if release.name not in {
+                os.path.basename(os.path.realpath(link)) for link in (place.current, place.previous)
+            }:
                 shutil.rmtree(release)
             raise
         switch(place, release)
@@ -106,7 +116,9 @@ def prove(place: Place, release: Path, server: ICommands | None) -> str:
     """Imports the release as the server would. SetupError tells what does not work."""
     command = [str(place.python), "-I", "-X", "utf8", str(check_release.__file__), str(release), str(place.settings)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd="/", env={"PATH": "/usr/bin:/bin"})
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, cwd="/", env={"PATH": "/usr/bin:/bin"}
+        )
     except subprocess.TimeoutExpired as error:
         raise SetupError(f"{release}: importing it did not end within 60 s; refused") from error
     if done.returncode != 0:
@@ -120,7 +132,10 @@ def prove(place: Place, release: Path, server: ICommands | None) -> str:
 
 
 def prove_inside(place: Place, release: Path, server: ICommands) -> str:
-    """The same imports inside an agent: some hang only there. The agent is one of its own, whatever becomes of it. SetupError."""
+    """The same imports inside an agent: some hang only there.
+
+    The agent is one of its own, whatever becomes of it. SetupError.
+    """
     text = Path(check_release.__file__).read_text(encoding="utf-8")
     body = f"""
 names = {{"__name__": "check_release"}}
@@ -130,7 +145,9 @@ callback.writeLine("stdout", "PROVED " + names["proof"]({str(release)!r}, {str(p
     try:
         printed = server.python(body, timeout=60)
     except SetupError as error:
-        raise SetupError(f"{release}: does not work inside the server and was refused ({error}); the server's log says more") from error
+        raise SetupError(
+            f"{release}: does not work inside the server and was refused ({error}); the server's log says more"
+        ) from error
     if "PROVED " not in printed:
         raise SetupError(f"{release}: does not work inside the server and was refused: {printed.strip()!r}")
     return "the same inside the server"
@@ -168,7 +185,17 @@ def _copy(source: Path, new: Path) -> None:
 
 
 def _dependencies(place: Place, new: Path, options: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "pip", "--python", str(place.python), "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(place.python),
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]
     command += ["--only-binary=:all:", "--no-compile", "--target", str(new), *options, *requirements()]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, cwd="/")
     if done.returncode != 0:
@@ -221,14 +248,20 @@ def _user() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`mrdata-install`: status 0 only where the rulebase that was asked for is in use."""
-    parser = argparse.ArgumentParser(prog="mrdata-install", description="Installs the rulebase of this distribution into the server.")
+    parser = argparse.ArgumentParser(
+        prog="mrdata-install", description="Installs the rulebase of this distribution into the server."
+    )
     parser.add_argument("--previous", action="store_true", help="go back to the release before")
     parser.add_argument("--source", type=Path, default=SOURCE, help="folder of the packages (this distribution's)")
-    parser.add_argument("--find-links", metavar="DIR", help="take the packages of others from this folder, not from the internet")
+    parser.add_argument(
+        "--find-links", metavar="DIR", help="take the packages of others from this folder, not from the internet"
+    )
     parser.add_argument("--root", type=Path, default=Place.root)
     parser.add_argument("--core", type=Path, default=Place.core)
     parser.add_argument("--settings", type=Path, default=Place.settings)
-    parser.add_argument("--python", type=Path, default=Place.python, help="the Python that the server's rule engine uses")
+    parser.add_argument(
+        "--python", type=Path, default=Place.python, help="the Python that the server's rule engine uses"
+    )
     given = parser.parse_args(arguments)
     place = Place(given.root, given.core, given.settings, given.python)
     pip = ["--no-index", "--find-links", given.find_links] if given.find_links else []

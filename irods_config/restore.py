@@ -1,4 +1,6 @@
-"""`mrdata-restore`: tries a backup in a scratch database, or puts the catalog back as it was, and the history of mixed-use metadata."""
+"""`mrdata-restore`: tries a backup in a scratch database, or puts the catalog back as it was, and the history of
+mixed-use metadata.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from pathlib import Path
 from irods_config import backup, history, server
 from irods_config.catalog import Catalog
 from irods_config.icommands import SetupError
-from policy.settings import SettingsError
+from policy.zone.settings import SettingsError
 
 
 def try_out(made: Path, scratch: Catalog) -> int:
@@ -24,28 +26,35 @@ def try_out(made: Path, scratch: Catalog) -> int:
     manifest = backup.Manifest.read(made)
     if scratch.contents():
         raise SetupError(
-            f"{scratch.database}: is not empty; as PostgreSQL's administrator: dropdb and createdb -O {scratch.user} {scratch.database}"
+            f"{scratch.database}: is not empty; as PostgreSQL's administrator: dropdb and createdb -O {scratch.user}"
+            f" {scratch.database}"
         )
     _restore(made, scratch, [])
     rows = _compare(manifest, scratch)
     if manifest.history:
         with tempfile.TemporaryDirectory(prefix="mrdata-restore-") as folder:
             if (found := history.unpack(made / backup.HISTORY, Path(folder) / "trial")) != manifest.history:
-                raise SetupError(f"{made / backup.HISTORY}: its newest commit is {found or 'none'}, not {manifest.history}")
+                raise SetupError(
+                    f"{made / backup.HISTORY}: its newest commit is {found or 'none'}, not {manifest.history}"
+                )
     return rows
 
 
 def restore(made: Path, catalog: Catalog) -> int:
     """Replaces the catalog, all of it or nothing, and compares every table; the number of rows.
 
-    The server must not run. SetupError where it does, where the backup is damaged, is of another database, or where anything differs.
+    The server must not run. SetupError where it does, where the backup is damaged, is of another database, or where
+    anything differs.
     """
     manifest = backup.Manifest.read(made)
     if manifest.database != catalog.database:
         raise SetupError(f"{made}: is of the database {manifest.database}, not of {catalog.database}")
     if others := _connected(catalog):
         # A server that is being stopped no longer answers, and its agents may still write.
-        raise SetupError(f"{catalog.database}: {others} other connections are open; end what is connected to it (agents of the server?)")
+        raise SetupError(
+            f"{catalog.database}: {others} other connections are open; end what is connected to it (agents of the"
+            " server?)"
+        )
     _restore(made, catalog, ["--clean", "--if-exists"])
     rows = _compare(manifest, catalog)
     # A rule that ran while the backup was made is marked as running, and no delay server would ever take it again.
@@ -55,7 +64,10 @@ def restore(made: Path, catalog: Catalog) -> int:
 
 
 def restore_history(made: Path, etc: Path) -> str:
-    """Puts the history of mixed-use metadata back where it is lost; what was done. The server may run. SetupError, SettingsError."""
+    """Puts the history of mixed-use metadata back where it is lost; what was done.
+
+    The server may run. SetupError, SettingsError.
+    """
     manifest, repository = backup.Manifest.read(made), history.repository_of(etc)
     if not manifest.history:
         return f"{made}: holds no history of mixed-use metadata"
@@ -88,9 +100,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Status 0 only where every table is what was backed up."""
     parser = argparse.ArgumentParser(prog="mrdata-restore", description=__doc__)
     parser.add_argument("backup", type=Path, help="one backup: <folder>/<time>")
-    parser.add_argument("--try", dest="scratch", metavar="DATABASE", help="only try it, in this empty database of the same PostgreSQL")
-    parser.add_argument("--history-only", action="store_true", help="put back the history of mixed-use metadata, and nothing else")
-    parser.add_argument("--keep-nothing", action="store_true", help="where the catalog is so broken that it cannot be backed up first")
+    parser.add_argument(
+        "--try", dest="scratch", metavar="DATABASE", help="only try it, in this empty database of the same PostgreSQL"
+    )
+    parser.add_argument(
+        "--history-only", action="store_true", help="put back the history of mixed-use metadata, and nothing else"
+    )
+    parser.add_argument(
+        "--keep-nothing", action="store_true", help="where the catalog is so broken that it cannot be backed up first"
+    )
     parser.add_argument("--etc", type=Path, default=Path("/etc/irods"))
     parser.add_argument("--port", type=int, default=1247, help="of the server, which must not run")
     parser.add_argument("--current", type=Path, default=Path("/opt/mrdata/current"))
@@ -104,7 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(restore_history(given.backup, given.etc))
             return 0
         if server.answers("127.0.0.1", given.port):
-            raise SetupError("stop the iRODS server first: what it writes now would be lost, or would mix with what is restored")
+            raise SetupError(
+                "stop the iRODS server first: what it writes now would be lost, or would mix with what is restored"
+            )
         backup.Manifest.read(given.backup)
         if not given.keep_nothing:
             before = given.backup.parent / "before-restore"

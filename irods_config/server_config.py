@@ -1,4 +1,6 @@
-"""What MrData needs in server_config.json, as a change of the one that is there (iRODS schemas/configuration/v5/server_config.json.in)."""
+"""What MrData needs in server_config.json, as a change of the one that is there (iRODS
+schemas/configuration/v5/server_config.json.in).
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,21 @@ def enforcement_points(core: Path) -> list[str]:
     """The policy enforcement points that a core.py has, read without running it. SetupError where there are none."""
     tree = ast.parse(core.read_text(encoding="utf-8"), str(core))
     names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    names |= {target.id for node in tree.body if isinstance(node, ast.Assign) for target in node.targets if isinstance(target, ast.Name)}
+    names |= {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
     if found := sorted(name for name in names if name.startswith("pep_")):
         return found
     raise SetupError(f"{core} has no policy enforcement points")
 
 
 def pattern(points: Sequence[str]) -> str:
-    """One regular expression for all enforcement points: the server tries each of its list for every operation of every plugin.
+    """One regular expression for all enforcement points: the server tries each of its list for every operation of every
+    plugin.
 
     With 33 of them that was half of an agent's processor time.
     """
@@ -57,10 +66,15 @@ def wanted(config: Config, points: Sequence[str], tls: TLSFiles, resource: str, 
     others = [e for e in engines if e is not python]
     native = next((e for e in others if e["plugin_name"] == NATIVE_PLUGIN), None)
     if native is None:
-        raise SetupError("server_config.json has no native rule engine: it is what requires TLS of every client (acPreConnect)")
+        raise SetupError(
+            "server_config.json has no native rule engine: it is what requires TLS of every client (acPreConnect)"
+        )
     specific = native["plugin_specific_configuration"]
     specific["regexes_for_supported_peps"] = [*NATIVE_OWN, pattern(points)]
-    specific["re_rulebase_set"] = [NATIVE_RULES, *(base for base in specific["re_rulebase_set"] if base != NATIVE_RULES)]
+    specific["re_rulebase_set"] = [
+        NATIVE_RULES,
+        *(base for base in specific["re_rulebase_set"] if base != NATIVE_RULES),
+    ]
     new["plugin_configuration"]["rule_engines"] = [python, *others]
     new["advanced_settings"]["delay_server_sleep_time_in_seconds"] = sleep
     new["default_hash_scheme"] = "SHA256"
@@ -79,9 +93,18 @@ def differences(old: object, new: object, where: str = "") -> list[str]:
     """One line for each value that differs, without its text where that may be a secret."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = dict.fromkeys([*old, *new])
-        return [line for key in keys for line in differences(old.get(key), new.get(key), f"{where}.{key}" if where else key)]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and all(isinstance(x, dict) for x in [*old, *new]):
-        return [line for i, pair in enumerate(zip(old, new, strict=True)) for line in differences(*pair, f"{where}[{i}]")]
+        return [
+            line for key in keys for line in differences(old.get(key), new.get(key), f"{where}.{key}" if where else key)
+        ]
+    if (
+        isinstance(old, list)
+        and isinstance(new, list)
+        and len(old) == len(new)
+        and all(isinstance(x, dict) for x in [*old, *new])
+    ):
+        return [
+            line for i, pair in enumerate(zip(old, new, strict=True)) for line in differences(*pair, f"{where}[{i}]")
+        ]
     if old == new:
         return []
     hidden = any(word in where for word in ("password", "zone_key", "negotiation_key"))

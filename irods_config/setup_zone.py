@@ -1,4 +1,7 @@
-"""`mrdata-setup-zone`: makes an installed iRODS 5.0 server an MrData zone. Run by the service account; twice is once."""
+"""`mrdata-setup-zone`: makes an installed iRODS 5.0 server an MrData zone.
+
+Run by the service account; twice is once.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from irods_config.install import Place, prove_inside
 from irods_config.site import Site, Step
 from irods_config.steps import FILES, ZONE
 from irods_config.steps.configuration import reload
-from policy.settings import SettingsError
 from policy.zone import ZoneError
+from policy.zone.settings import SettingsError
 
 
 def check(site: Site) -> list[str]:
@@ -60,20 +63,34 @@ def _carry_out(site: Site, step: Step) -> None:
 def site_from(arguments: Sequence[str] | None) -> tuple[Site, argparse.Namespace]:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog="mrdata-setup-zone", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="say what differs and change nothing; status 1 where something does")
-    parser.add_argument("--scanner", action="append", default=[], help="a scanner's name, for the first mrdata.yaml; may be repeated")
+    parser.add_argument(
+        "--check", action="store_true", help="say what differs and change nothing; status 1 where something does"
+    )
+    parser.add_argument(
+        "--scanner", action="append", default=[], help="a scanner's name, for the first mrdata.yaml; may be repeated"
+    )
     parser.add_argument("--landing-folder", type=Path, default=Site.landing_folder, help="for the first mrdata.yaml")
     parser.add_argument(
         "--landing-elsewhere",
         action="store_true",
         help="for the first mrdata.yaml: mrdata scan runs on a host that does not have the vaults",
     )
-    parser.add_argument("--tls", type=Path, default=Site.tls_folder, help="folder of server.crt, server.key, dhparams.pem, ca.crt")
+    parser.add_argument(
+        "--tls", type=Path, default=Site.tls_folder, help="folder of server.crt, server.key, dhparams.pem, ca.crt"
+    )
     parser.add_argument("--self-signed", action="store_true", help="make those that are missing: for tests")
-    parser.add_argument("--vaults", type=Path, default=Site.vaults, help="folder in which landingVault and archiveVault are made")
-    parser.add_argument("--delay-sleep", type=int, default=Site.delay_sleep, metavar="SECONDS", help="pause of the delay server")
-    parser.add_argument("--find-links", metavar="DIR", help="take the packages of others from this folder, not from the internet")
-    parser.add_argument("--restart", type=shlex.split, default=[], metavar="COMMAND", help="restart the server so, instead of by SIGHUP")
+    parser.add_argument(
+        "--vaults", type=Path, default=Site.vaults, help="folder in which landingVault and archiveVault are made"
+    )
+    parser.add_argument(
+        "--delay-sleep", type=int, default=Site.delay_sleep, metavar="SECONDS", help="pause of the delay server"
+    )
+    parser.add_argument(
+        "--find-links", metavar="DIR", help="take the packages of others from this folder, not from the internet"
+    )
+    parser.add_argument(
+        "--restart", type=shlex.split, default=[], metavar="COMMAND", help="restart the server so, instead of by SIGHUP"
+    )
     given = parser.parse_args(arguments)
     site = Site(
         of_service_account(),

@@ -11,8 +11,8 @@ from typing import Any
 from irods_config import install
 from irods_config.icommands import ICommands, SetupError, name
 from irods_config.tls import TLSFiles
-from microservices.settings import load_settings
-from policy.settings import Settings
+from microservices.settings_file import load_settings
+from policy.zone.settings import Settings
 
 LANDING_RESOURCE, ARCHIVE_RESOURCE = "landingResc", "archiveResc"
 

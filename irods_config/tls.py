@@ -41,14 +41,19 @@ class TLSFiles:
         return [path for path in (self.certificate, self.key, self.dhparams, self.authority) if not path.is_file()]
 
     def check(self, host: str) -> list[str]:
-        """What is wrong with the files: unreadable, expired within a week, not for this host, key of another certificate."""
+        """What is wrong with the files: unreadable, expired within a week, not for this host, key of another
+        certificate.
+        """
         if missing := self.missing():
             return [f"{path}: is not there" for path in missing]
         faults = [f"{self.key}: may be read by others"] if self.key.stat().st_mode & 0o077 else []
         certificate, shown = str(self.certificate), ("x509", "-in", str(self.certificate), "-noout")
         if _openssl(*shown, "-checkend", str(7 * 86400), may_fail=True) is None:
             faults.append(f"{certificate}: is no longer valid in a week, or no certificate")
-        elif _openssl("verify", "-CAfile", str(self.authority), "-untrusted", certificate, certificate, may_fail=True) is None:
+        elif (
+            _openssl("verify", "-CAfile", str(self.authority), "-untrusted", certificate, certificate, may_fail=True)
+            is None
+        ):
             faults.append(f"{certificate}: was not signed by {self.authority}")
         elif "does match" not in (_openssl(*shown, _kind(host), host, may_fail=True) or ""):
             faults.append(f"{certificate}: is not for {host}")
@@ -58,7 +63,10 @@ class TLSFiles:
 
 
 def self_signed(folder: Path, hosts: Sequence[str]) -> TLSFiles:
-    """An authority, a server's certificate for `hosts`, and parameters, in `folder`; files that are there stay. SetupError."""
+    """An authority, a server's certificate for `hosts`, and parameters, in `folder`; files that are there stay.
+
+    SetupError.
+    """
     files = TLSFiles.inside(folder)
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     if not files.dhparams.is_file():
@@ -70,7 +78,14 @@ def self_signed(folder: Path, hosts: Sequence[str]) -> TLSFiles:
             _request(files.authority, folder / "ca.key", ["-addext", "basicConstraints=critical,CA:TRUE", *subject])
         names = ",".join(f"{'IP' if _kind(host) == '-checkip' else 'DNS'}:{host}" for host in hosts)
         signed = ["-CA", str(files.authority), "-CAkey", str(folder / "ca.key"), "-subj", f"/CN={hosts[0]}"]
-        usage = ["-addext", f"subjectAltName={names}", "-addext", "extendedKeyUsage=serverAuth", "-addext", "basicConstraints=CA:FALSE"]
+        usage = [
+            "-addext",
+            f"subjectAltName={names}",
+            "-addext",
+            "extendedKeyUsage=serverAuth",
+            "-addext",
+            "basicConstraints=CA:FALSE",
+        ]
         _request(files.certificate, files.key, [*signed, *usage])
     return files
 
@@ -97,7 +112,10 @@ def _kind(host: str) -> str:
 
 
 def _request(certificate: Path, key: Path, options: Sequence[str]) -> None:
-    """A new key and its certificate. The key is there, readable by its owner alone, before the certificate that needs it."""
+    """A new key and its certificate.
+
+    The key is there, readable by its owner alone, before the certificate that needs it.
+    """
     _make(key, "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", mode=0o600)
     _make(certificate, "req", "-x509", "-new", "-sha256", "-days", str(DAYS), "-key", str(key), *options, mode=0o644)
 
@@ -124,7 +142,9 @@ def _openssl(*arguments: str, may_fail: bool = False) -> str | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m irods_config.tls FOLDER HOST...`"""
-    parser = argparse.ArgumentParser(description="Makes an authority of one's own and a server's certificate, for tests.")
+    parser = argparse.ArgumentParser(
+        description="Makes an authority of one's own and a server's certificate, for tests."
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("hosts", nargs="+", help="names and addresses of the server")
     given = parser.parse_args(arguments)

@@ -1,6 +1,7 @@
 """What the archive has of a file of the intake: asked of the catalog, and read again.
 
-An object is found by where it came from (`policy.origin`): its file in the vault, or its AVUs. Without either, by the file's checksum.
+An object is found by where it came from (`policy.ingest.origin`): its file in the vault, or its AVUs. Without either,
+by the file's checksum.
 """
 
 from __future__ import annotations
@@ -8,10 +9,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 
-from policy import checksum_text, layout
-from policy.origin import LANDING_BATCH, LANDING_PATH
-from policy.settings import Settings
-from policy.zone import GOOD, Condition, Damaged, Zone, ZoneError, data_object
+from policy.ingest.origin import LANDING_BATCH, LANDING_PATH
+from policy.zone import GOOD, Condition, Damaged, Zone, ZoneError, checksum_text, data_object, layout
+from policy.zone.settings import Settings
 
 
 class Stay(Exception):
@@ -35,7 +35,8 @@ class Archived:
         self._studies, self._quarantine, self._landing = (root(settings) + "/" for root in roots)
 
     def digests(self, batch: str, landing_path: str, size: int, digest: Callable[[], str | None]) -> set[str]:
-        """What a file of the intake may hold so that nothing is lost with it: SHA-256, hexadecimal. Stay where it has to stay.
+        """What a file of the intake may hold so that nothing is lost with it: SHA-256, hexadecimal. Stay where it has
+        to stay.
 
         `digest` reads the file; None where it changes meanwhile.
         """
@@ -61,7 +62,10 @@ class Archived:
 
     def _by_origin(self, batch: str, landing_path: str) -> list[str]:
         columns = ["COLL_NAME", "DATA_NAME"]
-        value, unit = Condition("META_DATA_ATTR_VALUE", "=", landing_path), Condition("META_DATA_ATTR_UNITS", "=", batch)
+        value, unit = (
+            Condition("META_DATA_ATTR_VALUE", "=", landing_path),
+            Condition("META_DATA_ATTR_UNITS", "=", batch),
+        )
         found = self._zone.query(columns, Condition("META_DATA_ATTR_NAME", "=", LANDING_PATH), value, unit)
         if self._settings.archive.vault:
             file = f"{self._settings.archive.vault.rstrip('/')}/{layout.LANDED}/{batch}/{landing_path}"
@@ -73,7 +77,11 @@ class Archived:
         return self._own(found)
 
     def _by_checksum(self, checksum: str) -> list[str]:
-        return self._own(self._zone.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_CHECKSUM", "=", checksum))) if checksum else []
+        return (
+            self._own(self._zone.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_CHECKSUM", "=", checksum)))
+            if checksum
+            else []
+        )
 
     def _own(self, rows: list[tuple[str, ...]]) -> list[str]:
         """Anybody may put AVUs on his own objects."""

@@ -1,10 +1,13 @@
-"""Event handler for irods_capability_automated_ingest 0.7: its scanner and workers find the files, MrData registers them.
+"""Event handler for irods_capability_automated_ingest 0.7: its scanner and workers find the files, MrData registers
+them.
 
-For sites that outgrow one scanner process (docs/containers.md says how to run it). The capability copies this file into Redis
-and its workers import that copy: everything but the hooks is in `landing.single`, which the workers have installed.
+For sites that outgrow one scanner process (docs/containers.md says how to run it). The capability copies this file into
+Redis and its workers import that copy: everything but the hooks is in `landing.single`, which the workers have
+installed.
 
-The capability's own REGISTER_SYNC would register what is still being written, and what others can still change, make a collection for
-each folder, and write a changed file's size over that of the archived object. So its operation is NO_OP, and the hooks take and register.
+The capability's own REGISTER_SYNC would register what is still being written, and what others can still change, make a
+collection for each folder, and write a changed file's size over that of the archived object. So its operation is NO_OP,
+and the hooks take and register.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ class event_handler(Core):  # type: ignore[misc,unused-ignore]
 
     @staticmethod
     def pre_job(hdlr_mod: object, logger: Logger, meta: Mapping[str, Any]) -> None:
-        """A file that is not ready raises, which ends its task: others in the same task would wait for it, at every scan."""
+        """A file that is not ready raises, which ends its task: others in the same task would wait for it, at every
+        scan.
+        """
         if meta["files_per_task"] != 1:
             raise ValueError("MrData: start the job with --files_per_task 1")
 

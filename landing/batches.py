@@ -2,7 +2,8 @@
 
     <landing folder>/.intake/<host>.<process>.<start>.<time>-<number>/
 
-The process touches its batches while it works. Who finds a batch without `.done` whose process is gone, goes on with it.
+The process touches its batches while it works. Who finds a batch without `.done` whose process is gone, goes on with
+it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from landing.names import folder_key
 DONE = ".done"
 """The file that says of a batch: every file in it is registered."""
 _numbers = itertools.count(1)
-"""With the time, never twice: the vault may hold files of a batch that the intake has forgotten, and process numbers come again."""
+"""With the time, never twice: the vault may hold files of a batch that the intake has forgotten, and process numbers
+come again.
+"""
 LARGEST = 1000
 """Files of a batch."""
 OLDEST = 60.0
@@ -45,7 +48,9 @@ class Batches:
     """Those of one process, and what it finds of others. Its threads may share it."""
 
     def __init__(self, intake: str, take_over_seconds: float, *, of_tasks: bool = False) -> None:
-        """`of_tasks`: of a process that may never work on what it leaves: another goes on when it gives no sign of life."""
+        """`of_tasks`: of a process that may never work on what it leaves: another goes on when it gives no sign of
+        life.
+        """
         self._owner = f"task-{owner()}" if of_tasks else owner()
         self._intake = intake
         self._take_over = take_over_seconds
@@ -77,7 +82,9 @@ class Batches:
                 _count(batch, path)
 
     def leave(self, batch: Batch, path: str) -> None:
-        """Nothing was taken. If something was, after all, the batch is not done, and it is found when it is gone on with."""
+        """Nothing was taken. If something was, after all, the batch is not done, and it is found when it is gone on
+        with.
+        """
         with self._lock:
             batch.open -= 1
             batch.taken.discard(path)
@@ -103,7 +110,9 @@ class Batches:
         """Marks the batches that are done: to which nothing is added any more; `at_once`: to none."""
         with self._lock:
             full = [
-                batch for batch in self._mine.values() if not batch.open and (at_once or batch is not self._current or self._is_full(batch))
+                batch
+                for batch in self._mine.values()
+                if not batch.open and (at_once or batch is not self._current or self._is_full(batch))
             ]
             for batch in full:
                 del self._mine[batch.name]
@@ -160,7 +169,10 @@ class Batches:
             os.close(os.open(f"{self._intake}/{name}/{DONE}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def abandoned(self, clock: int) -> list[str]:
-        """Batches that are not done, and whose process is gone. `clock`: the file server's time, ns since 1970. OSError."""
+        """Batches that are not done, and whose process is gone.
+
+        `clock`: the file server's time, ns since 1970. OSError.
+        """
         found, done = [], set()
         with os.scandir(self._intake) as entries:
             for entry in entries:
@@ -193,7 +205,10 @@ def owner() -> str:
 
 
 def _started(process: str) -> str:
-    """When a process of this host was started (ticks since the host was); empty where it has ended. References: proc(5), stat"""
+    """When a process of this host was started (ticks since the host was); empty where it has ended.
+
+    References: proc(5), stat
+    """
     try:
         with open(f"/proc/{int(process)}/stat", "rb") as opened_file:
             state, *values = opened_file.read().rpartition(b")")[2].split()

@@ -1,4 +1,4 @@
-"""Tells the zone how the landing host stands, for the operator's board (`policy.bulletin`)."""
+"""Tells the zone how the landing host stands, for the operator's board (`policy.records.status_report`)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from landing.connections import Connections
 from landing.names import said
 from landing.progress import Progress, Summary
-from policy import bulletin
-from policy.settings import Settings
+from policy.records import status_report
 from policy.zone import ZoneError
+from policy.zone.settings import Settings
 
 
 class Beat:
@@ -22,7 +22,10 @@ class Beat:
         self._error = ""
 
     def tell(self, zones: Connections, files: Mapping[str, int], summary: Summary) -> None:
-        """`files`: how many wait of each scanner. Where the zone cannot be told, that is reported once, and nothing else suffers."""
+        """`files`: how many wait of each scanner.
+
+        Where the zone cannot be told, that is reported once, and nothing else suffers.
+        """
         if time.monotonic() < self._due or zones.error:
             return
         self._due = time.monotonic() + self._settings.board.beat_seconds
@@ -34,10 +37,12 @@ class Beat:
             "failed": summary.failed,
         }
         try:
-            bulletin.tell(zones.get(), self._settings, "landing", what)
+            status_report.tell(zones.get(), self._settings, "landing", what)
         except (ZoneError, OSError) as error:
             if said(error) != self._error:
-                self._progress.report(f"the operator's board could not be told how the landing zone stands: {said(error)}", alarm=False)
+                self._progress.report(
+                    f"the operator's board could not be told how the landing zone stands: {said(error)}", alarm=False
+                )
             self._error = said(error)
         else:
             self._error = ""

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from landing.names import said
-from policy.settings import Settings
 from policy.zone import Client, Zone, ZoneError
+from policy.zone.settings import Settings
 
 LONGEST_PAUSE = 300.0
 """Seconds: pauses between two tries double up to this."""
@@ -31,7 +31,10 @@ class Connections:
         """Why the zone does not answer; empty when it does."""
 
     def get(self) -> Client:
-        """This thread's connection. ZoneError or OSError when the zone cannot be reached, or is not to be asked yet after it was lost."""
+        """This thread's connection.
+
+        ZoneError or OSError when the zone cannot be reached, or is not to be asked yet after it was lost.
+        """
         if self.error and time.monotonic() < self._due:
             raise ZoneError(self.error)
         generation = self._generation
@@ -74,7 +77,10 @@ def answers(zone: Zone, settings: Settings) -> bool:
 
 
 def call(zone: Zone, settings: Settings, rule: str, **request: object) -> dict[str, Any]:
-    """A rule's answer; what a zone that answers refuses is its `error`. Raises ZoneError where the zone does not answer."""
+    """A rule's answer; what a zone that answers refuses is its `error`.
+
+    Raises ZoneError where the zone does not answer.
+    """
     try:
         reply: dict[str, Any] = json.loads(zone.rule(rule, json.dumps(request)))
     except ZoneError as error:

@@ -20,7 +20,10 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 @contextmanager
 def opened(top: str, relative: str, *, make: bool = False) -> Iterator[int]:
-    """A folder below `top`, opened step by step: whoever owns a folder on the way could turn it into a link. With `make`, made."""
+    """A folder below `top`, opened step by step: whoever owns a folder on the way could turn it into a link.
+
+    With `make`, made.
+    """
     descriptor = os.open(top, _FOLDER)
     try:
         for part in filter(None, relative.split("/")):
@@ -33,7 +36,8 @@ def opened(top: str, relative: str, *, make: bool = False) -> Iterator[int]:
 
 
 def walk(top: str, relative: str) -> Iterator[tuple[str, os.stat_result]]:
-    """A folder below `top`, and all in it, by their paths below `top`. Raises OSError, with its path, for a folder that cannot be listed.
+    """A folder below `top`, and all in it, by their paths below `top`. Raises OSError, with its path, for a folder that
+    cannot be listed.
 
     What is gone, or no folder any more, when it is come to is left out.
     """
@@ -63,7 +67,10 @@ def _listed(folder: int, path: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def move(name: str, source: int, target: str, folder: int) -> bool:
-    """Renames what is no folder, from one opened folder to another, unless something has its new name; whether it did. OSError else."""
+    """Renames what is no folder, from one opened folder to another, unless something has its new name; whether it did.
+
+    OSError else.
+    """
     try:
         _renameat2(source, name, folder, target, _NOREPLACE)
     except FileExistsError:
@@ -80,7 +87,8 @@ def move(name: str, source: int, target: str, folder: int) -> bool:
 
 
 def take_folder(name: str, folder: int, target: str) -> None:
-    """Renames the folder `name` of an opened folder to `target` (absolute), and leaves an empty one with its mode and owner.
+    """Renames the folder `name` of an opened folder to `target` (absolute), and leaves an empty one with its mode and
+    owner.
 
     At once, where the file system can. NotADirectoryError for anything but a folder, OSError else.
     """
@@ -117,7 +125,9 @@ def _entered(name: str, folder: int, model: os.stat_result | None) -> int:
 
 
 def _liken(folder: int | str, model: os.stat_result) -> None:
-    """Gives a folder the mode of another and, as far as this account may, its owner and group: who wrote there goes on writing."""
+    """Gives a folder the mode of another and, as far as this account may, its owner and group: who wrote there goes on
+    writing.
+    """
     with suppress(PermissionError):
         os.chown(folder, model.st_uid if os.geteuid() == 0 else -1, model.st_gid)
     os.chmod(folder, stat.S_IMODE(model.st_mode))

@@ -1,7 +1,8 @@
 """The intake: complete files leave the mailbox by a rename into a folder that only MrData may enter.
 
     <landing folder>/.intake/<batch>/<scanner>/<branch>/<path>    taken files
-    <landing folder>/.intake/<batch>/.done                        every file of the batch is registered (`landing.batches`)
+    <landing folder>/.intake/<batch>/.done                        every file of the batch is registered
+    (`landing.batches`)
     <landing folder>/.intake/.clock                               its mtime tells the file server's time
 
 A rename is atomic: one process gets the file, and a new file under the old name is a new file.
@@ -21,15 +22,18 @@ from landing.mailbox import Ready
 from landing.names import another, fitted, is_leftover, told
 from landing.signature import Signature
 from landing.tree import tree_of
-from policy.layout import INTAKE, Branch
-from policy.settings import Settings
+from policy.zone.layout import INTAKE, Branch
+from policy.zone.settings import Settings
 
 _CLOCK = ".clock"
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A file of the intake. `landing_path` is its path below the batch; `resumed`: a process that is gone may have registered it."""
+    """A file of the intake.
+
+    `landing_path` is its path below the batch; `resumed`: a process that is gone may have registered it.
+    """
 
     intake: str
     batch: str
@@ -66,15 +70,25 @@ class Intake:
             if not stat.S_ISDIR(status.st_mode):
                 raise LandingError(f"{self.folder}: is not a folder; remove it, and MrData makes one")
             if status.st_uid != os.geteuid():
-                raise LandingError(f"{self.folder}: belongs to another account; run MrData as that one, or give it to this one with chown")
+                raise LandingError(
+                    f"{self.folder}: belongs to another account; run MrData as that one, or give it to this one with"
+                    " chown"
+                )
             if status.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
-                raise LandingError(f"{self.folder}: others may enter it, or write there; run `chmod g-w,o= {self.folder}`")
+                raise LandingError(
+                    f"{self.folder}: others may enter it, or write there; run `chmod g-w,o= {self.folder}`"
+                )
             if status.st_dev != os.stat(self.landing).st_dev:
-                raise LandingError(f"{self.folder}: is on another file system than {self.landing}; files are taken by a rename within one")
+                raise LandingError(
+                    f"{self.folder}: is on another file system than {self.landing}; files are taken by a rename"
+                    " within one"
+                )
             self._check_branches(status.st_dev)
             self.clock()
         except OSError as error:
-            raise LandingError(f"{self.folder}: cannot be used: {told(error)}; let this account write in {self.landing}") from error
+            raise LandingError(
+                f"{self.folder}: cannot be used: {told(error)}; let this account write in {self.landing}"
+            ) from error
 
     def _check_branches(self, device: int) -> None:
         for scanner in self._settings.scanners or sorted(os.listdir(self.landing)):
@@ -85,16 +99,20 @@ class Intake:
                 except OSError:
                     continue
                 if status.st_dev != device:
-                    raise LandingError(f"{folder}: is on another file system than {self.folder}; mount the landing zone as one")
+                    raise LandingError(
+                        f"{folder}: is on another file system than {self.folder}; mount the landing zone as one"
+                    )
                 is_sticky = status.st_mode & stat.S_ISVTX and status.st_uid != os.geteuid() and os.geteuid() != 0
                 if is_sticky or not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
                     raise LandingError(
-                        f"{folder}: MrData may not rename files here; give the account of `mrdata scan` write permission on this "
-                        "folder and all below it, and take the sticky bit away"
+                        f"{folder}: MrData may not rename files here; give the account of `mrdata scan` write"
+                        " permission on this folder and all below it, and take the sticky bit away"
                     )
 
     def clock(self) -> int:
-        """The file server's time in ns since 1970, by which it dates changes: a share's clock may differ from this host's. OSError."""
+        """The file server's time in ns since 1970, by which it dates changes: a share's clock may differ from this
+        host's. OSError.
+        """
         descriptor = os.open(f"{self.folder}/{_CLOCK}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             os.utime(descriptor)
@@ -103,7 +121,10 @@ class Intake:
             os.close(descriptor)
 
     def take(self, ready: Ready) -> list[Taken]:
-        """Takes a file, or all files of a tree. Empty where it is gone or not a file any more. Raises NotYet where it may not be taken."""
+        """Takes a file, or all files of a tree.
+
+        Empty where it is gone or not a file any more. Raises NotYet where it may not be taken.
+        """
         try:
             if ready.signature is None:
                 return self._take_tree(ready.relative)
@@ -116,7 +137,10 @@ class Intake:
             raise NotYet(told(error)) from error
 
     def take_over(self, batch: str, landing_path: str) -> list[Taken]:
-        """Takes a file out of another process's batch; empty where a third one was quicker, or it is not data. OSError."""
+        """Takes a file out of another process's batch; empty where a third one was quicker, or it is not data.
+
+        OSError.
+        """
         above, name = os.path.split(f"{batch}/{landing_path}")
         try:
             with exchange.opened(self.folder, above) as folder:
@@ -125,7 +149,10 @@ class Intake:
             return []
 
     def _take(self, name: str, folder: int, relative: str) -> list[Taken]:
-        """Renames what has this name in an opened folder into a batch. What is not data goes into the mailbox, to `relative`."""
+        """Renames what has this name in an opened folder into a batch.
+
+        What is not data goes into the mailbox, to `relative`.
+        """
         path = fitted(relative)
         batch = self.batches.join(path)
         target = f"{self.folder}/{batch.name}/{path}"
@@ -134,7 +161,9 @@ class Intake:
             try:
                 os.rename(name, target, src_dir_fd=folder)
             except FileNotFoundError:
-                if not os.path.lexists(target):  # a file server whose answer was lost has renamed it at the first request
+                if not os.path.lexists(
+                    target
+                ):  # a file server whose answer was lost has renamed it at the first request
                     raise
             status = os.lstat(target)
         except BaseException:
@@ -160,7 +189,10 @@ class Intake:
             self.batches.leave(batch, path)
 
     def _files_of_tree(self, batch: Batch, path: str, tree: str) -> list[Taken]:
-        """Its files, under names that iRODS can hold; what is not data goes back. What fails is found when the batch is gone on with."""
+        """Its files, under names that iRODS can hold; what is not data goes back.
+
+        What fails is found when the batch is gone on with.
+        """
         found = []
         for file, status in list(exchange.walk(f"{self.folder}/{batch.name}", path)):
             if stat.S_ISDIR(status.st_mode):
@@ -178,7 +210,10 @@ class Intake:
         if wanted != path:
             above, name = os.path.split(path)
             base, attempt = f"{self.folder}/{batch.name}", 1
-            with exchange.opened(base, above) as source, exchange.opened(base, os.path.dirname(wanted), make=True) as folder:
+            with (
+                exchange.opened(base, above) as source,
+                exchange.opened(base, os.path.dirname(wanted), make=True) as folder,
+            ):
                 while not exchange.move(name, source, os.path.basename(target), folder):
                     attempt += 1
                     target = another(wanted, attempt)
@@ -186,15 +221,22 @@ class Intake:
         return target
 
     def _give_back(self, inside: str, relative: str) -> bool:
-        """Renames what is not data back into the mailbox; where that cannot be it stays in the intake, and a person is told."""
+        """Renames what is not data back into the mailbox; where that cannot be it stays in the intake, and a person is
+        told.
+        """
         (here, name), (there, own) = os.path.split(inside), os.path.split(relative)
         why = "its place is taken"
         try:
-            with exchange.opened(self.folder, here) as source, exchange.opened(self.landing, there, make=True) as folder:
+            with (
+                exchange.opened(self.folder, here) as source,
+                exchange.opened(self.landing, there, make=True) as folder,
+            ):
                 if exchange.move(name, source, own, folder):
                     os.fsync(folder)  # back in a batch that is done, nothing would account for it
                     return True
         except OSError as error:
             why = told(error)
-        self.reports.append((relative, f"is not a file of data, and could not be put back ({why}); it stays in the intake"))
+        self.reports.append(
+            (relative, f"is not a file of data, and could not be put back ({why}); it stays in the intake")
+        )
         return False

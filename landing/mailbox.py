@@ -1,7 +1,8 @@
 """Looks at the landing zone's mailbox: which files are complete, which change, which need a person.
 
-A look costs one scandir for each folder and one stat for each file. Nothing is decided here and no content is read, but for the end of
-raw data, which tells that nothing is to come. Folders are never skipped for an old mtime: it does not change when a file in them grows.
+A look costs one scandir for each folder and one stat for each file. Nothing is decided here and no content is read, but
+for the end of raw data, which tells that nothing is to come. Folders are never skipped for an old mtime: it does not
+change when a file in them grows.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from landing.exchange import walk
 from landing.names import LONGEST_PATH, Reason, is_leftover, is_temporary, is_too_long, told
 from landing.signature import Signature
 from landing.tree import Trees
-from microservices import twix
-from policy.layout import INTAKE, Branch
-from policy.settings import Settings
+from microservices.twix import twix_header
+from policy.zone.layout import INTAKE, Branch
+from policy.zone.settings import Settings
 
 STALE_SECONDS = 86400.0
 """A temporary name that stays so long is reported."""
@@ -90,13 +91,18 @@ class Mailbox:
         self._unseen: list[str] = []
 
     def look(self, clock: int) -> Look:
-        """Looks at everything once. `clock`: the file server's time, ns since 1970. OSError when the landing folder cannot be listed."""
+        """Looks at everything once.
+
+        `clock`: the file server's time, ns since 1970. OSError when the landing folder cannot be listed.
+        """
         self._look, self._seen, self._unseen, self._clock = Look(), set(), [], clock
         began = time.monotonic()
         for branch in self._branches():
             self._walk(branch)
         hidden = tuple(f"{path}/" for path in self._unseen)
-        self.pending = {path: one for path, one in self.pending.items() if path in self._seen or path.startswith(hidden)}
+        self.pending = {
+            path: one for path, one in self.pending.items() if path in self._seen or path.startswith(hidden)
+        }
         for path in self.pending:
             self._look.files[path.split("/")[0]] += 1
         self._looks += 1
@@ -125,7 +131,9 @@ class Mailbox:
                 yield path
 
     def _list(self, relative: str) -> list[os.DirEntry[str]]:
-        """What a folder holds. What cannot be listed now is remembered as it was; the landing folder itself has to be listed."""
+        """What a folder holds. What cannot be listed now is remembered as it was; the landing folder itself has to be
+        listed.
+        """
         try:
             with os.scandir(os.path.join(self.folder, relative)) as entries:
                 return list(entries)
@@ -239,7 +247,10 @@ def trees_of(settings: Settings) -> Trees:
 
 
 def why_not(path: str, status: os.stat_result, most: int) -> Reason | None:
-    """Why what lies at a path below the landing folder can never be taken as it is. `most`: bytes of a path (`longest`)."""
+    """Why what lies at a path below the landing folder can never be taken as it is.
+
+    `most`: bytes of a path (`longest`).
+    """
     if stat.S_ISLNK(status.st_mode):
         return Reason.SYMLINK
     if not stat.S_ISREG(status.st_mode):
@@ -248,13 +259,20 @@ def why_not(path: str, status: os.stat_result, most: int) -> Reason | None:
 
 
 def longest(settings: Settings) -> int:
-    """Bytes of the longest path below the landing folder that MrData can hold: with the names of a batch and of its folders before it."""
-    before = max(len(os.fsencode(os.path.abspath(settings.landing.folder))), len(settings.archive.vault), len(settings.home) + 40)
+    """Bytes of the longest path below the landing folder that MrData can hold: with the names of a batch and of its
+    folders before it.
+    """
+    before = max(
+        len(os.fsencode(os.path.abspath(settings.landing.folder))), len(settings.archive.vault), len(settings.home) + 40
+    )
     return LONGEST_PATH - before - 120
 
 
 def has_end(folder: str, path: str) -> bool:
-    """Whether nothing is to come. Only TWIX files tell; what they are their first bytes tell, which a broken-off copy may still lack."""
+    """Whether nothing is to come.
+
+    Only TWIX files tell; what they are their first bytes tell, which a broken-off copy may still lack.
+    """
     descriptor = os.open(f"{folder}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as opened:
         status = os.fstat(descriptor)
@@ -263,7 +281,7 @@ def has_end(folder: str, path: str) -> bool:
 
 def _has_end(opened: BinaryIO, size: int, path: str) -> bool:
     head = opened.read(_TWIX_HEAD)
-    if twix.is_twix(head):
-        return twix.has_end(opened, size)
+    if twix_header.is_twix(head):
+        return twix_header.has_end(opened, size)
     begun = len(head) == _TWIX_HEAD and any(head)
     return begun or path.split("/", 2)[1] != Branch.TWIX

@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection
 from enum import StrEnum
 
-from microservices.catalog import unfindable
-from policy.layout import Branch
+from microservices.zones.catalog_queries import unfindable
+from policy.zone.layout import Branch
 
 LONGEST_PATH = 1087
 """Bytes of a logical or physical path: MAX_NAME_LEN of rodsDef.h, without its closing zero."""
@@ -22,7 +22,8 @@ _LEFTOVER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-# Control characters break iRODS's line and XML protocols and every log; lone surrogates are what Python makes of bytes that are no UTF-8.
+# Control characters break iRODS's line and XML protocols and every log; lone surrogates are what Python makes of bytes
+# that are no UTF-8.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")
 _UNPRINTABLE = re.compile(f"{_CONTROL.pattern}|{_NOT_UTF8.pattern}|[\u200e\u200f\u202a-\u202e\u2066-\u2069]|\\\\")
@@ -44,11 +45,19 @@ class Reason(StrEnum):
 ADVICE: dict[Reason, str] = {
     Reason.SYMLINK: "links are never followed; put the file itself here (mount a folder, do not link it)",
     Reason.SPECIAL: "sockets, pipes and devices are not archived; remove it",
-    Reason.TOO_LONG: f"at most {LONGEST_PATH} bytes of a path and {_LONGEST_NAME} of a name can be held (an odd one as three); shorten it",
-    Reason.TEMPORARY: "a copy may have been broken off: copy it again, or rename it if it is complete (no leading dot, no .tmp, .part, ~)",
+    Reason.TOO_LONG: (
+        f"at most {LONGEST_PATH} bytes of a path and {_LONGEST_NAME} of a name can be held (an odd one as three);"
+        " shorten it"
+    ),
+    Reason.TEMPORARY: (
+        "a copy may have been broken off: copy it again, or rename it if it is complete (no leading dot, no .tmp,"
+        " .part, ~)"
+    ),
     Reason.UNREADABLE: "let this account read it",
     Reason.PLACE: "move it to <scanner>/{dicom,twix,expdata}/ of a scanner that mrdata.yaml names",
-    Reason.NOT_OURS: "complete files are taken by a rename: let this account write in the folder, which must not have the sticky bit",
+    Reason.NOT_OURS: (
+        "complete files are taken by a rename: let this account write in the folder, which must not have the sticky bit"
+    ),
 }
 """What to do about it."""
 
@@ -63,7 +72,8 @@ def is_temporary(name: str) -> bool:
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file of a tree belongs to a program that had, or has, another file open: it is no data, and stays behind.
+    """Whether a file of a tree belongs to a program that had, or has, another file open: it is no data, and stays
+    behind.
 
     >>> is_leftover(".nfs0000000002c1a3f500000001"), is_leftover("~$table.xlsx"), is_leftover(".bidsignore")
     (True, True, False)
@@ -95,7 +105,10 @@ def fitted(path: str) -> str:
 
 
 def is_too_long(path: str, longest: int) -> bool:
-    """Whether the path under which a file would be taken has more bytes than `longest`, or one of its names too many."""
+    """Whether the path under which a file would be taken has more bytes than `longest`.
+
+    Or one of its names too many.
+    """
     if 3 * len(os.fsencode(path)) <= min(longest, _LONGEST_NAME):
         return False
     wanted = os.fsencode(fitted(path))
@@ -125,7 +138,8 @@ def told(error: OSError) -> str:
 
 
 def place(path: str, scanners: Collection[str]) -> str:
-    """What a log says of a file of the landing zone: in which branch of which scanner it is, and no name that somebody gave it.
+    """What a log says of a file of the landing zone: in which branch of which scanner it is, and no name that somebody
+    gave it.
 
     >>> place("94T/dicom/SIMPSON/1.dcm", ["94T"]), place("SIMPSON/dicom/1.dcm", ["94T"])
     ('a file in 94T/dicom', 'a file')

@@ -53,7 +53,8 @@ class Summary:
 
 
 class Progress(Protocol):
-    """Who wants to know. `file` is relative to the landing folder and may hold any character; `message` is safe to print.
+    """Who wants to know. `file` is relative to the landing folder and may hold any character; `message` is safe to
+    print.
 
     What goes into a log names no file: names may be people's. A terminal shows them.
     """
@@ -120,7 +121,12 @@ class Bar:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[waiting]} waiting"))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[waiting]} waiting"),
+        )
         self._bar: RichProgress = RichProgress(*columns, TimeRemainingColumn(), console=Console(file=stream))
         self._task = self._bar.add_task("registering", total=None, waiting=0)
         self._done = 0
@@ -137,7 +143,9 @@ class Bar:
 
     def report(self, message: str, *, alarm: bool, file: str = "", detail: str = "") -> None:
         message = (f"{shown(file)}: " if file else "") + message + (f": {shown(detail)}" if detail else "")
-        self._bar.console.print(message, style="bold red" if alarm else "yellow", markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(
+            message, style="bold red" if alarm else "yellow", markup=False, highlight=False, soft_wrap=True
+        )
 
     def close(self) -> None:
         self._bar.stop()
@@ -148,7 +156,10 @@ class Bar:
 
 
 def progress_to(stream: IO[str] | None = None, scanners: Collection[str] = ()) -> Progress:
-    """A bar when the stream (default: standard error) is a terminal, else lines, which name these scanners. Close it at the end."""
+    """A bar when the stream (default: standard error) is a terminal, else lines, which name these scanners.
+
+    Close it at the end.
+    """
     stream = stream or sys.stderr
     return Bar(stream) if stream.isatty() else Lines(stream, scanners)
 

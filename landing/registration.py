@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from landing.connections import answers, call
 from landing.vault import Owned
-from policy.batch import Outcome
-from policy.log import error_text
-from policy.settings import Settings
+from policy.ingest.batch import Outcome
 from policy.zone import Client, Registration, ZoneError
+from policy.zone.log import error_text
+from policy.zone.settings import Settings
 
 
 class Lost(Exception):
@@ -19,7 +19,10 @@ class Lost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a file: `path` is its object. Without an outcome it failed: `fault` for a log, `error` for a person."""
+    """What became of a file:
+
+    `path` is its object. Without an outcome it failed: `fault` for a log, `error` for a person.
+    """
 
     owned: Owned
     outcome: Outcome | None
@@ -30,7 +33,8 @@ class Result:
 
 
 def register(zone: Client, settings: Settings, owned: Sequence[Owned], resource: str, *, resumed: bool) -> list[Result]:
-    """Registers files of one batch, at most `policy.zone.BATCH`. One that cannot be registered keeps none of the others. Raises Lost.
+    """Registers files of one batch, at most `policy.zone.BATCH`. One that cannot be registered keeps none of the
+    others. Raises Lost.
 
     `resumed`: an earlier request, of which nothing was heard, may have registered some.
     """
@@ -52,7 +56,9 @@ def _singly(zone: Client, settings: Settings, one: Owned, resource: str) -> list
         return [Result(one, None, error=str(error), fault=error_text(error))]
 
 
-def _register(zone: Client, settings: Settings, owned: Sequence[Owned], resource: str, *, resumed: bool) -> list[Result]:
+def _register(
+    zone: Client, settings: Settings, owned: Sequence[Owned], resource: str, *, resumed: bool
+) -> list[Result]:
     reply = call(
         zone,
         settings,
@@ -64,12 +70,19 @@ def _register(zone: Client, settings: Settings, owned: Sequence[Owned], resource
     )
     if "error" in reply:
         raise ZoneError(str(reply["error"]))
-    results = [Result(one, Outcome(outcome), path, kind) for one, (outcome, path, kind) in zip(owned, reply["files"], strict=True)]
+    results = [
+        Result(one, Outcome(outcome), path, kind)
+        for one, (outcome, path, kind) in zip(owned, reply["files"], strict=True)
+    ]
     new = [result for result in results if result.outcome in (Outcome.PLACED, Outcome.RESTS)]
     if new:
-        files = [Registration(result.path, result.owned.file, result.owned.size, result.owned.checksum) for result in new]
+        files = [
+            Registration(result.path, result.owned.file, result.owned.size, result.owned.checksum) for result in new
+        ]
         zone.register_all(files, resource)
-    return [result for result in results if result.outcome is not Outcome.LATER] + _later(zone, settings, results, resource)
+    return [result for result in results if result.outcome is not Outcome.LATER] + _later(
+        zone, settings, results, resource
+    )
 
 
 def _later(zone: Client, settings: Settings, results: Sequence[Result], resource: str) -> list[Result]:

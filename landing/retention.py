@@ -1,8 +1,9 @@
-"""Removes files of the intake that the archive has had for long enough: only those whose every byte it holds, everywhere it should.
+"""Removes files of the intake that the archive has had for long enough: only those whose every byte it holds,
+everywhere it should.
 
-A file goes when its batch was taken so many days ago, and an object that came from it has good replicas with its checksum on the archive
-resource and on each resource for copies, which are read again for that. All else stays, and is counted. So do files of the archive's
-vault that no object names: a process that was killed copied them to be archived.
+A file goes when its batch was taken so many days ago, and an object that came from it has good replicas with its
+checksum on the archive resource and on each resource for copies, which are read again for that. All else stays, and is
+counted. So do files of the archive's vault that no object names: a process that was killed copied them to be archived.
 """
 
 from __future__ import annotations
@@ -16,24 +17,26 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from landing.archived import Archived, Stay
-from policy import files, layout, removal
-from policy.files import NotRegular
-from policy.removal import Outcome, Root
-from policy.settings import Settings
-from policy.zone import Zone
+from policy.zone import Zone, file_removal, host_files, layout
+from policy.zone.file_removal import Outcome, Root
+from policy.zone.host_files import NotRegular
+from policy.zone.settings import Settings
 
 DAY = 86400.0
 DONE = ".done"
 """A batch whose process is through has this file."""
 COMPARED = ".compared"
-"""A batch has this file when its folder in the vault was looked through and holds nothing but files that objects name."""
+"""A batch has this file when its folder in the vault was looked through and holds nothing but files that objects name.
+"""
 
 
 @dataclass(slots=True)
 class Removed:
-    """What was removed (with `dry_run`: what would be), and why how many other files stay. `bytes`: of what was removed.
+    """What was removed (with `dry_run`: what would be), and why how many other files stay. `bytes`: of what was
+    removed.
 
-    `changed` are files, below the intake, that hold other bytes than those that were registered of them: they are never removed.
+    `changed` are files, below the intake, that hold other bytes than those that were registered of them: they are never
+    removed.
     """
 
     removed: int = 0
@@ -51,17 +54,23 @@ class Removed:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {**asdict(replace(self, stay=Counter())), "stay": dict(self.stay)}  # asdict counts the items of a Counter
+        return {
+            **asdict(replace(self, stay=Counter())),
+            "stay": dict(self.stay),
+        }  # asdict counts the items of a Counter
 
     def __str__(self) -> str:
         verb = "would be removed" if self.dry_run else "removed"
         parts = [f"{_counted(self.removed)} ({self.bytes / 1e9:.3f} GB) {verb}"]
         lines = [", ".join([*parts, *(f"{count} stay: {why}" for why, count in sorted(self.stay.items()))])]
         if self.changed:
-            lines.append(f"{_counted(len(self.changed))} changed since being taken, and never go. Copy each into the landing zone:")
+            lines.append(
+                f"{_counted(len(self.changed))} changed since being taken, and never go. Copy each into the landing"
+                " zone:"
+            )
             lines += [f"  {path}" for path in self.changed[:20]]
         if self.left_aside:
-            where = f"{layout.INTAKE}/{removal.REMOVING}"
+            where = f"{layout.INTAKE}/{file_removal.REMOVING}"
             lines.append(f"{_counted(self.left_aside)} left in {where}: their places were taken. Move them by hand.")
         return "\n".join(lines)
 
@@ -82,7 +91,7 @@ class _Run:
     def __init__(self, zone: Zone, settings: Settings, days: float, done: Removed) -> None:
         self._archived = Archived(zone, settings)
         self._settings, self._done = settings, done
-        self._landing, self._vault = removal.landing(settings), removal.vault(settings)
+        self._landing, self._vault = file_removal.landing(settings), file_removal.vault(settings)
         self._intake = f"{self._landing.folder}/{layout.INTAKE}"
         self._before, self._yesterday = time.time() - days * DAY, time.time() - min(days, 1.0) * DAY
 
@@ -91,7 +100,7 @@ class _Run:
             return self._done
         if not self._done.dry_run:
             roots = [root for root in (self._landing, self._vault) if root]
-            self._done.left_aside += sum(removal.recover(root) for root in roots)
+            self._done.left_aside += sum(file_removal.recover(root) for root in roots)
         for batch in sorted(os.listdir(self._intake)):
             if not batch.startswith(".") and os.path.isdir(f"{self._intake}/{batch}"):
                 self._batch(batch)
@@ -101,7 +110,9 @@ class _Run:
         try:
             taken = os.lstat(f"{self._intake}/{batch}/{DONE}").st_mtime
         except FileNotFoundError:
-            self._stay("their batch is not registered yet", len(list(self._files(self._landing, f"{layout.INTAKE}/{batch}"))))
+            self._stay(
+                "their batch is not registered yet", len(list(self._files(self._landing, f"{layout.INTAKE}/{batch}")))
+            )
             self._remove_batch(batch, empty_only=True)
             return
         if taken <= self._yesterday:
@@ -126,10 +137,10 @@ class _Run:
     def _file(self, batch: str, landing_path: str) -> None:
         relative = f"{layout.INTAKE}/{batch}/{landing_path}"
         try:
-            with files.opened(self._landing.folder, relative) as descriptor:
+            with host_files.opened(self._landing.folder, relative) as descriptor:
                 size = os.fstat(descriptor).st_size
-                digests = self._archived.digests(batch, landing_path, size, lambda: files.sha256(descriptor))
-                if self._done.dry_run and files.sha256(descriptor) not in digests:
+                digests = self._archived.digests(batch, landing_path, size, lambda: host_files.sha256(descriptor))
+                if self._done.dry_run and host_files.sha256(descriptor) not in digests:
                     raise Stay(Stay.OTHER)
             if not self._done.dry_run:
                 self._remove(self._landing, relative, digests, size)
@@ -148,7 +159,7 @@ class _Run:
 
     def _remove(self, root: Root, relative: str, digests: set[str], size: int) -> None:
         """Stay where it was not removed."""
-        outcome, why = removal.remove(root, relative, digests, size)
+        outcome, why = file_removal.remove(root, relative, digests, size)
         self._done.left_aside += outcome is Outcome.ASIDE
         if outcome is Outcome.FAILED:
             raise Stay(f"cannot be removed ({why})")
@@ -177,8 +188,8 @@ class _Run:
     def _orphan(self, vault: Root, relative: str, landing_path: str) -> bool:
         """Whether the file goes."""
         try:
-            with files.opened(vault.folder, relative) as descriptor:
-                size, digest = os.fstat(descriptor).st_size, files.sha256(descriptor)
+            with host_files.opened(vault.folder, relative) as descriptor:
+                size, digest = os.fstat(descriptor).st_size, host_files.sha256(descriptor)
             if digest is None or not (self._is_in_intake(landing_path, digest, size) or self._archived.has(digest)):
                 raise Stay("in the vault, named by no object, and nowhere else")
             if not self._done.dry_run:
@@ -194,11 +205,13 @@ class _Run:
         return True
 
     def _is_in_intake(self, landing_path: str, digest: str, size: int) -> bool:
-        """Whether a file of any batch that landed under this name begins with these bytes: a copy may have been broken off."""
+        """Whether a file of any batch that landed under this name begins with these bytes: a copy may have been broken
+        off.
+        """
         for batch in os.listdir(self._intake):
             relative = f"{layout.INTAKE}/{batch}/{landing_path}"
-            with suppress(OSError), files.opened(self._landing.folder, relative) as descriptor:
-                if os.fstat(descriptor).st_size >= size and files.sha256(descriptor, size) == digest:
+            with suppress(OSError), host_files.opened(self._landing.folder, relative) as descriptor:
+                if os.fstat(descriptor).st_size >= size and host_files.sha256(descriptor, size) == digest:
                     return True
         return False
 

@@ -1,7 +1,8 @@
-"""The scanner: takes what is complete out of the landing zone, makes it MrData's own, and registers it, again and again.
+"""The scanner: takes what is complete out of the landing zone, makes it MrData's own, and registers it, again and
+again.
 
-Nothing is remembered on disk but the files themselves: where a file is tells how far it is. Several scanners, on several hosts, may work
-side by side.
+Nothing is remembered on disk but the files themselves: where a file is tells how far it is. Several scanners, on
+several hosts, may work side by side.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from landing.mailbox import QUIET, STALE_SECONDS, TREE, Look, Mailbox, Ready
 from landing.names import ADVICE, Reason, told
 from landing.progress import Progress, Summary
 from landing.work import Work, Worker, chunks
-from policy.settings import Settings
 from policy.zone import Client
+from policy.zone.settings import Settings
 
 RETRY_SECONDS = 2.0
 """Wait before a failed file, or a lost zone, is tried again; doubled each time."""
@@ -35,13 +36,18 @@ ABANDONED_SECONDS = 10.0
 _PATIENCE = 10.0
 """A single run waits so many times `landing.quiet_seconds` for finished trees to stand still."""
 _CHANGES = 3
-"""Changes that a single run sees in a file before it takes it for one that is still being written, and does not wait for it."""
+"""Changes that a single run sees in a file before it takes it for one that is still being written, and does not wait
+for it.
+"""
 _TEMPORARY, _TURN = "a final name", "its registration"
 """What files wait for."""
 
 
 class Scanner:
-    """One landing zone. `zones` opens a connection: for each of `workers` threads one, and a new one when it is lost."""
+    """One landing zone.
+
+    `zones` opens a connection: for each of `workers` threads one, and a new one when it is lost.
+    """
 
     def __init__(
         self,
@@ -103,7 +109,9 @@ class Scanner:
 
     def summary(self) -> Summary:
         """How things stand."""
-        waiting: Counter[str] = Counter(one.note for path, one in self._mailbox.pending.items() if path not in self._problems)
+        waiting: Counter[str] = Counter(
+            one.note for path, one in self._mailbox.pending.items() if path not in self._problems
+        )
         waiting.update({TREE: self._look.trees, _TEMPORARY: self._look.temporary})
         failed = 0
         for work in self._worker.open():
@@ -111,7 +119,16 @@ class Scanner:
             waiting[work.note or _TURN] += not work.failed
         refused = Counter(str(reason) for reason in self._problems.values())
         counts = self._worker.counts
-        return Summary(counts.registered, counts.bytes, counts.same, dict(+waiting), dict(refused), self._alarms, failed, self._zones.error)
+        return Summary(
+            counts.registered,
+            counts.bytes,
+            counts.same,
+            dict(+waiting),
+            dict(refused),
+            self._alarms,
+            failed,
+            self._zones.error,
+        )
 
     def _files(self) -> Counter[str]:
         """Scanner -> files that are not registered yet."""
@@ -129,7 +146,9 @@ class Scanner:
         if self._look.finished and time.monotonic() < self._began + _PATIENCE * self._settings.landing.quiet_seconds:
             return True
         pending = (one for path, one in self._mailbox.pending.items() if path not in self._problems)
-        return "" not in self._problems and any(one.from_start and one.changes < _CHANGES and one.note == QUIET for one in pending)
+        return "" not in self._problems and any(
+            one.from_start and one.changes < _CHANGES and one.note == QUIET for one in pending
+        )
 
     # One look, and what follows from it
 
@@ -184,7 +203,9 @@ class Scanner:
         self._look.files[ready.relative.split("/")[0]] -= ready.signature is not None
 
     def _start(self, work: Sequence[Work]) -> None:
-        """Large files by themselves, so that nothing waits for them; the others in batches, until it is time for the next look."""
+        """Large files by themselves, so that nothing waits for them; the others in batches, until it is time for the
+        next look.
+        """
         for one in work:
             if one.is_large and self._slow is not None:
                 one.running = True
@@ -218,7 +239,9 @@ class Scanner:
         for path, reason in problems.items():
             if self._problems.get(path) != reason:
                 detail = f" ({details[path]})" if path in details else ""
-                self._progress.report(f"{reason}{detail}; {ADVICE[reason]}", alarm=False, file=path or self._mailbox.folder)
+                self._progress.report(
+                    f"{reason}{detail}; {ADVICE[reason]}", alarm=False, file=path or self._mailbox.folder
+                )
         self._problems = problems
 
 
@@ -230,7 +253,9 @@ def run_once(settings: Settings, zones: Callable[[], Client], progress: Progress
         progress.close()
 
 
-def watch(settings: Settings, zones: Callable[[], Client], progress: Progress, stop: threading.Event, *, workers: int = 1) -> Summary:
+def watch(
+    settings: Settings, zones: Callable[[], Client], progress: Progress, stop: threading.Event, *, workers: int = 1
+) -> Summary:
     """`mrdata scan`; see Scanner.watch."""
     try:
         return Scanner(settings, zones, progress, workers=workers).watch(stop)

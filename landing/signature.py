@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 
 class Signature(NamedTuple):
-    """Size in bytes, mtime in ns since 1970, inode. Only values of the file's own server are compared with each other."""
+    """Size in bytes, mtime in ns since 1970, inode.
+
+    Only values of the file's own server are compared with each other.
+    """
 
     size: int
     mtime_ns: int
@@ -24,8 +27,8 @@ class Signature(NamedTuple):
 def is_being_written(descriptor: int) -> bool:
     """Whether a process of this host has the file open for writing, as far as this account may know.
 
-    A read lease is granted only while nobody has; asking for one needs the file's owner or CAP_LEASE, and a file system that knows
-    leases. References: fcntl(2), Leases
+    A read lease is granted only while nobody has; asking for one needs the file's owner or CAP_LEASE, and a file system
+    that knows leases. References: fcntl(2), Leases
     """
     fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # which does nothing; SIGIO would end this process
     try:

@@ -1,6 +1,8 @@
-"""Takes and registers a file that somebody else's scanner found: one call, one file (or the tree that it is in), no memory.
+"""Takes and registers a file that somebody else's scanner found: one call, one file (or the tree that it is in), no
+memory.
 
-Many processes may do this at once, on several hosts that mount the landing zone. The rules are those of `landing.scanner`.
+Many processes may do this at once, on several hosts that mount the landing zone. The rules are those of
+`landing.scanner`.
 """
 
 from __future__ import annotations
@@ -19,10 +21,9 @@ from landing.names import ADVICE, Reason, counted, is_leftover, is_temporary, pl
 from landing.signature import Signature
 from landing.tree import tree_of
 from landing.work import Worker, chunks
-from microservices.settings import load_settings
-from policy import layout
-from policy.settings import Settings
-from policy.zone import Client
+from microservices.settings_file import load_settings
+from policy.zone import Client, layout
+from policy.zone.settings import Settings
 
 ABANDONED_SECONDS = 10.0
 """Between two looks for what processes that are gone have left."""
@@ -63,9 +64,11 @@ class Single:
         self._worker.vault.check()
 
     def take(self, file: str, size: int, mtime: float) -> str:
-        """Takes and registers the file that a scan saw with this size (bytes) and mtime (seconds since 1970); where it is then.
+        """Takes and registers the file that a scan saw with this size (bytes) and mtime (seconds since 1970); where it
+        is then.
 
-        NotYet where it is not registered when this returns; what was taken is gone on with by a later call, of any process.
+        NotYet where it is not registered when this returns; what was taken is gone on with by a later call, of any
+        process.
         """
         clock = self._clock()
         if time.monotonic() >= self._next_abandoned:
@@ -129,7 +132,9 @@ class Single:
         return relative
 
     def _complete(self, relative: str, size: int, mtime: float, clock: int) -> Signature:
-        """What is seen of it, when it is a file, the same as at the scan, and has stood still long enough by the file server's clock."""
+        """What is seen of it, when it is a file, the same as at the scan, and has stood still long enough by the file
+        server's clock.
+        """
         try:
             above, name = os.path.split(relative)
             with exchange.opened(self._folder, above) as folder:
@@ -161,9 +166,12 @@ class Single:
 
 @cache
 def here() -> Single:
-    """This process's, over the settings that MRDATA_SETTINGS names and the iRODS login of this account. SettingsError."""
-    from microservices.client import IrodsZone
-    from microservices.client_session import open_session
+    """This process's, over the settings that MRDATA_SETTINGS names and the iRODS login of this account.
+
+    SettingsError.
+    """
+    from microservices.zones.client_session import open_session
+    from microservices.zones.client_zone import IrodsZone
 
     settings = load_settings(os.environ.get("MRDATA_SETTINGS", "/etc/irods/mrdata.yaml"))
     return Single(settings, lambda: IrodsZone(open_session()))

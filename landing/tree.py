@@ -10,7 +10,7 @@ import stat
 
 from landing.exchange import walk
 from landing.names import is_leftover, is_too_long
-from policy.layout import Branch
+from policy.zone.layout import Branch
 
 
 def tree_of(relative: str) -> str:
@@ -24,10 +24,16 @@ def tree_of(relative: str) -> str:
 
 
 class Trees:
-    """The trees of a landing folder. Times are the file server's, ns since 1970: change times, which no program can set back."""
+    """The trees of a landing folder.
+
+    Times are the file server's, ns since 1970: change times, which no program can set back.
+    """
 
     def __init__(self, folder: str, quiet_seconds: float, marker: str, *, still_seconds: float, longest: int) -> None:
-        """`quiet_seconds` without a change release a tree; with the marker, `still_seconds` do. `longest`: bytes of a path."""
+        """`quiet_seconds` without a change release a tree; with the marker, `still_seconds` do.
+
+        `longest`: bytes of a path.
+        """
         self._folder, self._marker, self._longest = folder, marker, longest
         self._quiet_ns, self._still_ns = int(quiet_seconds * 1e9), int(still_seconds * 1e9)
         self._due: dict[str, int] = {}
@@ -54,7 +60,10 @@ class Trees:
         return bool(self._marker) and os.path.lexists(f"{self._folder}/{tree}/{self._marker}")
 
     def _newest(self, tree: str) -> int | None:
-        """The newest change of the tree or anything in it; None where it holds no file, or what is reported elsewhere."""
+        """The newest change of the tree or anything in it;
+
+        None where it holds no file, or what is reported elsewhere.
+        """
         newest, files = 0, 0
         try:
             for path, status in walk(self._folder, tree):

@@ -1,8 +1,10 @@
-"""Makes taken files MrData's own: copied into the archive resource's vault while they are hashed, and forced to the disk.
+"""Makes taken files MrData's own: copied into the archive resource's vault while they are hashed, and forced to the
+disk.
 
     <archive.vault>/landed/<batch>/<landing path>
 
-Where this host has no vault they stay in the intake, and are hashed there. Either way the source is looked at before and after.
+Where this host has no vault they stay in the intake, and are hashed there. Either way the source is looked at before
+and after.
 """
 
 from __future__ import annotations
@@ -22,18 +24,22 @@ from landing.errors import Gone, LandingError, NotYet
 from landing.intake import Taken
 from landing.names import told
 from landing.signature import Signature, is_being_written
-from policy.layout import LANDED
-from policy.settings import Settings
+from policy.zone.layout import LANDED
+from policy.zone.settings import Settings
 
 LARGE = 64 << 20
-"""Bytes from which a file is copied and hashed at once, by two threads, and its bytes are sent to the disk meanwhile."""
+"""Bytes from which a file is copied and hashed at once, by two threads, and its bytes are sent to the disk meanwhile.
+"""
 _PIECE = 1 << 20
 _FLUSH = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A taken file whose bytes nobody else can change any more: `file` is what is registered, `folder` the batch's folder there."""
+    """A taken file whose bytes nobody else can change any more:
+
+    `file` is what is registered, `folder` the batch's folder there.
+    """
 
     taken: Taken
     folder: str
@@ -81,11 +87,13 @@ class Vault:
                 if error := _fsync(vault):
                     raise error
             if not os.access(self._root, os.W_OK | os.X_OK, effective_ids=True):
-                raise LandingError(f"{self._root}: cannot be written; let this account write there, as the server's account")
+                raise LandingError(
+                    f"{self._root}: cannot be written; let this account write there, as the server's account"
+                )
         except OSError as error:
             raise LandingError(
-                f"{vault}: {told(error)}; archive.vault in mrdata.yaml names the archive resource's vault as this host sees it, "
-                "or is empty where it is on another host"
+                f"{vault}: {told(error)}; archive.vault in mrdata.yaml names the archive resource's vault as this host"
+                " sees it, or is empty where it is on another host"
             ) from error
 
     def own(self, taken: Taken, beat: Callable[[], None] = lambda: None) -> Owned:
@@ -137,7 +145,8 @@ class Vault:
                 os.chown(folder, *self._owner)
 
     def force(self, owned: Sequence[Owned]) -> dict[str, OSError]:
-        """Forces files and the entries of their folders to the disk: once for a batch, so that one journal entry serves all.
+        """Forces files and the entries of their folders to the disk: once for a batch, so that one journal entry serves
+        all.
 
         File -> why it may not be on the disk; a second try would not tell. References: fsync(2)
         """

@@ -1,4 +1,7 @@
-"""Taken files on their way into the catalog: owned, registered, settled; what fails or changes waits for its next try."""
+"""Taken files on their way into the catalog: owned, registered, settled.
+
+What fails or changes waits for its next try.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ from landing.registration import Lost, Result, register
 from landing.signature import Signature
 from landing.tree import tree_of
 from landing.vault import LARGE, Owned, Vault
-from policy.batch import Outcome
-from policy.layout import LANDED
-from policy.settings import Settings
+from policy.ingest.batch import Outcome
 from policy.zone import BATCH, Condition, ZoneError
+from policy.zone.layout import LANDED
+from policy.zone.settings import Settings
 
 VOLUME_SECONDS = 60.0
 """Between two reports of how much was archived."""
@@ -65,7 +68,15 @@ class Counts:
 class Worker:
     """Of one process; its threads share it."""
 
-    def __init__(self, settings: Settings, zones: Connections, progress: Progress, retry_seconds: float, *, of_tasks: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        zones: Connections,
+        progress: Progress,
+        retry_seconds: float,
+        *,
+        of_tasks: bool = False,
+    ) -> None:
         self.intake = Intake(settings, of_tasks=of_tasks)
         self.vault = Vault(settings)
         self.counts = Counts()
@@ -97,7 +108,9 @@ class Worker:
         self.intake.batches.abandon()
 
     def due(self) -> list[Work]:
-        """What is to be worked on now, in the order in which it was written; trees, which may hold many files, after everything else."""
+        """What is to be worked on now, in the order in which it was written; trees, which may hold many files, after
+        everything else.
+        """
         now = time.monotonic()
         ready = [work for work in self.open() if not work.running and work.due <= now and self._stands_still(work)]
         return sorted(ready, key=lambda work: (bool(tree_of(work.taken.landing_path)), work.taken.signature.mtime_ns))
@@ -136,7 +149,9 @@ class Worker:
             zone, resumed = self._zones.get(), any(work.asked or work.taken.resumed for work, _ in ready)
             for work, _ in ready:
                 work.asked = True
-            results = register(zone, self._settings, [owned for _, owned in ready], self.vault.resource, resumed=resumed)
+            results = register(
+                zone, self._settings, [owned for _, owned in ready], self.vault.resource, resumed=resumed
+            )
         except (Lost, ZoneError, OSError) as error:
             self._postpone([work for work, _ in ready], error)
             return
@@ -159,7 +174,9 @@ class Worker:
 
     def _lost(self, error: Exception) -> None:
         if self._zones.lose(error):
-            self._progress.report(f"the zone does not answer, next try in {self._zones.pause:.0f} s: {self._zones.error}", alarm=False)
+            self._progress.report(
+                f"the zone does not answer, next try in {self._zones.pause:.0f} s: {self._zones.error}", alarm=False
+            )
 
     def _own(self, work: Work) -> None:
         try:
@@ -223,7 +240,9 @@ class Worker:
 
     def _wait(self, work: Work, why: str) -> None:
         if why and work.note != GROWING:
-            self._progress.report(f"{why}; it waits in the intake until it stands still", alarm=False, file=work.taken.landing_path)
+            self._progress.report(
+                f"{why}; it waits in the intake until it stands still", alarm=False, file=work.taken.landing_path
+            )
         work.note, work.running, work.failed = GROWING, False, False
         work.tries += bool(why)
         work.due = time.monotonic() + self._settings.landing.quiet_seconds
@@ -237,7 +256,10 @@ class Worker:
     # What processes that are gone have left
 
     def take_over(self, clock: int) -> None:
-        """Goes on with batches of processes that are gone: what is registered is described, the rest is taken. OSError."""
+        """Goes on with batches of processes that are gone: what is registered is described, the rest is taken.
+
+        OSError.
+        """
         if self._zones.error:
             self._ask()
         for batch in self.intake.batches.abandoned(clock):
@@ -256,7 +278,9 @@ class Worker:
                 if is_described:
                     self.intake.batches.close(batch, registered, keep=self.vault.has(batch))
             except OSError as error:
-                self._progress.report(f"{batch} of the intake: failed, next try in {LONGEST_PAUSE:.0f} s: {said(error)}", alarm=False)
+                self._progress.report(
+                    f"{batch} of the intake: failed, next try in {LONGEST_PAUSE:.0f} s: {said(error)}", alarm=False
+                )
 
     def _take_over(self, batch: str, registered: dict[str, str]) -> None:
         left = [path for path in self.intake.batches.files(batch) if path not in registered]
@@ -275,13 +299,18 @@ class Worker:
         for root in filter(None, (f"{vault}/{LANDED}" if vault else "", self.intake.folder)):
             prefix = f"{root}/{batch}/"
             pattern = prefix.replace("\\", "_") + "%"
-            for file, *path in self._zones.get().query(["DATA_PATH", "COLL_NAME", "DATA_NAME"], Condition("DATA_PATH", "like", pattern)):
+            for file, *path in self._zones.get().query(
+                ["DATA_PATH", "COLL_NAME", "DATA_NAME"], Condition("DATA_PATH", "like", pattern)
+            ):
                 if file.startswith(prefix):
                     found[file.removeprefix(prefix)] = "/".join(path)
         return found
 
     def _describe(self, paths: Iterable[str]) -> bool:
-        """Describes what is archived and may not be described yet; whether all is. ZoneError where the zone does not answer."""
+        """Describes what is archived and may not be described yet; whether all is.
+
+        ZoneError where the zone does not answer.
+        """
         is_described = True
         for path in paths:
             if f"{path}/".startswith(f"{self._settings.home}/studies/"):
@@ -289,7 +318,9 @@ class Worker:
                 reply = call(self._zones.get(), self._settings, "mrdata_describe", path=path)
                 if "error" in reply:
                     is_described = False
-                    self._progress.report("an archived object is not described", alarm=False, detail=f"{path}: {reply['error']}")
+                    self._progress.report(
+                        "an archived object is not described", alarm=False, detail=f"{path}: {reply['error']}"
+                    )
         return is_described
 
     # The board
@@ -302,7 +333,10 @@ class Worker:
             told_now, self._volume = self._volume, Counter()
             self._volume_due = time.monotonic() + VOLUME_SECONDS
         kinds = {(scanner, kind) for scanner, kind, _ in told_now}
-        counts = [[scanner, kind, told_now[scanner, kind, "objects"], told_now[scanner, kind, "bytes"]] for scanner, kind in sorted(kinds)]
+        counts = [
+            [scanner, kind, told_now[scanner, kind, "objects"], told_now[scanner, kind, "bytes"]]
+            for scanner, kind in sorted(kinds)
+        ]
         try:
             call(self._zones.get(), self._settings, "mrdata_volume", counts=counts)
         except (ZoneError, OSError) as error:

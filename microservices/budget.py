@@ -1,7 +1,7 @@
 """What reading one header may cost: elements, bytes in memory, processor time.
 
-A hostile or broken file of a few kilobytes can stand for millions of elements or gigabytes of zeros. Whoever reads counts here, and stops
-with `OverBudget`; the file then goes to quarantine with a reason of its own.
+A hostile or broken file of a few kilobytes can stand for millions of elements or gigabytes of zeros. Whoever reads
+counts here, and stops with `OverBudget`; the file then goes to quarantine with a reason of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import time
 from dataclasses import dataclass, field
 
 MAX_ELEMENTS = 500_000
-"""Elements and items of a DICOM header, in all its sequences; values of a TWIX header. An enhanced image has about 150 for each frame."""
+"""Elements and items of a DICOM header, in all its sequences; values of a TWIX header.
+
+An enhanced image has about 150 for each frame.
+"""
 MAX_BYTES = 48 << 20
 """Bytes of a header that are held in memory at the same time."""
 MAX_SECONDS = 1.5

@@ -16,22 +16,25 @@ import click
 import yaml
 
 from landing.errors import LandingError
-from microservices.rules import RULES
-from microservices.settings import load_settings
+from microservices.rules.rule_table import RULES
+from microservices.settings_file import load_settings
 from mrdata import listing
 from mrdata.connect import NoZone, connect, embedded, settings, zone_folder
 from mrdata.export_cli import export
 from mrdata.lifecycle_cli import COMMANDS
 from mrdata.products_cli import member, products
-from policy.settings import SettingsError
 from policy.zone import Client, ZoneError
+from policy.zone.settings import SettingsError
 
 NO_SUCH_RULE = -1102000
 """NO_MICROSERVICE_FOUND_ERR: neither a rule nor a microservice has the name."""
 LONGEST_RULE = 6 * 3600.0
-"""Seconds that a person waits at most for one answer: archiving or withdrawing what is large takes as long as it takes."""
+"""Seconds that a person waits at most for one answer: archiving or withdrawing what is large takes as long as it takes.
+"""
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-USER = click.option("--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone).")
+USER = click.option(
+    "--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone)."
+)
 
 
 def fail(message: str) -> NoReturn:
@@ -85,7 +88,9 @@ def zone() -> None:
 
 @zone.command("create")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--scanner", "scanners", multiple=True, required=True, help="Name of a scanner; may be given several times.")
+@click.option(
+    "--scanner", "scanners", multiple=True, required=True, help="Name of a scanner; may be given several times."
+)
 @click.option("--name", default="tempZone", show_default=True, help="Name of the zone.")
 def zone_create(folder: Path, scanners: tuple[str, ...], name: str) -> None:
     """Makes a zone in FOLDER, with its settings (mrdata.yaml) and an empty landing zone."""
@@ -99,7 +104,10 @@ def zone_create(folder: Path, scanners: tuple[str, ...], name: str) -> None:
 @zone.command("run")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def zone_run(folder: Path) -> None:
-    """Runs the zone's delay rules until interrupted, as the delay server of iRODS does. Schedules those that are not."""
+    """Runs the zone's delay rules until interrupted, as the delay server of iRODS does.
+
+    Schedules those that are not.
+    """
     from embedded.client import EmbeddedZone
     from embedded.delay import serve
     from mrdata.new_zone import schedule
@@ -198,7 +206,10 @@ def meta(path: str, user: str, as_json: bool) -> None:
 @USER
 @JSON
 def find(conditions: tuple[str, ...], user: str, as_json: bool) -> None:
-    """Finds collections and objects by AVUs: `mrdata find RepetitionTime=2 FlipAngle=90`. `%` in a value stands for any text."""
+    """Finds collections and objects by AVUs:
+
+    `mrdata find RepetitionTime=2 FlipAngle=90`. `%` in a value stands for any text.
+    """
     if wrong := [c for c in conditions if "=" not in c]:
         fail(f"{wrong[0]!r}: write conditions as ATTRIBUTE=VALUE")
     pairs = [(c.partition("=")[0], c.partition("=")[2]) for c in conditions]
@@ -259,14 +270,16 @@ def rule(name: str, request: str, user: str) -> None:
 @USER
 @JSON
 def verify(quick: bool, experiment: str, study: str, resume: bool, user: str, as_json: bool) -> None:
-    """Accounts for every landed byte: in mailbox, intake, landing, archive and quarantine; compares checksums and manifests.
+    """Accounts for every landed byte: in mailbox, intake, landing, archive and quarantine; compares checksums and
+    manifests.
 
-    Exit status 0 when everything was looked at and all is well, 1 when something is wrong, 3 when not everything was looked at.
+    Exit status 0 when everything was looked at and all is well, 1 when something is wrong, 3 when not everything was
+    looked at.
     """
     from mrdata import verify as verification
     from mrdata.verify_state import AtWork
-    from policy.context import Refused
-    from policy.verify import Scope
+    from policy.verification.verification import Scope
+    from policy.zone.context import Refused
 
     if experiment and study:
         raise click.UsageError("--experiment and --study exclude each other")
@@ -290,7 +303,9 @@ def verify(quick: bool, experiment: str, study: str, resume: bool, user: str, as
 @USER
 @JSON
 def drill(objects: int, user: str, as_json: bool) -> None:
-    """A restore drill: reads random objects of the archive back whole, of any size, and compares them with their checksums."""
+    """A restore drill: reads random objects of the archive back whole, of any size, and compares them with their
+    checksums.
+    """
     from mrdata.drill import run, text
 
     with opened(user) as zone:
@@ -300,7 +315,9 @@ def drill(objects: int, user: str, as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; in front of others goes HTTPS.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; in front of others goes HTTPS."
+)
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
 def serve(host: str, port: int) -> None:
     """Serves the web pages until interrupted."""
@@ -311,11 +328,21 @@ def serve(host: str, port: int) -> None:
 
 @cli.command()
 @click.option("--once", is_flag=True, help="Run through, print the report, leave.")
-@click.option("--folder", type=click.Path(path_type=Path), default=Path("demo-zone"), show_default=True, help="Where the zone is made.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Of the web pages, on 127.0.0.1.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("demo-zone"),
+    show_default=True,
+    help="Where the zone is made.",
+)
+@click.option(
+    "--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Of the web pages, on 127.0.0.1."
+)
 @JSON
 def demo(once: bool, folder: Path, port: int, as_json: bool) -> None:
-    """Shows the whole way on a new embedded zone: a pretend scanner, the scanner process, the sweep, the archive, the web pages."""
+    """Shows the whole way on a new embedded zone: a pretend scanner, the scanner process, the sweep, the archive, the
+    web pages.
+    """
     from mrdata.demo import run
 
     sys.exit(run(folder, once=once, as_json=as_json, port=port))

@@ -6,9 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from microservices.settings import load_settings
-from policy.settings import Settings
+from microservices.settings_file import load_settings
 from policy.zone import Client, ZoneError
+from policy.zone.settings import Settings
 
 SETTINGS = "/etc/irods/mrdata.yaml"
 """The site's settings beside a server; MRDATA_SETTINGS names another file."""
@@ -33,7 +33,10 @@ def zone_folder() -> Path | None:
 
 
 def embedded(folder: Path) -> Path:
-    """The folder of an embedded zone, which is brought up to date if an earlier MrData made it. NoZone where there is none."""
+    """The folder of an embedded zone, which is brought up to date if an earlier MrData made it.
+
+    NoZone where there is none.
+    """
     if not (folder / "mrdata.yaml").is_file():
         raise NoZone(f"{folder}: there is no zone in this folder; `mrdata zone create {folder}` makes one")
     from mrdata.upgrade import bring_up_to_date
@@ -50,15 +53,17 @@ def settings() -> Settings:
 
 
 def connect(user: str, *, timeout: float = 120.0) -> Client:
-    """A connection of this user; to a server, of the user of the iRODS environment, which has `timeout` seconds for each answer."""
+    """A connection of this user; to a server, of the user of the iRODS environment, which has `timeout` seconds for
+    each answer.
+    """
     folder = zone_folder()
     if folder:
         from embedded.client import EmbeddedZone
 
         return EmbeddedZone(folder, user)
     try:
-        from microservices.client import IrodsZone
-        from microservices.client_session import open_session
+        from microservices.zones.client_session import open_session
+        from microservices.zones.client_zone import IrodsZone
     except ImportError as error:
         raise ZoneError(f"python-irodsclient is not installed here: {error}") from error
     return IrodsZone(open_session(connection_timeout=timeout))

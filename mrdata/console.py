@@ -1,7 +1,9 @@
-"""A pretend scanner console: writes a demonstration's files into a landing zone the way real consoles and their helpers do.
+"""A pretend scanner console: writes a demonstration's files into a landing zone the way real consoles and their helpers
+do.
 
-Images come during the scan, several sessions mixed (an export runs on while the next session has begun); raw data come at
-night, few and large. Some exports write under the final name and grow, some under a temporary name that is changed at the end.
+Images come during the scan, several sessions mixed (an export runs on while the next session has begun); raw data come
+at night, few and large. Some exports write under the final name and grow, some under a temporary name that is changed
+at the end.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from policy.ingest import Reason
-from policy.layout import Branch, DataType
+from policy.ingest.decision import Reason
+from policy.zone.layout import Branch, DataType
 
 Content = bytes | Callable[[BinaryIO], object]
 """A file's bytes, or what writes them into a new binary file."""
@@ -75,7 +77,9 @@ class Console:
     `bytes_per_second` paces the writing (None: as fast as the disk); files are written in pieces of `piece` bytes.
     """
 
-    def __init__(self, landing_folder: Path, scanner: str, *, bytes_per_second: float | None = None, piece: int = 256 * 1024) -> None:
+    def __init__(
+        self, landing_folder: Path, scanner: str, *, bytes_per_second: float | None = None, piece: int = 256 * 1024
+    ) -> None:
         if piece < 1 or (bytes_per_second is not None and bytes_per_second <= 0):
             raise ValueError("piece and bytes_per_second must be positive")
         self.folder = Path(landing_folder) / scanner
@@ -83,7 +87,9 @@ class Console:
         self.piece = piece
 
     def deliver(self, deliveries: Sequence[Delivery]) -> Iterator[Progress]:
-        """Writes the files piece by piece as the iterator is drawn: the day's first, sessions side by side, then the night's."""
+        """Writes the files piece by piece as the iterator is drawn: the day's first, sessions side by side, then the
+        night's.
+        """
         for at_night in (False, True):
             sessions: dict[str, list[Delivery]] = {}
             for delivery in deliveries:

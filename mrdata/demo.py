@@ -1,7 +1,8 @@
 """The demonstration: real files go from a pretend scanner through the rulebase into the archive of a new embedded zone.
 
-Three programs run at once, as at a site: the console writes into the landing zone (this process), `mrdata scan` registers
-what is complete, and `mrdata zone run` runs the delay rules. At the end each file is looked up and compared, byte for byte.
+Three programs run at once, as at a site: the console writes into the landing zone (this process), `mrdata scan`
+registers what is complete, and `mrdata zone run` runs the delay rules. At the end each file is looked up and compared,
+byte for byte.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from pathlib import Path
 from typing import Any
 
 from embedded.client import EmbeddedZone
-from microservices.headers import read_header
-from microservices.settings import load_settings
+from microservices.headers.header_reader import read_header
+from microservices.settings_file import load_settings
 from mrdata import demo_castellum, demo_report
 from mrdata.console import Console, Delivery
 from mrdata.new_zone import create, make_users
 from mrdata.plan import demo_session
 from mrdata.pretend_castellum import PretendCastellum
 from mrdata.progress import bar
-from policy.context import Context
-from policy.layout import landing
-from policy.settings import Settings
 from policy.zone import Client, Condition, ZoneError
+from policy.zone.context import Context
+from policy.zone.layout import landing
+from policy.zone.settings import Settings
 
 SCANNER = "94T"
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
@@ -48,7 +49,8 @@ SITE = {
 
 
 def run(folder: Path, *, once: bool, as_json: bool, port: int = 8080) -> int:
-    """Runs it in a new zone in `folder`; 0 only if every file stands where it should. Without `once`, goes on until interrupted.
+    """Runs it in a new zone in `folder`; 0 only if every file stands where it should. Without `once`, goes on until
+    interrupted.
 
     Without `once` the web pages are shown on `port` of 127.0.0.1, or on a free one where it is taken.
     """
@@ -64,19 +66,28 @@ def _run(folder: Path, castellum: PretendCastellum, *, once: bool, as_json: bool
     say = _quiet if as_json else _aloud
     settings = load_settings(folder / "mrdata.yaml")
     experiments = _site(folder, settings, castellum)
-    say(f"Castellum ({castellum.url}) told of {len(castellum.studies)} studies; their history is in {settings.castellum.repository}")
+    say(
+        f"Castellum ({castellum.url}) told of {len(castellum.studies)} studies; their history is in"
+        f" {settings.castellum.repository}"
+    )
     for new, study, pseudonym, owner in experiments:
         say(f"  registered {new} for study {study}, subject {pseudonym}, owner {owner}")
     plan = demo_session([new for new, *_ in experiments], corpus=CORPUS if CORPUS.is_dir() else None)
     pages = 0 if once else _free(port)
     if pages:
-        say(f"\nThe web pages: http://127.0.0.1:{pages}/ (be alice or bob, scientists, or steward, who looks after the quarantine)\n")
+        say(
+            f"\nThe web pages: http://127.0.0.1:{pages}/ (be alice or bob, scientists, or steward, who looks after the"
+            " quarantine)\n"
+        )
     say(f"The console delivers {len(plan)} files while the scanner and the sweep run.")
     with _programs(folder, pages), EmbeddedZone(folder, settings.account) as zone:
         started = time.monotonic()
         _deliver(settings, zone, plan)
         settled = _settle(settings, zone, len(plan))
-        say(f"  done after {time.monotonic() - started:.0f} s" + ("" if settled else ", though not everything has settled"))
+        say(
+            f"  done after {time.monotonic() - started:.0f} s"
+            + ("" if settled else ", though not everything has settled")
+        )
         say(f"  {_products(folder, settings)}")
         report = demo_report.report(zone, settings, SCANNER, plan)
         if as_json:
@@ -129,7 +140,13 @@ def _site(folder: Path, settings: Settings, castellum: PretendCastellum) -> list
         _call(zone, "mrdata_castellum_poll", {})
         for study in castellum.studies.values():
             study_id, pseudonym, owner = study.name, next(iter(study.subjects)), study.members[0]
-            request = {"study": study_id, "pseudonym": pseudonym, "owner": owner, "scanner": SCANNER, "scan_type": "pilot"}
+            request = {
+                "study": study_id,
+                "pseudonym": pseudonym,
+                "owner": owner,
+                "scanner": SCANNER,
+                "scan_type": "pilot",
+            }
             reply = _call(zone, "mrdata_register", {**request, "description": "Demonstration with a phantom"})
             experiments.append((reply["experiment_id"], study_id, pseudonym, owner))
     return experiments
@@ -148,7 +165,9 @@ def _ended_with_us(running: list[subprocess.Popen[bytes]]) -> Iterator[None]:
 
     From within the handler: an exception that it raised could be raised, and lost, where Python ignores exceptions.
     """
-    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]  # nohup
+    numbers = [
+        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN
+    ]  # nohup
 
     def leave(number: int, _: object) -> None:
         for each in numbers:
@@ -177,7 +196,9 @@ def _end(running: list[subprocess.Popen[bytes]]) -> None:
 
 @contextmanager
 def _programs(folder: Path, pages: int = 0) -> Iterator[None]:
-    """`mrdata scan`, `mrdata zone run` and, on a port, `mrdata serve`, with their logs in the zone's folder, until the end of the block."""
+    """`mrdata scan`, `mrdata zone run` and, on a port, `mrdata serve`, with their logs in the zone's folder, until the
+    end of the block.
+    """
     environment = {**os.environ, "MRDATA_ZONE": str(folder)}
     programs = {"scan": ["scan"], "delay": ["zone", "run", str(folder)]}
     if pages:
@@ -230,12 +251,12 @@ def _free(port: int) -> int:
 def _go_on(folder: Path, settings: Settings, pages: int) -> None:
     print(
         f"\nThe web pages: http://127.0.0.1:{pages}/\n"
-        f"The scanner and the sweep go on. In another terminal:\n"
+        "The scanner and the sweep go on. In another terminal:\n"
         f"  export MRDATA_ZONE={folder}\n"
         f"  mrdata ls -r {settings.home}/studies\n"
-        f"  mrdata rule quarantine_list\n"
+        "  mrdata rule quarantine_list\n"
         f"  cp FILE.dcm {settings.landing.folder}/{SCANNER}/dicom/\n"
-        f"Ctrl-C ends it.",
+        "Ctrl-C ends it.",
         flush=True,
     )
     try:

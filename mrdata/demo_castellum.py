@@ -27,7 +27,10 @@ def castellum() -> PretendCastellum:
         "sleep",
         "Sleep at ultra-high field",
         members=["bob"],
-        subjects={"SL4D1": {"handedness": "right", "age_group": "20-29"}, "SL9W5": {"handedness": "both", "age_group": "40-49"}},
+        subjects={
+            "SL4D1": {"handedness": "right", "age_group": "20-29"},
+            "SL9W5": {"handedness": "both", "age_group": "40-49"},
+        },
     )
     return PretendCastellum(pain, sleep, token=_TOKEN)
 

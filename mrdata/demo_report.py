@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from microservices.headers import read_header
+from microservices.headers.header_reader import read_header
 from mrdata import verify
 from mrdata.console import Delivery, Fate
 from mrdata.listing import entries, table
-from policy import below, landed_again, layout, origin, quarantine
-from policy.context import Context
-from policy.registry import UNLIKE, Candidate
-from policy.settings import Settings
-from policy.zone import Client, Condition
+from policy.ingest import landed_again, origin, quarantine
+from policy.zone import Client, Condition, layout, subtree
+from policy.zone.context import Context
+from policy.zone.registry import UNLIKE, Candidate
+from policy.zone.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,12 @@ class DemoReport:
     @property
     def is_good(self) -> bool:
         """Every file stands where it should, with the bytes that were delivered."""
-        return not self.misplaced and self.verified["sound"] and not self.verified["waiting"] and not self.verified["landing"]
+        return (
+            not self.misplaced
+            and self.verified["sound"]
+            and not self.verified["waiting"]
+            and not self.verified["landing"]
+        )
 
     def counts(self) -> dict[str, Any]:
         """For JSON."""
@@ -56,7 +61,11 @@ def report(zone: Client, settings: Settings, scanner: str, plan: Sequence[Delive
     """Looks at every delivery, and verifies the zone."""
     context = Context(zone, settings, read_header)
     there = whereabouts(context)
-    misplaced = [f"{d.path}: {fault}" for d in plan if (fault := _fault(zone, settings, d, there.get(f"{scanner}/{d.path}", set())))]
+    misplaced = [
+        f"{d.path}: {fault}"
+        for d in plan
+        if (fault := _fault(zone, settings, d, there.get(f"{scanner}/{d.path}", set())))
+    ]
     return DemoReport(len(plan), misplaced, verify.report(zone, settings), len(list(landed_again.everywhere(context))))
 
 
@@ -69,7 +78,7 @@ def whereabouts(context: Context) -> dict[str, set[str]]:
             found[one.landing_path].add(path)
     for path, landing in landed_again.everywhere(context):
         found[landing.landing_path].add(path)
-    for path in below.objects(context, layout.quarantine(settings)):
+    for path in subtree.objects(context, layout.quarantine(settings)):
         if landed := layout.quarantined(settings, path):
             found[landed.landing_path].add(path)
     return found
@@ -85,7 +94,11 @@ def _fault(zone: Client, settings: Settings, delivery: Delivery, paths: set[str]
         if not path.startswith(layout.quarantine(settings) + "/"):
             return f"should be in quarantine, is {path}"
         reasons = [avu.value for avu in zone.metadata(path) if avu.attribute == quarantine.REASON]
-        return "" if reasons == [delivery.reason] else f"should be in quarantine for {delivery.reason}, is for {', '.join(reasons)}"
+        return (
+            ""
+            if reasons == [delivery.reason]
+            else f"should be in quarantine for {delivery.reason}, is for {', '.join(reasons)}"
+        )
     wanted = f"/experiments/{delivery.experiment}/{delivery.data_type}/"
     return "" if path.startswith(layout.studies(settings)) and wanted in path else f"should be in {wanted}, is {path}"
 
@@ -148,7 +161,9 @@ def _quarantine(zone: Client, settings: Settings) -> str:
         lines.append(f"  {session.path.removeprefix(settings.home + '/')}  {session.objects} objects: {reasons}")
         lines += [f"    {detail}" for detail in session.details[:3]]
         if session.header_says:
-            lines.append(f"    typed: {session.header_says}; may be {', '.join(_candidate(c) for c in session.candidates[:3])}")
+            lines.append(
+                f"    typed: {session.header_says}; may be {', '.join(_candidate(c) for c in session.candidates[:3])}"
+            )
     return "\n".join(lines)
 
 

@@ -1,4 +1,5 @@
-"""What `mrdata get` does: copies objects to this machine, and leaves only files whose bytes are those that the catalog tells of.
+"""What `mrdata get` does: copies objects to this machine, and leaves only files whose bytes are those that the catalog
+tells of.
 
 <file>                 is there only when it is whole
 <file>.mrdata-part     what came before the download was interrupted; the next one goes on with it
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import IO
 
 from mrdata.listing import entries
-from policy.layout import parent
 from policy.zone import GOOD, Condition, Damaged, Zone, ZoneError, data_object
+from policy.zone.layout import parent
 
 PIECE = 4 << 20
 """Bytes read at once."""
@@ -26,7 +27,10 @@ PART = ".mrdata-part"
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What became of an object: `fault` says why there is no file; `is_compared` is False where the catalog has no checksum of it."""
+    """What became of an object:
+
+    `fault` says why there is no file; `is_compared` is False where the catalog has no checksum of it.
+    """
 
     path: str
     file: Path
@@ -36,7 +40,8 @@ class Copy:
 
 
 def download(zone: Zone, path: str, target: Path) -> Iterator[Copy]:
-    """Gets an object, or a collection with all below it. What is there and equal is left as it is, what is there and other is a fault.
+    """Gets an object, or a collection with all below it. What is there and equal is left as it is, what is there and
+    other is a fault.
 
     NotFound where there is no such object or collection; one object that fails does not keep the others from coming.
     """
@@ -48,7 +53,11 @@ def download(zone: Zone, path: str, target: Path) -> Iterator[Copy]:
         try:
             yield _get(zone, entry.path, file, *known.get(entry.path, (entry.size, "")))
         except (ZoneError, OSError) as error:
-            fault = f"{error.filename or file}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
+            fault = (
+                f"{error.filename or file}: {error.strerror}"
+                if isinstance(error, OSError) and error.strerror
+                else str(error)
+            )
             yield Copy(entry.path, file, fault)
 
 
@@ -66,8 +75,16 @@ def _get(zone: Zone, path: str, file: Path, size: int, checksum: str) -> Copy:
     digest = _digest(checksum)
     if file.exists():
         with open(file, "rb") as there:
-            is_equal = file.stat().st_size == size and (digest.of(there) == digest.wanted if digest else _is_same(zone, path, there, size))
-        fault = "" if is_equal else f"{file} is there already with other bytes, and nothing is overwritten; move it, or give another TARGET"
+            is_equal = file.stat().st_size == size and (
+                digest.of(there) == digest.wanted if digest else _is_same(zone, path, there, size)
+            )
+        fault = (
+            ""
+            if is_equal
+            else (
+                f"{file} is there already with other bytes, and nothing is overwritten; move it, or give another TARGET"
+            )
+        )
         return Copy(path, file, fault, was_there=is_equal, is_compared=digest is not None)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(file.name + PART)
@@ -82,7 +99,10 @@ def _get(zone: Zone, path: str, file: Path, size: int, checksum: str) -> Copy:
             if not is_resumed:  # else what was there may be another object's beginning: once more, from the first byte
                 break
         part.unlink()
-    raise Damaged(f"{path}: what was read is not what its checksum and size tell of, and was not kept; try again, or tell a data steward")
+    raise Damaged(
+        f"{path}: what was read is not what its checksum and size tell of, and was not kept; try again, or tell a data"
+        " steward"
+    )
 
 
 def _name(part: Path, file: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from microservices.headers import read_header
+from microservices.headers.header_reader import read_header
 from mrdata.progress import bar
-from policy import fixity
-from policy.context import Context
-from policy.settings import Settings
+from policy.archive import fixity
 from policy.zone import Zone
+from policy.zone.context import Context
+from policy.zone.settings import Settings
 
 
 def run(zone: Zone, settings: Settings, objects: int) -> list[dict[str, Any]]:
@@ -31,4 +31,6 @@ def text(results: list[dict[str, Any]]) -> str:
     """A line for each object."""
     lines = [f"{result['fault'] or 'as it was'}: {result['path']} ({result['size']} bytes)" for result in results]
     faults = sum(bool(result["fault"]) for result in results)
-    return "\n".join([*lines, f"{len(results)} objects read back, {faults} faults" if results else "There is nothing to read back."])
+    return "\n".join(
+        [*lines, f"{len(results)} objects read back, {faults} faults" if results else "There is nothing to read back."]
+    )

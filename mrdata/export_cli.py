@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mrdata.connect import settings
-from policy.context import Context
+from policy.zone.context import Context
 
 if TYPE_CHECKING:  # products are imported where they are used
     from products.bids import Report
@@ -23,14 +23,16 @@ def export() -> None:
 @export.command()
 @click.argument("study")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone).")
+@click.option(
+    "--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bids(study: str, folder: Path, user: str, as_json: bool) -> None:
     """Writes STUDY into the new FOLDER as a BIDS dataset, made of the products of its series, and validates it.
 
     Exit status 1 where the validator finds an error. What has no place in BIDS is listed in sourcedata/left_out.tsv.
     """
-    from microservices.headers import read_header
+    from microservices.headers.header_reader import read_header
     from mrdata.cli import opened, show
     from mrdata.progress import bar
     from products import bids as dataset
@@ -56,7 +58,11 @@ def bids(study: str, folder: Path, user: str, as_json: bool) -> None:
     lines = [f"{folder}: {report.images} images of {report.sessions} sessions of {report.subjects} subjects"]
     lines += [f"left out: {' '.join(filter(None, row[1:4]))}: {row[4]}" for row in report.left_out]
     lines += [f"error: {error}" for error in report.errors or ()]
-    valid = f"BIDS validator: {len(report.errors)} errors, {report.warnings} warnings" if report.errors is not None else _NOT_VALIDATED
+    valid = (
+        f"BIDS validator: {len(report.errors)} errors, {report.warnings} warnings"
+        if report.errors is not None
+        else _NOT_VALIDATED
+    )
     show(reply, as_json, "\n".join([*lines, valid]))
     sys.exit(1 if report.errors else 0)
 
@@ -68,7 +74,8 @@ def _none(study: str, report: Report) -> str:
     listed = "".join(f"\n  {' '.join(row[1:3])}: {row[4]}" for row in report.left_out[:20])
     more = f"\n  and {len(report.left_out) - 20} more" if len(report.left_out) > 20 else ""
     return (
-        f"{study}: no image can be exported yet. Nothing was written. These were left out (`mrdata products` makes products):{listed}{more}"
+        f"{study}: no image can be exported yet. Nothing was written. These were left out (`mrdata products` makes"
+        f" products):{listed}{more}"
     )
 
 

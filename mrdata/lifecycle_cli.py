@@ -1,4 +1,7 @@
-"""`mrdata finish`, `finalize`, `reopen`, `withdraw`, `restore` and `mrdata audit`: an experiment after its last image."""
+"""`mrdata finish`, `finalize`, `reopen`, `withdraw`, `restore` and `mrdata audit`.
+
+An experiment after its last image.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,13 @@ from typing import Any
 
 import click
 
-from policy import layout
-from policy.audit_check import check
-from policy.withdrawal import Reason
+from policy.records.audit_check import check
+from policy.withdrawal.withdrawal import Reason
+from policy.zone import layout
 
-USER = click.option("--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone).")
+USER = click.option(
+    "--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone)."
+)
 BY = click.option("--by", default="", help="For whom: the owner or a data steward (default: whose connection it is).")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _FINALIZE = "mrdata_experiment_finalize"
@@ -33,20 +38,30 @@ REASONS = {reason.name.lower(): reason for reason in Reason}
 @JSON
 def finish(experiment: str, by: str, user: str, as_json: bool) -> None:
     """Says that nothing more is expected for EXPERIMENT."""
-    _say("mrdata_experiment_finish", {"experiment": experiment, "by": by}, user, as_json, lambda reply: f"{experiment} is {reply['state']}")
+    _say(
+        "mrdata_experiment_finish",
+        {"experiment": experiment, "by": by},
+        user,
+        as_json,
+        lambda reply: f"{experiment} is {reply['state']}",
+    )
 
 
 @click.command()
 @click.argument("experiment")
-@click.option("--wait/--no-wait", default=None, help="Go on looking until it is finalized, or leave at once. Default: wait on a terminal.")
+@click.option(
+    "--wait/--no-wait",
+    default=None,
+    help="Go on looking until it is finalized, or leave at once. Default: wait on a terminal.",
+)
 @BY
 @USER
 @JSON
 def finalize(experiment: str, wait: bool | None, by: str, user: str, as_json: bool) -> None:
     """Makes EXPERIMENT read-only and writes its manifest, as soon as all of it is archived.
 
-    Says what it waits for, and goes on looking until it is done. Ctrl-C ends the command alone: MrData finalizes the experiment when
-    it can. Exit status: 0 finalized, 3 it still waits, 1 refused or failed.
+    Says what it waits for, and goes on looking until it is done. Ctrl-C ends the command alone: MrData finalizes the
+    experiment when it can. Exit status: 0 finalized, 3 it still waits, 1 refused or failed.
     """
     from mrdata import cli
 
@@ -56,7 +71,10 @@ def finalize(experiment: str, wait: bool | None, by: str, user: str, as_json: bo
         reply = _until_finalized(reply, request, user)
     text = f"{experiment} is {reply['state']}"
     if reply["waits_for"]:
-        text += f". Finalization waits for {reply['waits_for']}. MrData finalizes it by itself; the same command tells how it stands."
+        text += (
+            f". Finalization waits for {reply['waits_for']}. MrData finalizes it by itself; the same command tells how"
+            " it stands."
+        )
     elif "manifest" in reply:
         text += f". Its manifest: {reply['manifest']}. To be kept until {reply['retention_end']}."
     cli.show({"experiment": experiment, **reply}, as_json, text)
@@ -80,7 +98,11 @@ def _until_finalized(reply: dict[str, Any], request: dict[str, Any], user: str) 
 
 @click.command()
 @click.argument("experiment")
-@click.option("--session", default="", help="Path in quarantine of what came late: filed under EXPERIMENT, which is finalized again.")
+@click.option(
+    "--session",
+    default="",
+    help="Path in quarantine of what came late: filed under EXPERIMENT, which is finalized again.",
+)
 @BY
 @USER
 @JSON
@@ -121,7 +143,9 @@ def _confirmed(what: str, reason: str | None, request: dict[str, Any], user: str
     from mrdata import cli
 
     if not sys.stdin.isatty():
-        raise click.UsageError("this is not a terminal, where a confirmation could be asked for: add --yes to withdraw without one")
+        raise click.UsageError(
+            "this is not a terminal, where a confirmation could be asked for: add --yes to withdraw without one"
+        )
     click.echo("\n".join(_plans(cli.call(user, "mrdata_withdraw", request))), err=True)
     reason = reason or str(click.prompt("Reason", type=click.Choice(list(REASONS)), err=True))
     click.confirm(f"Withdraw {what}? Nobody will find it any more", abort=True, err=True)
@@ -143,7 +167,13 @@ def _plans(reply: dict[str, Any]) -> Iterator[str]:
 @JSON
 def restore(what: str, by: str, user: str, as_json: bool) -> None:
     """Restores what was withdrawn and is not erased yet."""
-    _say("mrdata_restore", {**_what(what), "by": by}, user, as_json, lambda reply: "\n".join([f"{what} is restored", *reply["elsewhere"]]))
+    _say(
+        "mrdata_restore",
+        {**_what(what), "by": by},
+        user,
+        as_json,
+        lambda reply: "\n".join([f"{what} is restored", *reply["elsewhere"]]),
+    )
 
 
 @click.group()
@@ -160,7 +190,8 @@ def show(experiment: str, user: str, as_json: bool) -> None:
 
     def text(reply: dict[str, Any]) -> str:
         return "\n".join(
-            f"{e['time']}  {e['who']:<12} {e['act']:<20} {' '.join(f'{k}={v}' for k, v in e['details'].items())}" for e in reply["entries"]
+            f"{e['time']}  {e['who']:<12} {e['act']:<20} {' '.join(f'{k}={v}' for k, v in e['details'].items())}"
+            for e in reply["entries"]
         )
 
     _say("mrdata_audit_history", {"experiment": experiment}, user, as_json, text)
@@ -168,7 +199,9 @@ def show(experiment: str, user: str, as_json: bool) -> None:
 
 @audit.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--anchor", "anchors", multiple=True, help="A hash, NUMBER:HASH, or a file that holds one (a manifest, a receipt).")
+@click.option(
+    "--anchor", "anchors", multiple=True, help="A hash, NUMBER:HASH, or a file that holds one (a manifest, a receipt)."
+)
 @USER
 @JSON
 def verify(folder: Path | None, anchors: tuple[str, ...], user: str, as_json: bool) -> None:
@@ -184,7 +217,9 @@ def verify(folder: Path | None, anchors: tuple[str, ...], user: str, as_json: bo
         cli.fail(f"--anchor: {error}")
     verdict = check(_of_folder(folder) if folder else _of_zone(user), wanted)
     reply = {"entries": verdict.entries, "last": verdict.last, "faults": verdict.faults, "sound": verdict.is_sound}
-    text = "\n".join([*verdict.faults, f"{verdict.entries} entries; {len(verdict.faults)} faults", f"last entry: {verdict.last}"])
+    text = "\n".join(
+        [*verdict.faults, f"{verdict.entries} entries; {len(verdict.faults)} faults", f"last entry: {verdict.last}"]
+    )
     cli.show(reply, as_json, text)
     sys.exit(0 if verdict.is_sound else 1)
 

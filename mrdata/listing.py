@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from policy.layout import parent
 from policy.zone import AVU, Client, Condition, NotFound, Zone
+from policy.zone.layout import parent
 
 
 class Entry(NamedTuple):
@@ -36,12 +36,17 @@ def entries(zone: Zone, path: str, *, recursive: bool = False) -> list[Entry]:
         return [Entry(path, False, stat.size, stat.owner, stat.modified)]
     columns = ["COLL_NAME", "DATA_NAME", "DATA_SIZE", "DATA_OWNER_NAME", "DATA_MODIFY_TIME"]
     objects = zone.query(columns, Condition("COLL_NAME", "=", path))
-    collections = zone.query(["COLL_NAME", "COLL_OWNER_NAME", "COLL_MODIFY_TIME"], Condition("COLL_PARENT_NAME", "=", path))
+    collections = zone.query(
+        ["COLL_NAME", "COLL_OWNER_NAME", "COLL_MODIFY_TIME"], Condition("COLL_PARENT_NAME", "=", path)
+    )
     if recursive:
         below = Condition("COLL_NAME", "like", path + "/%")
         objects += zone.query(columns, below)
         collections = zone.query(["COLL_NAME", "COLL_OWNER_NAME", "COLL_MODIFY_TIME"], below)
-    found = {f"{coll}/{name}": Entry(f"{coll}/{name}", False, int(size), owner, int(t)) for coll, name, size, owner, t in objects}
+    found = {
+        f"{coll}/{name}": Entry(f"{coll}/{name}", False, int(size), owner, int(t))
+        for coll, name, size, owner, t in objects
+    }
     found |= {coll: Entry(coll, True, 0, owner, int(t)) for coll, owner, t in collections}
     return [entry for _, entry in sorted(found.items()) if entry.path.startswith(path + "/")]
 

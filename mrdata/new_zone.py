@@ -13,25 +13,32 @@ import yaml
 from embedded import delay
 from embedded.client import EmbeddedZone
 from embedded.folder import ZoneFolder, first_settings
-from microservices.headers import read_header
-from microservices.settings import load_settings
-from policy import in_place
-from policy.context import Context
-from policy.layout import INTAKE, LANDED, Branch
-from policy.schedule import periods
-from policy.settings import Settings
+from microservices.headers.header_reader import read_header
+from microservices.settings_file import load_settings
+from policy.ingest import registered_in_place
+from policy.schedule.delay_rules import periods
 from policy.zone import Condition, ZoneError
+from policy.zone.context import Context
+from policy.zone.layout import INTAKE, LANDED, Branch
+from policy.zone.settings import Settings
 
 
-def create(folder: Path, *, scanners: Sequence[str], name: str = "tempZone", site: dict[str, Any] | None = None) -> None:
-    """Makes the zone in `folder`; `site` are further settings for its mrdata.yaml. FileExistsError where the folder holds something."""
+def create(
+    folder: Path, *, scanners: Sequence[str], name: str = "tempZone", site: dict[str, Any] | None = None
+) -> None:
+    """Makes the zone in `folder`;
+
+    `site` are further settings for its mrdata.yaml. FileExistsError where the folder holds something.
+    """
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder}: is not empty; give a folder that does not exist yet")
     folder = folder.resolve()
     zone = ZoneFolder.create(folder, name=name)
     settings = {**first_settings(name, folder), "scanners": list(scanners)}
     for key, value in (site or {}).items():
-        settings[key] = {**settings[key], **value} if isinstance(value, dict) and isinstance(settings.get(key), dict) else value
+        settings[key] = (
+            {**settings[key], **value} if isinstance(value, dict) and isinstance(settings.get(key), dict) else value
+        )
     text = "# The site's settings; docs/settings.md explains each.\n" + yaml.safe_dump(settings, sort_keys=False)
     (folder / "mrdata.yaml").write_text(text, encoding="utf-8")
     for scanner in scanners:
@@ -42,7 +49,9 @@ def create(folder: Path, *, scanners: Sequence[str], name: str = "tempZone", sit
 
 
 def furnish(folder: Path) -> None:
-    """Makes what a zone needs beside its catalog, as far as it is not there; takes what lies registered in the mailbox into the intake."""
+    """Makes what a zone needs beside its catalog, as far as it is not there; takes what lies registered in the mailbox
+    into the intake.
+    """
     settings = load_settings(folder / "mrdata.yaml")
     for top, name in ((settings.landing.folder, INTAKE), (settings.archive.vault, LANDED)):
         if top and Path(top).is_dir():
@@ -50,7 +59,7 @@ def furnish(folder: Path) -> None:
             (Path(top) / name).chmod(0o700)
     with EmbeddedZone(folder, settings.account) as zone:
         call(zone, "mrdata_prepare")
-        in_place.take_in(Context(zone, settings, read_header))
+        registered_in_place.take_in(Context(zone, settings, read_header))
         schedule(zone, settings)
 
 
@@ -74,6 +83,8 @@ def call(zone: EmbeddedZone, rule: str) -> None:
 def make_users(settings: Settings, *names: str) -> None:
     """Ordinary users; ZoneError where iadmin refuses one."""
     for name in names:
-        done = subprocess.run([*settings.iadmin, "mkuser", name, "rodsuser"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*settings.iadmin, "mkuser", name, "rodsuser"], capture_output=True, text=True, check=False
+        )
         if done.returncode != 0:
             raise ZoneError(f"iadmin mkuser {name}: {(done.stderr or done.stdout).strip()}")

@@ -25,7 +25,14 @@ NOISE = 0.012
 
 # density, T1, T2*: about what doped water and gels have at 9.4 T
 _WATER = (1.0, 1800.0, 45.0)
-_TUBES = ((1.0, 600.0, 60.0), (0.9, 900.0, 30.0), (0.8, 1300.0, 18.0), (1.0, 2600.0, 90.0), (0.6, 1800.0, 40.0), (0.95, 350.0, 12.0))
+_TUBES = (
+    (1.0, 600.0, 60.0),
+    (0.9, 900.0, 30.0),
+    (0.8, 1300.0, 18.0),
+    (1.0, 2600.0, 90.0),
+    (0.6, 1800.0, 40.0),
+    (0.95, 350.0, 12.0),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,10 @@ class Session:
 
     @property
     def frame_of_reference_uid(self) -> str:
-        """Shared by all images and raw data of the session; built as Siemens does: serial number, moment, three zeros."""
+        """Shared by all images and raw data of the session; built as Siemens does.
+
+        Serial number, moment, three zeros.
+        """
         return f"{self.ROOT}.{self.SERIAL}.1.{self.started:%Y%m%d%H%M%S}{self.started.microsecond // 1000:03d}.0.0.0"
 
 
@@ -101,7 +111,10 @@ class Contrast:
 
 
 def signal(plane: Plane, contrast: Contrast) -> Real:
-    """The magnitude without coils and noise: the FLASH equation, 1 for water at equilibrium. Edges are smoothed over a voxel."""
+    """The magnitude without coils and noise: the FLASH equation, 1 for water at equilibrium.
+
+    Edges are smoothed over a voxel.
+    """
     fine = replace(plane, rows=2 * plane.rows, columns=2 * plane.columns, spacing=plane.spacing / 2)
     flash = _flash(*_tissue(*fine.coordinates()), contrast, contrast.echo_time)
     return np.asarray(flash.reshape(plane.rows, 2, plane.columns, 2).mean(axis=(1, 3)), dtype=np.float64)
@@ -120,7 +133,10 @@ def sensitivities(plane: Plane, channels: int) -> Complex:
 
 
 def picture(plane: Plane, contrast: Contrast, *, seed: int, ghost: float = 0.0) -> Picture:
-    """What the scanner reconstructs: 12 bits, shaded by the coils, with Rician noise; `ghost` is the share of an EPI N/2 ghost."""
+    """What the scanner reconstructs: 12 bits, shaded by the coils, with Rician noise;
+
+    `ghost` is the share of an EPI N/2 ghost.
+    """
     # at 400 MHz the wave is as long as the head is wide: bright in the middle of the picture
     x, y, _ = plane.coordinates()
     shading = 0.75 + 0.35 * np.exp(-(x**2 + y**2) / 70.0**2) + 0.0006 * y
@@ -135,7 +151,8 @@ def picture(plane: Plane, contrast: Contrast, *, seed: int, ghost: float = 0.0) 
 
 
 def kspace(plane: Plane, contrast: Contrast, *, channels: int, seed: int, oversampling: int = 2) -> Complex:
-    """(lines, channels, samples): what the receivers sample of a Cartesian scan, readout along the columns, centre in the middle.
+    """(lines, channels, samples): what the receivers sample of a Cartesian scan, readout along the columns, centre in
+    the middle.
 
     The readout is oversampled as on the scanner, so there are `oversampling * plane.columns` samples.
     """
@@ -149,7 +166,9 @@ def kspace(plane: Plane, contrast: Contrast, *, channels: int, seed: int, oversa
 
 def reconstruct(lines: Complex, oversampling: int = 2) -> Real:
     """The picture (rows, columns) that a root-sum-of-squares reconstruction makes of `kspace`."""
-    views = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(lines.transpose(1, 0, 2), axes=(1, 2)), norm="ortho"), axes=(1, 2))
+    views = np.fft.fftshift(
+        np.fft.ifft2(np.fft.ifftshift(lines.transpose(1, 0, 2), axes=(1, 2)), norm="ortho"), axes=(1, 2)
+    )
     columns = lines.shape[2] // oversampling
     first = (lines.shape[2] - columns) // 2
     return np.asarray(np.sqrt((np.abs(views[:, :, first : first + columns]) ** 2).sum(axis=0)), dtype=np.float64)
@@ -176,7 +195,12 @@ def _tissue(x: Real, y: Real, z: Real) -> tuple[Real, Real, Real]:
     holes = np.zeros_like(block)
     for hole, centre in ((8.0, -20.0), (5.0, 2.0), (3.0, 18.0)):
         band = np.abs(y - centre) < (10 if hole > 5 else 7)
-        holes |= band & (np.abs(x) < 27) & (np.mod(x + 27, 2 * hole) < hole) & (np.mod(y - centre + hole / 2, 2 * hole) < hole)
+        holes |= (
+            band
+            & (np.abs(x) < 27)
+            & (np.mod(x + 27, 2 * hole) < hole)
+            & (np.mod(y - centre + hole / 2, 2 * hole) < hole)
+        )
     density[block & ~holes] = 0.04
     sphere = x**2 + y**2 + (z - 50) ** 2 < 18**2
     density[sphere], t1[sphere], t2_star[sphere] = 0.85, 500.0, 25.0

@@ -1,8 +1,8 @@
 """DICOM series of the phantom, as a Siemens console exports them.
 
-Classic MR Image objects (PS3.3 A.4) in the manner of syngo MR E12: a localizer, a gradient echo with two echoes, an EPI run
-as mosaics. There is no personal data in them: Patient Name and Patient ID are what the operator typed, the person's Type 2
-attributes are empty.
+Classic MR Image objects (PS3.3 A.4) in the manner of syngo MR E12: a localizer, a gradient echo with two echoes, an EPI
+run as mosaics. There is no personal data in them: Patient Name and Patient ID are what the operator typed, the person's
+Type 2 attributes are empty.
 """
 
 from __future__ import annotations
@@ -74,16 +74,22 @@ def gradient_echo(
 
 def epi(session: Session, number: int = 3, volumes: int = 4, slices: int = 9) -> Iterator[tuple[str, bytes]]:
     """An EPI run: each volume is one mosaic, a square of tiles, one axial slice in each, from the feet upwards."""
-    series = Series(number, "ep2d_bold_mosaic", "*epfid2d1_64", 2000.0, 70.0, 2.0, gap=10.0, bandwidth=1860.0, starts=150)
+    series = Series(
+        number, "ep2d_bold_mosaic", "*epfid2d1_64", 2000.0, 70.0, 2.0, gap=10.0, bandwidth=1860.0, starts=150
+    )
     side = ceil(sqrt(slices))
-    first = Plane((0.0, 0.0, 0.0), rows=64, columns=64, spacing=3.5).moved(-(slices - 1) / 2 * (series.thickness + series.gap))
+    first = Plane((0.0, 0.0, 0.0), rows=64, columns=64, spacing=3.5).moved(
+        -(slices - 1) / 2 * (series.thickness + series.gap)
+    )
     for volume in range(1, volumes + 1):
         mosaic = np.zeros((side * first.rows, side * first.columns), dtype=np.uint16)
         for index in range(slices):
             plane = first.moved(index * (series.thickness + series.gap))
             row, column = (index // side) * first.rows, (index % side) * first.columns
             seed = seed_of(session, series, volume * 100 + index)
-            mosaic[row : row + first.rows, column : column + first.columns] = picture(plane, series.contrast(22.0), seed=seed, ghost=0.04)
+            mosaic[row : row + first.rows, column : column + first.columns] = picture(
+                plane, series.contrast(22.0), seed=seed, ghost=0.04
+            )
         # a mosaic's position is that of a slice as large as the whole mosaic around the first slice's centre
         whole = Plane(first.centre, first.across, first.down, side * first.rows, side * first.columns, first.spacing)
         image = _image(session, series, volume, whole, 22.0, mosaic)
@@ -110,7 +116,10 @@ def uid(session: Session, *parts: object) -> UID:
 
 
 def general(session: Session, series: Series, sop_class: str, instance: int) -> FileDataset:
-    """The modules that classic and enhanced images share: Patient, General Study, General Series, Equipment, Frame of Reference."""
+    """The modules that classic and enhanced images share:
+
+    Patient, General Study, General Series, Equipment, Frame of Reference.
+    """
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = UID(sop_class)
     meta.MediaStorageSOPInstanceUID = uid(session, series.number, instance)
@@ -137,7 +146,10 @@ def general(session: Session, series: Series, sop_class: str, instance: int) -> 
 
 
 def pixels_into(image: Dataset, pixels: Picture) -> None:
-    """The Image Pixel module, 12 bits in 16, and a window that shows the phantom well. `pixels` may have a frame axis in front."""
+    """The Image Pixel module, 12 bits in 16, and a window that shows the phantom well.
+
+    `pixels` may have a frame axis in front.
+    """
     image.Rows, image.Columns = pixels.shape[-2:]
     image.SamplesPerPixel, image.PhotometricInterpretation, image.PixelRepresentation = 1, "MONOCHROME2", 0
     image.BitsAllocated, image.BitsStored, image.HighBit = 16, 12, 11
@@ -150,7 +162,9 @@ def window(pixels: Picture) -> tuple[int, int]:
     return brightest // 2, brightest
 
 
-def _image(session: Session, series: Series, instance: int, plane: Plane, echo_time: float, pixels: Picture) -> FileDataset:
+def _image(
+    session: Session, series: Series, instance: int, plane: Plane, echo_time: float, pixels: Picture
+) -> FileDataset:
     image = general(session, series, MRImageStorage, instance)
     image.AcquisitionDate, image.AcquisitionTime = image.SeriesDate, image.SeriesTime
     image.BodyPartExamined = "HEAD"
@@ -177,7 +191,10 @@ def _image(session: Session, series: Series, instance: int, plane: Plane, echo_t
 
 
 def _mosaic_header(image: Dataset, series: Series, first: Plane, slices: int) -> None:
-    """What a reader needs to take a mosaic apart: Siemens' private elements, and the CSA header that older tools read."""
+    """What a reader needs to take a mosaic apart:
+
+    Siemens' private elements, and the CSA header that older tools read.
+    """
     ascending = [index * series.repetition_time / slices for index in range(slices)]
     protocol = image.private_block(0x0019, "SIEMENS MR HEADER", create=True)
     protocol.add_new(0x0A, "US", slices)

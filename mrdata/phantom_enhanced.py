@@ -1,4 +1,6 @@
-"""An Enhanced MR Image of the phantom (PS3.3 A.36), in the manner of syngo MR XA60: one file, a frame for each slice and echo."""
+"""An Enhanced MR Image of the phantom (PS3.3 A.36), in the manner of syngo MR XA60: one file, a frame for each slice
+and echo.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,15 @@ from mrdata.phantom import Picture, Plane, Session, picture
 from mrdata.phantom_dicom import AXIAL, Series, encoded, general, pixels_into, seed_of, uid, window
 
 
-def enhanced(session: Session, number: int = 4, slices: int = 4, echo_times: Sequence[float] = (3.2, 9.6)) -> Iterator[tuple[str, bytes]]:
-    """One Enhanced MR Image: a frame for each slice and echo, timing in the functional groups only (PS3.3 C.7.6.16, C.8.13.5)."""
-    series = Series(number, "gre_2echo_multiframe", "*fl2d2", 280.0, 22.0, 4.0, gap=10.0, software="syngo MR XA60", starts=220)
+def enhanced(
+    session: Session, number: int = 4, slices: int = 4, echo_times: Sequence[float] = (3.2, 9.6)
+) -> Iterator[tuple[str, bytes]]:
+    """One Enhanced MR Image: a frame for each slice and echo, timing in the functional groups only (PS3.3 C.7.6.16,
+    C.8.13.5).
+    """
+    series = Series(
+        number, "gre_2echo_multiframe", "*fl2d2", 280.0, 22.0, 4.0, gap=10.0, software="syngo MR XA60", starts=220
+    )
     image = general(session, series, EnhancedMRImageStorage, 1)
     image.ImageType = ["ORIGINAL", "PRIMARY", "M", "NONE"]
     frames: list[Picture] = []
@@ -40,11 +48,20 @@ def _enhanced_modules(session: Session, series: Series, image: Dataset) -> None:
     began = session.started + timedelta(seconds=series.starts)
     image.AcquisitionDateTime, image.AcquisitionDuration = f"{began:%Y%m%d%H%M%S.%f}", 35.8
     image.AcquisitionNumber, image.ContentQualification = 1, "RESEARCH"
-    image.PixelPresentation, image.VolumetricProperties, image.VolumeBasedCalculationTechnique = "MONOCHROME", "VOLUME", "NONE"
+    image.PixelPresentation, image.VolumetricProperties, image.VolumeBasedCalculationTechnique = (
+        "MONOCHROME",
+        "VOLUME",
+        "NONE",
+    )
     image.ComplexImageComponent, image.AcquisitionContrast = "MAGNITUDE", "PROTON_DENSITY"
     image.ResonantNucleus, image.KSpaceFiltering, image.ApplicableSafetyStandardAgency = "1H", "NONE", "IEC"
     image.PulseSequenceName, image.MRAcquisitionType, image.EchoPulseSequence = series.sequence, "2D", "GRADIENT"
-    image.MultiPlanarExcitation, image.PhaseContrast, image.TimeOfFlightContrast, image.OversamplingPhase = "NO", "NO", "NO", "NONE"
+    image.MultiPlanarExcitation, image.PhaseContrast, image.TimeOfFlightContrast, image.OversamplingPhase = (
+        "NO",
+        "NO",
+        "NO",
+        "NONE",
+    )
     image.SteadyStatePulseSequence, image.EchoPlanarPulseSequence = "NONE", "NO"
     image.SaturationRecovery, image.SpectrallySelectedSuppression = "NO", "NONE"
     image.GeometryOfKSpaceTraversal, image.SegmentedKSpaceTraversal = "RECTILINEAR", "SINGLE"
@@ -58,11 +75,13 @@ def _enhanced_modules(session: Session, series: Series, image: Dataset) -> None:
     image.AcquisitionContextSequence = []
 
 
-def _frame_groups(session: Session, series: Series, plane: Plane, position: int, echo: int, echo_time: float) -> Dataset:
+def _frame_groups(
+    session: Session, series: Series, plane: Plane, position: int, echo: int, echo_time: float
+) -> Dataset:
     """What differs from frame to frame."""
     moment = f"{session.started + timedelta(seconds=series.starts):%Y%m%d%H%M%S.%f}"
     content = _item(
-        FrameAcquisitionNumber=1, FrameReferenceDateTime=moment, FrameAcquisitionDateTime=moment, FrameAcquisitionDuration=35840.0,
+        FrameAcquisitionNumber=1, FrameReferenceDateTime=moment, FrameAcquisitionDateTime=moment, FrameAcquisitionDuration=35840.0,  # noqa: E501
         StackID="1", InStackPositionNumber=position, DimensionIndexValues=[1, position, echo],
     )  # fmt: skip
     return _item(
@@ -77,7 +96,7 @@ def _shared_groups(session: Session, series: Series, plane: Plane, pixels: Pictu
     centre, width = window(pixels)
     shared = _item(
         PixelMeasuresSequence=[
-            _item(PixelSpacing=[plane.spacing] * 2, SliceThickness=series.thickness, SpacingBetweenSlices=series.thickness + series.gap)
+            _item(PixelSpacing=[plane.spacing] * 2, SliceThickness=series.thickness, SpacingBetweenSlices=series.thickness + series.gap)  # noqa: E501
         ],
         PlaneOrientationSequence=[_item(ImageOrientationPatient=[*plane.across, *plane.down])],
         FrameAnatomySequence=[_item(FrameLaterality="U", AnatomicRegionSequence=[
@@ -94,30 +113,30 @@ def _technique(session: Session, series: Series, plane: Plane) -> Dataset:
     return _item(
         MRImageFrameTypeSequence=[
             _item(
-                FrameType=["ORIGINAL", "PRIMARY", "M", "NONE"], PixelPresentation="MONOCHROME", VolumetricProperties="VOLUME",
-                VolumeBasedCalculationTechnique="NONE", ComplexImageComponent="MAGNITUDE", AcquisitionContrast="PROTON_DENSITY",
+                FrameType=["ORIGINAL", "PRIMARY", "M", "NONE"], PixelPresentation="MONOCHROME", VolumetricProperties="VOLUME",  # noqa: E501
+                VolumeBasedCalculationTechnique="NONE", ComplexImageComponent="MAGNITUDE", AcquisitionContrast="PROTON_DENSITY",  # noqa: E501
             )
         ],
         MRTimingAndRelatedParametersSequence=[
             _item(
-                RepetitionTime=series.repetition_time, FlipAngle=series.flip_angle, EchoTrainLength=2, RFEchoTrainLength=0,
+                RepetitionTime=series.repetition_time, FlipAngle=series.flip_angle, EchoTrainLength=2, RFEchoTrainLength=0,  # noqa: E501
                 GradientEchoTrainLength=2, GradientOutputType="DB_DT", GradientOutput=0.0,
-                SpecificAbsorptionRateSequence=[_item(SpecificAbsorptionRateDefinition="IEC_HEAD", SpecificAbsorptionRateValue=0.004)],
+                SpecificAbsorptionRateSequence=[_item(SpecificAbsorptionRateDefinition="IEC_HEAD", SpecificAbsorptionRateValue=0.004)],  # noqa: E501
                 OperatingModeSequence=[
-                    _item(OperatingModeType=kind, OperatingMode="IEC_NORMAL") for kind in ("STATIC FIELD", "RF", "GRADIENT")
+                    _item(OperatingModeType=kind, OperatingMode="IEC_NORMAL") for kind in ("STATIC FIELD", "RF", "GRADIENT")  # noqa: E501
                 ],
             )
         ],
         MRFOVGeometrySequence=[
             _item(
-                InPlanePhaseEncodingDirection="COLUMN", MRAcquisitionFrequencyEncodingSteps=plane.columns, PercentSampling=100.0,
+                InPlanePhaseEncodingDirection="COLUMN", MRAcquisitionFrequencyEncodingSteps=plane.columns, PercentSampling=100.0,  # noqa: E501
                 MRAcquisitionPhaseEncodingStepsInPlane=plane.rows, MRAcquisitionPhaseEncodingStepsOutOfPlane=1,
                 PercentPhaseFieldOfView=100.0,
             )
         ],
         MRModifierSequence=[
             _item(
-                InversionRecovery="NO", FlowCompensation="NONE", Spoiling="RF", T2Preparation="NO", SpectrallySelectedExcitation="NONE",
+                InversionRecovery="NO", FlowCompensation="NONE", Spoiling="RF", T2Preparation="NO", SpectrallySelectedExcitation="NONE",  # noqa: E501
                 SpatialPresaturation="NONE", PartialFourier="NO", ParallelAcquisition="NO",
             )
         ],
@@ -127,9 +146,9 @@ def _technique(session: Session, series: Series, plane: Plane) -> Dataset:
                 TransmitterFrequency=session.FREQUENCY, PixelBandwidth=series.bandwidth,
             )
         ],
-        MRReceiveCoilSequence=[_item(ReceiveCoilName="31Rx_Head", ReceiveCoilType="MULTICOIL", MultiCoilDefinitionSequence=[
-            _item(MultiCoilElementName="R1", MultiCoilElementUsed="YES")], ReceiveCoilManufacturerName="", QuadratureReceiveCoil="NO")],
-        MRTransmitCoilSequence=[_item(TransmitCoilName="16Tx_Head", TransmitCoilManufacturerName="", TransmitCoilType="SURFACE")],
+        MRReceiveCoilSequence=[_item(ReceiveCoilName="31Rx_Head", ReceiveCoilType="MULTICOIL", MultiCoilDefinitionSequence=[  # noqa: E501
+            _item(MultiCoilElementName="R1", MultiCoilElementUsed="YES")], ReceiveCoilManufacturerName="", QuadratureReceiveCoil="NO")],  # noqa: E501
+        MRTransmitCoilSequence=[_item(TransmitCoilName="16Tx_Head", TransmitCoilManufacturerName="", TransmitCoilType="SURFACE")],  # noqa: E501
         MRAveragesSequence=[_item(NumberOfAverages=1.0)],
     )  # fmt: skip
 

@@ -1,8 +1,9 @@
 """TWIX raw data files of the phantom: VB (one measurement) and VE (a multi-RAID file of one or more).
 
-A measurement is a header of text buffers (Config, Dicom, Meas, MeasYaps, Phoenix, Spice), readouts that each begin with a
-measurement data header (MDH), and a readout flagged ACQEND. In a VE file a table of 64 entries stands in front (10240
-bytes), and measurements begin at multiples of 512. The patient's name is plain in VB and masked in VE, as on the scanners.
+A measurement is a header of text buffers (Config, Dicom, Meas, MeasYaps, Phoenix, Spice), readouts that each begin with
+a measurement data header (MDH), and a readout flagged ACQEND. In a VE file a table of 64 entries stands in front (10240
+bytes), and measurements begin at multiples of 512. The patient's name is plain in VB and masked in VE, as on the
+scanners.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ _RAID_TABLE = 10240
 _ALIGN = 512
 
 
-def gradient_echo(session: Session, meas_uid: int, *, size: int = 128, channels: int = 8, z: float = 0.0) -> Measurement:
+def gradient_echo(
+    session: Session, meas_uid: int, *, size: int = 128, channels: int = 8, z: float = 0.0
+) -> Measurement:
     """An axial gradient echo of `size` lines and two echoes: the protocol of the DICOM series of that name."""
     plane = Plane((0.0, 0.0, z), rows=size, columns=size, spacing=224 / size)
     contrasts = (Contrast(300.0, 4.1, 25.0), Contrast(300.0, 12.3, 25.0))
@@ -35,9 +38,13 @@ def coil_sensitivities(session: Session, meas_uid: int, *, channels: int = 8) ->
     return _measured("AdjCoilSens", session, meas_uid, plane, (Contrast(30.0, 2.0, 5.0),), channels)
 
 
-def _measured(protocol: str, session: Session, meas_uid: int, plane: Plane, contrasts: tuple[Contrast, ...], channels: int) -> Measurement:
+def _measured(
+    protocol: str, session: Session, meas_uid: int, plane: Plane, contrasts: tuple[Contrast, ...], channels: int
+) -> Measurement:
     seeds = range(1000 * (session.seed + meas_uid), 1000 * (session.seed + meas_uid) + len(contrasts))
-    echoes = tuple(kspace(plane, contrast, channels=channels, seed=seed) for contrast, seed in zip(contrasts, seeds, strict=True))
+    echoes = tuple(
+        kspace(plane, contrast, channels=channels, seed=seed) for contrast, seed in zip(contrasts, seeds, strict=True)
+    )
     return Measurement(protocol, meas_uid, echoes, contrasts, plane, starts=300.0 + meas_uid)
 
 
@@ -50,7 +57,9 @@ def ve(session: Session, measurements: Sequence[Measurement], *, masked: bool = 
     """A VE file; `masked` as on the scanner: name, birthday and ID of the patient are runs of `x`."""
     parts, entries, offset = [], [], _RAID_TABLE
     for measurement in measurements:
-        content = header(session, measurement, Version.VE, masked=masked) + b"".join(_readouts(session, measurement, Version.VE))
+        content = header(session, measurement, Version.VE, masked=masked) + b"".join(
+            _readouts(session, measurement, Version.VE)
+        )
         entries.append((measurement, offset, len(content)))
         parts.append(content + bytes(-len(content) % _ALIGN))
         offset += len(parts[-1])
@@ -58,7 +67,8 @@ def ve(session: Session, measurements: Sequence[Measurement], *, masked: bool = 
 
 
 def write_large(file: BinaryIO, session: Session, size: int, version: Version = Version.VE) -> int:
-    """A whole raw file of at least `size` bytes in a moment: readouts of 32 MB, of which only the MDHs are written. Its true size.
+    """A whole raw file of at least `size` bytes in a moment: readouts of 32 MB, of which only the MDHs are written. Its
+    true size.
 
     `file` must be new, seekable and on a file system with sparse files; the samples read as zeros.
     """
@@ -91,7 +101,10 @@ def write_large(file: BinaryIO, session: Session, size: int, version: Version = 
 
 
 def header(session: Session, measurement: Measurement, version: Version, *, masked: bool = True) -> bytes:
-    """The length, the number of buffers, and the buffers with their names and lengths; filled up to a multiple of 32."""
+    """The length, the number of buffers, and the buffers with their names and lengths.
+
+    Filled up to a multiple of 32.
+    """
     texts = text_buffers(session, measurement, version, masked=masked and version is Version.VE)
     body = b"".join(
         name.encode() + b"\0" + struct.pack("<I", len(text)) + text
@@ -115,8 +128,13 @@ def _mdh(
     session: Session, m: Measurement, version: Version, counter: int, flags: int, shape: tuple[int, int], length: int,
     *, line: int = 0, echo: int = 0, channel: int = 0,
 ) -> bytes:  # fmt: skip
-    """VB: 128 bytes before each channel's samples; VE: 192 bytes before all channels. `shape` is (channels, samples)."""
-    moment = session.started + timedelta(seconds=m.starts, milliseconds=-(-counter // len(m.echoes)) * m.contrast.repetition_time)
+    """VB: 128 bytes before each channel's samples;
+
+    VE: 192 bytes before all channels. `shape` is (channels, samples).
+    """
+    moment = session.started + timedelta(
+        seconds=m.starts, milliseconds=-(-counter // len(m.echoes)) * m.contrast.repetition_time
+    )
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     time = int((moment - midnight).total_seconds() / 0.0025)
     channels, samples = shape
@@ -126,7 +144,9 @@ def _mdh(
     if version is Version.VB:
         begin = struct.pack("<IiIIIQHH", length | 1 << 31, m.meas_uid, counter, time, 0, flags, samples, channels)
         return begin + struct.pack("<14H2HHHfIHH8H7fHH", *loop, 0, 0, *centre, *(0,) * 8, *place, channel, 0)
-    begin = struct.pack("<IiIIIHHiiiiQHH", length, m.meas_uid, counter, time, 0, 0, 0, 0, 0, 0, 0, flags, samples, channels)
+    begin = struct.pack(
+        "<IiIIIHHiiiiQHH", length, m.meas_uid, counter, time, 0, 0, 0, 0, 0, 0, 0, flags, samples, channels
+    )
     return begin + struct.pack("<14H2HHHfIHH7f24H4HHHI", *loop, 0, 0, *centre, *place, *(0,) * 28, 0, 0, 0)
 
 
@@ -149,7 +169,9 @@ def _readouts(session: Session, m: Measurement, version: Version) -> Iterator[by
                 yield _channel_header(m, counter, channel, samples) + readout[channel].tobytes()
         else:
             for channel in range(channels):
-                yield _mdh(session, m, version, counter, flags, shape, 128 + 8 * samples, line=line, echo=echo, channel=channel)
+                yield _mdh(
+                    session, m, version, counter, flags, shape, 128 + 8 * samples, line=line, echo=echo, channel=channel
+                )
                 yield readout[channel].tobytes()
     yield _end(session, m, version, last + 1)
 

@@ -22,7 +22,9 @@ class Version(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A protocol and what was measured with it: for each echo (phase encoding lines, channels, samples), and its contrast."""
+    """A protocol and what was measured with it: for each echo (phase encoding lines, channels, samples), and its
+    contrast.
+    """
 
     protocol: str
     meas_uid: int
@@ -54,12 +56,15 @@ class Measurement:
 
 
 def text_buffers(session: Session, m: Measurement, version: Version, *, masked: bool) -> dict[str, str]:
-    """Name -> text of the six buffers, in their order. `masked`: the patient's name, birthday and ID are runs of `x`."""
+    """Name -> text of the six buffers, in their order.
+
+    `masked`: the patient's name, birthday and ID are runs of `x`.
+    """
     name = "x" * len(session.patient_name) if masked else session.patient_name
     birthday = "xxxxxxxx" if masked else None
     person: Tree = {
-        "PatientID": "x" * 48 if masked else name, "PatientBirthDay": birthday, "PatientSex": None, "tPatientName": name,
-        "PatientLOID": "6.0.60000001", "StudyLOID": "6.0.60000006", "SeriesLOID": f"6.0.{60000010 + m.meas_uid}", "tStudyDescription": None,
+        "PatientID": "x" * 48 if masked else name, "PatientBirthDay": birthday, "PatientSex": None, "tPatientName": name,  # noqa: E501
+        "PatientLOID": "6.0.60000001", "StudyLOID": "6.0.60000006", "SeriesLOID": f"6.0.{60000010 + m.meas_uid}", "tStudyDescription": None,  # noqa: E501
     }  # fmt: skip
     raid: Tree = {
         "Class": "RAIDLocal@IrisServices", "MeasUID": m.meas_uid, "ProtocolName": m.protocol, "PatientName": name,
@@ -71,7 +76,9 @@ def text_buffers(session: Session, m: Measurement, version: Version, *, masked: 
     return {
         "Config": _xprotocol(_config(session, m, person, raid)),
         "Dicom": _xprotocol({"DICOM": dicom}),
-        "Meas": _xprotocol(_meas(session, m, {**person, "PatientName": name}, dicom), spacious=True, name="ONLINE Pipe Configuration"),
+        "Meas": _xprotocol(
+            _meas(session, m, {**person, "PatientName": name}, dicom), spacious=True, name="ONLINE Pipe Configuration"
+        ),
         "MeasYaps": protocol + "\n",
         "Phoenix": _xprotocol({"PHOENIX": {"Steps": [1, 2, 3]}}, name="MultiStep Controller") + protocol,
         "Spice": _xprotocol({"PARC": {"PIPE": {"display": display}, "SYSTEM": _station(session, version)}}),
@@ -81,7 +88,7 @@ def text_buffers(session: Session, m: Measurement, version: Version, *, masked: 
 def _station(session: Session, version: Version) -> Tree:
     return {
         "SoftwareVersions": version.value[0], "Manufacturer": "SIEMENS", "ManufacturersModelName": session.MODEL,
-        "LongModelName": "NUMARIS/4", "InstitutionAddress": None, "DeviceSerialNumber": session.SERIAL, "InstitutionName": None,
+        "LongModelName": "NUMARIS/4", "InstitutionAddress": None, "DeviceSerialNumber": session.SERIAL, "InstitutionName": None,  # noqa: E501
         "Modality": "MR",
     }  # fmt: skip
 
@@ -90,9 +97,9 @@ def _dicom(session: Session, m: Measurement, version: Version, name: str) -> Tre
     return {
         **_station(session, version), "adFlipAngleDegree": m.contrast.flip_angle, "ulVersion": version.value[2],
         "lFrequency": _hertz(session), "lBaseResolution": m.plane.columns, "lPhaseEncodingLines": m.plane.rows,
-        "tBodyPartExamined": "HEAD", "tPatientPosition": "HFS", "flTransRefAmpl": 250.0, "tPerfPhysiciansName": None, "lPatientSex": None,
-        "tPatientName": name, "TransmittingCoil": "16Tx_Head", "flReadoutOSFactor": 2.0, "flMagneticFieldStrength": session.FIELD,
-        "tSequenceVariant": "SP", "tScanningSequence": "GR", "tMRAcquisitionType": "2D", "tImageComment": None, "tProtocolName": m.protocol,
+        "tBodyPartExamined": "HEAD", "tPatientPosition": "HFS", "flTransRefAmpl": 250.0, "tPerfPhysiciansName": None, "lPatientSex": None,  # noqa: E501
+        "tPatientName": name, "TransmittingCoil": "16Tx_Head", "flReadoutOSFactor": 2.0, "flMagneticFieldStrength": session.FIELD,  # noqa: E501
+        "tSequenceVariant": "SP", "tScanningSequence": "GR", "tMRAcquisitionType": "2D", "tImageComment": None, "tProtocolName": m.protocol,  # noqa: E501
     }  # fmt: skip
 
 
@@ -114,7 +121,10 @@ def _meas(session: Session, m: Measurement, person: Tree, dicom: Tree) -> Tree:
         "HEADER": {**person, "MeasUID": m.meas_uid, "tProtocolName": m.protocol},
         # as large as in life: what stands behind the Meas buffer is found only by who follows the lengths
         "IRIS": {f"functor{n:03d}": {"Class": f"Step{n:03d}@IceImage", "alTable": [0] * 512} for n in range(300)},
-        "MEAS": {"alTR": [_us(m.contrast.repetition_time), *[0] * 127], "alTE": [_us(contrast.echo_time) for contrast in m.contrasts]},
+        "MEAS": {
+            "alTR": [_us(m.contrast.repetition_time), *[0] * 127],
+            "alTE": [_us(contrast.echo_time) for contrast in m.contrasts],
+        },
         "YAPS": {
             "tFrameOfReference": session.frame_of_reference_uid,
             "flMagneticFieldStrength": session.FIELD,
@@ -133,12 +143,15 @@ def _us(milliseconds: float) -> int:
 
 
 def _ascconv(session: Session, m: Measurement, version: Version) -> str:
-    """The protocol as `key = value` lines: VB pads the keys and writes flags as hexadecimal, VE writes tabs and decimals."""
+    """The protocol as `key = value` lines:
+
+    VB pads the keys and writes flags as hexadecimal, VE writes tabs and decimals.
+    """
     _, baseline, number = version.value
     phase_lines = m.lines.shape[0]
     values: dict[str, str | int | float] = {
         "ulVersion": number, "tSequenceFileName": _SEQUENCE, "tProtocolName": m.protocol, "ucTablePositioningMode": 1,
-        "lContrasts": len(m.contrasts), "lTotalScanTimeSec": max(1, round(phase_lines * m.contrast.repetition_time / 1000)),
+        "lContrasts": len(m.contrasts), "lTotalScanTimeSec": max(1, round(phase_lines * m.contrast.repetition_time / 1000)),  # noqa: E501
         "sProtConsistencyInfo.tBaselineString": baseline, "sProtConsistencyInfo.flNominalB0": session.FIELD,
         "sTXSPEC.asNucleusInfo[0].tNucleus": "1H", "sTXSPEC.asNucleusInfo[0].lFrequency": _hertz(session),
         "sTXSPEC.asNucleusInfo[0].flReferenceAmplitude": 250.0, "alTR[0]": _us(m.contrast.repetition_time),
@@ -146,11 +159,17 @@ def _ascconv(session: Session, m: Measurement, version: Version) -> str:
         "sSliceArray.asSlice[0].sNormal.dTra": 1.0, "sSliceArray.asSlice[0].dThickness": 4.0,
         "sSliceArray.asSlice[0].dPhaseFOV": m.plane.rows * m.plane.spacing,
         "sSliceArray.asSlice[0].dReadoutFOV": m.plane.columns * m.plane.spacing, "sSliceArray.lSize": 1,
-        "sKSpace.lBaseResolution": m.plane.columns, "sKSpace.lPhaseEncodingLines": phase_lines, "sKSpace.lPartitions": 1,
+        "sKSpace.lBaseResolution": m.plane.columns, "sKSpace.lPhaseEncodingLines": phase_lines, "sKSpace.lPartitions": 1,  # noqa: E501
         "sKSpace.ucDimension": 2, "adFlipAngleDegree[0]": m.contrast.flip_angle,
     }  # fmt: skip
     old = version is Version.VB
-    rows = ["### ASCCONV BEGIN ###" if old else f"### ASCCONV BEGIN object=MrProtDataImpl@MrProtocolData version={number} ###"]
+    rows = [
+        (
+            "### ASCCONV BEGIN ###"
+            if old
+            else f"### ASCCONV BEGIN object=MrProtDataImpl@MrProtocolData version={number} ###"
+        )
+    ]
     for key, value in values.items():
         as_hex = old and isinstance(value, int) and key.rpartition(".")[2].startswith(("uc", "ul"))
         text = (
@@ -167,7 +186,10 @@ def _ascconv(session: Session, m: Measurement, version: Version) -> str:
 
 
 def _xprotocol(tree: Tree, *, spacious: bool = False, name: str = "") -> str:
-    """A buffer in Siemens' XProtocol syntax: values on one line (Config, Dicom, Spice) or on lines of their own (Meas)."""
+    """A buffer in Siemens' XProtocol syntax.
+
+    Values on one line (Config, Dicom, Spice) or on lines of their own (Meas).
+    """
     title = f'  <Name> "{name}" \n  <ID> 1000000 \n  <Userversion> 1.0 \n' if name else ""
     return "<XProtocol> \n{\n" + title + '  \n  <ParamMap.""> \n  {\n' + _params(tree, "    ", spacious) + "  }\n}\n"
 
@@ -192,7 +214,11 @@ def _params(tree: Tree, indent: str, spacious: bool) -> str:
 def _kind(key: str, value: str | int | float | Sequence[int] | None) -> str:
     if isinstance(value, float):
         return "ParamDouble"
-    return "ParamString" if isinstance(value, str) or (value is None and key not in ("PatientSex", "lPatientSex")) else "ParamLong"
+    return (
+        "ParamString"
+        if isinstance(value, str) or (value is None and key not in ("PatientSex", "lPatientSex"))
+        else "ParamLong"
+    )
 
 
 def _value(key: str, value: str | int | float | Sequence[int] | None) -> Iterator[str]:

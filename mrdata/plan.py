@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mrdata.console import Delivery, Fate, Manner
 from mrdata.phantom import Session
-from policy import experiment_id
-from policy.ingest import Reason
-from policy.layout import DataType
+from policy.ingest.decision import Reason
+from policy.zone import experiment_id
+from policy.zone.layout import DataType
 
 _PYDICOM_FILES = ("MR_small.dcm", "CT_small.dcm", "image_dfl.dcm", "ExplVR_BigEnd.dcm")
 _CORPUS_DICOM = (
@@ -39,17 +39,26 @@ def demo_session(
     """The day's deliveries, each with what shall become of it. ValueError for fewer than two valid ExperimentIDs.
 
     `experiments` are registered, open ExperimentIDs of the scanner. The site retains patient characteristics (sex, age,
-    size, weight) and refuses every direct identifier. Real files are copies of the test files that come with pydicom and,
-    where `corpus` is given, of that folder. Another `started` or `seed` gives other UIDs.
+    size, weight) and refuses every direct identifier. Real files are copies of the test files that come with pydicom
+    and, where `corpus` is given, of that folder. Another `started` or `seed` gives other UIDs.
     """
     if len(set(experiments)) < 2 or any(experiment_id.parse(e) != e for e in experiments):
         raise ValueError(f"two different ExperimentIDs are needed, not {list(experiments)}")
     day = _Day(list(experiments), seed, started or datetime(2026, 3, 12, 9, 0, 0, 123_000))
-    return [*_exams(day), *_mistakes(day), *_again(day), *_real_dicom(day, corpus), *_real_raw(day, corpus), *_expanded_data(day)]
+    return [
+        *_exams(day),
+        *_mistakes(day),
+        *_again(day),
+        *_real_dicom(day, corpus),
+        *_real_raw(day, corpus),
+        *_expanded_data(day),
+    ]
 
 
 def images(session: Session) -> Iterator[tuple[str, bytes]]:
-    """(name, content) of every image of a usual exam: localizer, GRE, EPI, enhanced GRE, in folders named for the series."""
+    """(name, content) of every image of a usual exam: localizer, GRE, EPI, enhanced GRE, in folders named for the
+    series.
+    """
     from mrdata.phantom_dicom import epi, gradient_echo, localizer
     from mrdata.phantom_enhanced import enhanced
 
@@ -73,16 +82,25 @@ def _exams(day: _Day) -> Iterator[Delivery]:
     )
     for session, experiment, manner, note in exams:
         for name, content in images(session):
-            yield _archived(f"dicom/{_folder(session)}/{name}", content, experiment, DataType.DICOM, note, manner=manner)
+            yield _archived(
+                f"dicom/{_folder(session)}/{name}", content, experiment, DataType.DICOM, note, manner=manner
+            )
     one, two = exams[0][0], exams[1][0]
     plain = phantom_twix.gradient_echo(one, 42)
     yield _archived(
-        f"twix/{_folder(one)}/{plain.file_name}", phantom_twix.vb(one, plain), first, DataType.TWIX, "raw data of VB", at_night=True
+        f"twix/{_folder(one)}/{plain.file_name}",
+        phantom_twix.vb(one, plain),
+        first,
+        DataType.TWIX,
+        "raw data of VB",
+        at_night=True,
     )
     image = phantom_twix.gradient_echo(two, 58, z=20.0)
     content = phantom_twix.ve(two, [phantom_twix.coil_sensitivities(two, 57), image])
     note = "raw data of VE, name masked: known by the frame of reference of its images"
-    yield _archived(f"twix/{image.file_name}", content, second, DataType.TWIX, note, at_night=True, manner=Manner.HIDDEN)
+    yield _archived(
+        f"twix/{image.file_name}", content, second, DataType.TWIX, note, at_night=True, manner=Manner.HIDDEN
+    )
 
 
 def _mistakes(day: _Day) -> Iterator[Delivery]:
@@ -102,17 +120,28 @@ def _mistakes(day: _Day) -> Iterator[Delivery]:
     yield _refused(f"dicom/{_folder(nameless)}/{name}", content, Reason.NO_ID, "the operator typed something else")
     elsewhere = day.session(120, first)
     name, content = next(phantom_dicom.localizer(elsewhere))
-    yield _refused(f"dicom/{second}/{name}", content, Reason.CONFLICT, "the name says one experiment, the folder another")
+    yield _refused(
+        f"dicom/{second}/{name}", content, Reason.CONFLICT, "the name says one experiment, the folder another"
+    )
     born = day.session(130, first)
     name, content = next(phantom_dicom.localizer(born))
     yield _refused(
-        f"dicom/{_folder(born)}/{name}", _with(content, PatientBirthDate="19700101"), Reason.PERSONAL_DATA, "it holds a birth date"
+        f"dicom/{_folder(born)}/{name}",
+        _with(content, PatientBirthDate="19700101"),
+        Reason.PERSONAL_DATA,
+        "it holds a birth date",
     )
-    yield _refused(f"dicom/{_folder(born)}/notes.txt", b"Coil 2 warm.\r\n", Reason.NOT_RECOGNISED, "a text file among the images")
+    yield _refused(
+        f"dicom/{_folder(born)}/notes.txt", b"Coil 2 warm.\r\n", Reason.NOT_RECOGNISED, "a text file among the images"
+    )
     broken = phantom_twix.gradient_echo(born, 61)
     whole = phantom_twix.vb(born, broken)
     yield _refused(
-        f"twix/{broken.file_name}", whole[: len(whole) * 3 // 5], Reason.TRUNCATED, "raw data whose copy broke off", at_night=True
+        f"twix/{broken.file_name}",
+        whole[: len(whole) * 3 // 5],
+        Reason.TRUNCATED,
+        "raw data whose copy broke off",
+        at_night=True,
     )
     stray = day.session(140, first)
     lost = phantom_twix.gradient_echo(stray, 63, size=64)
@@ -127,12 +156,14 @@ def _again(day: _Day) -> Iterator[Delivery]:
     session = day.session(0, day.experiments[0])
     images = [content for _, content in phantom_dicom.gradient_echo(session)]
     yield Delivery(
-        f"dicom/{_folder(session)}_again/00000001.IMA", images[0], Fate.ONE_COPY, "again", day.experiments[0], DataType.DICOM,
+        f"dicom/{_folder(session)}_again/00000001.IMA", images[0], Fate.ONE_COPY, "again", day.experiments[0], DataType.DICOM,  # noqa: E501
         at_night=True, note="an image exported twice",
     )  # fmt: skip
     changed = _with(images[1], WindowCenter=400, WindowWidth=700)
     note = "the same SOP instance with other bytes"
-    yield _refused(f"dicom/{_folder(session)}_again/00000002.IMA", changed, Reason.DUPLICATE_DIFFERENT, note, at_night=True)
+    yield _refused(
+        f"dicom/{_folder(session)}_again/00000002.IMA", changed, Reason.DUPLICATE_DIFFERENT, note, at_night=True
+    )
 
 
 def _real_dicom(day: _Day, corpus: Path | None) -> Iterator[Delivery]:
@@ -147,10 +178,19 @@ def _real_dicom(day: _Day, corpus: Path | None) -> Iterator[Delivery]:
     if corpus:
         files += [(path, second) for pattern, count in _CORPUS_DICOM for path in sorted(corpus.glob(pattern))[:count]]
     if files:
-        yield _refused("dicom/import/unstamped.dcm", files[0][0].read_bytes(), Reason.NO_ID, "a real image under a person's name")
+        yield _refused(
+            "dicom/import/unstamped.dcm", files[0][0].read_bytes(), Reason.NO_ID, "a real image under a person's name"
+        )
     for number, (path, experiment) in enumerate(files, 1):
         content = stamp_dicom(path.read_bytes(), experiment, clear_personal=True)
-        yield _archived(f"dicom/import/{number:08d}", content, experiment, DataType.DICOM, f"real image: {path.name}", manner=Manner.HIDDEN)
+        yield _archived(
+            f"dicom/import/{number:08d}",
+            content,
+            experiment,
+            DataType.DICOM,
+            f"real image: {path.name}",
+            manner=Manner.HIDDEN,
+        )
 
 
 def _real_raw(day: _Day, corpus: Path | None) -> Iterator[Delivery]:
@@ -161,7 +201,9 @@ def _real_raw(day: _Day, corpus: Path | None) -> Iterator[Delivery]:
     first, second = day.experiments[:2]
     for path in sorted(corpus.glob("twix/pulseq-vb19/*.dat"))[:1]:
         content = stamp_twix(path.read_bytes(), second, clear_personal=True)
-        yield _archived(f"twix/pulseq/{path.name}", content, second, DataType.TWIX, "real raw data of VB", at_night=True)
+        yield _archived(
+            f"twix/pulseq/{path.name}", content, second, DataType.TWIX, "real raw data of VB", at_night=True
+        )
     for path in sorted(corpus.glob("twix/twixtools/gre.dat")):
         note = "real raw data of VE, name masked: known by its folder's name"
         yield _archived(f"twix/{first}/{path.name}", path.read_bytes(), first, DataType.TWIX, note, at_night=True)
@@ -182,13 +224,29 @@ def _expanded_data(day: _Day) -> Iterator[Delivery]:
         "README": b"Response box: left = 1, right = 2.\n",
     }
     for name, content in tree.items():
-        yield _archived(f"expdata/{experiment}/{name}", content, experiment, DataType.EXP_DATA, "Expanded Data", manner=Manner.HIDDEN)
+        yield _archived(
+            f"expdata/{experiment}/{name}",
+            content,
+            experiment,
+            DataType.EXP_DATA,
+            "Expanded Data",
+            manner=Manner.HIDDEN,
+        )
 
 
 def _archived(
-    path: str, content: bytes, experiment: str, data_type: DataType, note: str, *, manner: Manner = Manner.GROWING, at_night: bool = False
+    path: str,
+    content: bytes,
+    experiment: str,
+    data_type: DataType,
+    note: str,
+    *,
+    manner: Manner = Manner.GROWING,
+    at_night: bool = False,
 ) -> Delivery:
-    return Delivery(path, content, Fate.ARCHIVED, _label(path), experiment, data_type, manner=manner, at_night=at_night, note=note)
+    return Delivery(
+        path, content, Fate.ARCHIVED, _label(path), experiment, data_type, manner=manner, at_night=at_night, note=note
+    )
 
 
 def _refused(path: str, content: bytes, reason: Reason, note: str, *, at_night: bool = False) -> Delivery:

@@ -1,4 +1,5 @@
-"""A small Castellum over real sockets, with the API that MrData assumes, and faults on demand. For tests and the demonstration.
+"""A small Castellum over real sockets, with the API that MrData assumes, and faults on demand. For tests and the
+demonstration.
 
 It holds made-up studies and subjects; nothing of it is Castellum's own code.
 """
@@ -19,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 STUDIES = "/api/studies/"
 FAULTS = (
-    "slow", "drip", "half", "status 500", "status 503 once", "status 403", "status 401", "status 404", "redirect", "html", "no results",
+    "slow", "drip", "half", "status 500", "status 503 once", "status 403", "status 401", "status 404", "redirect", "html", "no results",  # noqa: E501
     "empty", "smaller", "no attributes", "wrong count", "foreign next", "endless pages", "cut page", "no such name",
 )  # fmt: skip
 """What can go wrong: `faults[path] = one of these`; the path is that of an answer, or `*` for all."""
@@ -50,7 +51,9 @@ class Study:
 class PretendCastellum:
     """The server and what it holds. Change `studies` and `faults` as you like while it runs."""
 
-    def __init__(self, *studies: Study, token: str = "secret-token", page: int = 100, certificate: str = "", key: str = "") -> None:
+    def __init__(
+        self, *studies: Study, token: str = "secret-token", page: int = 100, certificate: str = "", key: str = ""
+    ) -> None:
         self.studies = {study.name: study for study in studies}
         self.token, self.page = token, page
         self.faults: dict[str, str] = {}
@@ -125,7 +128,9 @@ def _handler(castellum: PretendCastellum) -> type[BaseHTTPRequestHandler]:
                 records = [{name.upper(): value for name, value in record.items()} for record in records]
             first = (number - 1) * castellum.page
             shown = records[first : first + castellum.page]
-            following: str | None = f"{castellum.url}{path}?page={number + 1}" if first + castellum.page < len(records) else None
+            following: str | None = (
+                f"{castellum.url}{path}?page={number + 1}" if first + castellum.page < len(records) else None
+            )
             if fault == "foreign next":
                 following = "http://localhost:9/elsewhere"
             elif fault == "endless pages":
@@ -142,7 +147,9 @@ def _handler(castellum: PretendCastellum) -> type[BaseHTTPRequestHandler]:
                 return self.send(302, b"", "text/html", {"Location": "/login/"})
             return self.answer(200, body, cut=fault == "half", slow=fault == "slow", drip=fault == "drip")
 
-        def answer(self, status: int, body: object, *, cut: bool = False, slow: bool = False, drip: bool = False) -> None:
+        def answer(
+            self, status: int, body: object, *, cut: bool = False, slow: bool = False, drip: bool = False
+        ) -> None:
             content = json.dumps(body).encode()
             if slow:
                 time.sleep(5)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from mrdata.connect import connect, settings
-from policy.context import Context
+from policy.zone.context import Context
 
 
 @click.command()
@@ -21,9 +21,13 @@ from policy.context import Context
 @click.option("--status", is_flag=True, help="Only show the state of the products of every series.")
 @click.option("--below", default="", help="Only series below this collection: a study's or an experiment's.")
 @click.argument("series", nargs=-1)
-@click.option("--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone).")
+@click.option(
+    "--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def products(once: bool, retry: bool, status: bool, below: str, series: tuple[str, ...], user: str, as_json: bool) -> None:
+def products(
+    once: bool, retry: bool, status: bool, below: str, series: tuple[str, ...], user: str, as_json: bool
+) -> None:
     """Makes the products of complete series: a tar with an index, NIfTI with BIDS sidecars. Goes on until interrupted.
 
     Exit status 1 where the products of a series have failed, or it is incomplete.
@@ -43,7 +47,11 @@ def products(once: bool, retry: bool, status: bool, below: str, series: tuple[st
         work = worker.Worker(settings(), lambda: connect(user), _say, below=below)
         if once or retry:
             found = work.run_once(series if retry else None)
-            show(dict(found), as_json, ", ".join(f"{count} {what}" for what, count in sorted(found.items())) or "no series")
+            show(
+                dict(found),
+                as_json,
+                ", ".join(f"{count} {what}" for what, count in sorted(found.items())) or "no series",
+            )
             sys.exit(0 if set(found) <= {"done", "waiting", "gone"} else 1)
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -57,10 +65,15 @@ def products(once: bool, retry: bool, status: bool, below: str, series: tuple[st
 @click.argument("tar")
 @click.argument("name", required=False)
 @click.argument("target", required=False, type=click.Path(path_type=Path))
-@click.option("--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone).")
+@click.option(
+    "--user", envvar="MRDATA_USER", default="mrdata", show_default=True, help="Whose connection (embedded zone)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def member(tar: str, name: str | None, target: Path | None, user: str, as_json: bool) -> None:
-    """Gets the member NAME of a product's TAR alone, as TARGET (default: NAME here); without NAME, lists the members."""
+    """Gets the member NAME of a product's TAR alone, as TARGET (default:
+
+    NAME here); without NAME, lists the members.
+    """
     from mrdata.cli import opened, show
     from products.tar import members, read_member
 
@@ -76,7 +89,9 @@ def member(tar: str, name: str | None, target: Path | None, user: str, as_json: 
                 for piece in read_member(zone, tar, name):
                     out.write(piece)
         except FileExistsError as error:
-            raise click.ClickException(f"{file}: is there already, and nothing is overwritten; give another TARGET") from error
+            raise click.ClickException(
+                f"{file}: is there already, and nothing is overwritten; give another TARGET"
+            ) from error
         except BaseException:
             file.unlink()
             raise
@@ -84,7 +99,7 @@ def member(tar: str, name: str | None, target: Path | None, user: str, as_json: 
 
 
 def _status(user: str) -> list[dict[str, str]]:
-    from microservices.headers import read_header
+    from microservices.headers.header_reader import read_header
     from mrdata.cli import opened
     from products.worker import status
 
@@ -96,7 +111,9 @@ def _table(rows: list[dict[str, str]]) -> str:
     """The counts, and each series that is not done."""
     counts = Counter(row["state"] for row in rows)
     lines = [f"{state:<11} {count}" for state, count in sorted(counts.items())] or ["no series has products yet"]
-    lines += [f"{row['state']:<11} {row['series']}: {row['detail'] or 'is due'}" for row in rows if row["state"] != "done"]
+    lines += [
+        f"{row['state']:<11} {row['series']}: {row['detail'] or 'is due'}" for row in rows if row["state"] != "done"
+    ]
     return "\n".join(lines)
 
 

@@ -32,7 +32,8 @@ def bar(title: str) -> Iterator[Callable[[int, int], None]]:
 def line() -> Iterator[Callable[[str], None]]:
     """Gives a function to call with what is being waited for: a line on stderr.
 
-    On a terminal the line changes where it stands; elsewhere a new one is printed when more than its numbers has changed.
+    On a terminal the line changes where it stands; elsewhere a new one is printed when more than its numbers has
+    changed.
     """
     if not sys.stderr.isatty():
         before = [""]
@@ -102,7 +103,10 @@ class Meter:
 
 @contextmanager
 def shown(meter: Meter, every: float = 10.0) -> Iterator[Callable[[], None]]:
-    """Shows how far it is: a bar on a terminal, else a line on stderr each `every` seconds. Gives a function to call after each step."""
+    """Shows how far it is: a bar on a terminal, else a line on stderr each `every` seconds.
+
+    Gives a function to call after each step.
+    """
     if sys.stderr.isatty():
         with bar(meter.title) as progress:
             yield lambda: progress(*meter.done)

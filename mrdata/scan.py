@@ -11,9 +11,9 @@ from landing import scanner
 from landing.progress import Progress, Summary, progress_to
 from landing.retention import DAY, retention
 from mrdata.connect import connect, settings
-from policy.log import error_text
-from policy.settings import Settings
 from policy.zone import ZoneError
+from policy.zone.log import error_text
+from policy.zone.settings import Settings
 
 FIRST_RETENTION = 600.0
 """Seconds after the start; then once a day."""
@@ -49,6 +49,8 @@ def _keep(site: Settings, user: str, progress: Progress, stop: threading.Event) 
             progress.report(f"the intake could not be looked through: {error_text(error)}", alarm=False)
             continue
         if done.removed:
-            progress.report(f"{done.removed} files that the archive has had for long were removed from the intake", alarm=False)
+            progress.report(
+                f"{done.removed} files that the archive has had for long were removed from the intake", alarm=False
+            )
         if not done.is_well:
             progress.report("files of the intake need a person: `mrdata tidy --dry-run` names them", alarm=True)

@@ -17,7 +17,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from policy import personal_data
+from policy.privacy import personal_data
 
 
 class CannotStamp(ValueError):
@@ -65,7 +65,9 @@ def _read(source: bytes) -> FileDataset:
     try:
         image = dcmread(BytesIO(source), force=True)
         has_directory = "DirectoryRecordSequence" in image
-    except Exception as error:  # a damaged sequence raises a bare OSError, a damaged deflated file zlib.error, others others
+    except (
+        Exception
+    ) as error:  # a damaged sequence raises a bare OSError, a damaged deflated file zlib.error, others others
         raise CannotStamp(f"it is damaged: {error}") from error
     if has_directory or image.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         raise CannotStamp("it is a DICOMDIR, which belongs to no one patient")
@@ -86,7 +88,8 @@ def _raw(image: Dataset) -> dict[BaseTag, RawDataElement | DataElement]:
 def _change(image: Dataset, probe: Dataset, patient_name: str, clear_personal: bool) -> set[BaseTag]:
     """Sets the name and clears; the top-level tags whose elements changed."""
     touched = {Tag("PatientName"), Tag("PatientID")}
-    # decoding a sequence makes pydicom write it anew: `probe`, a second reading, tells where there is something to change
+    # decoding a sequence makes pydicom write it anew: `probe`, a second reading, tells where there is something to
+    # change
     for element in probe if clear_personal else ():
         if _clear(element, patient_name):
             _clear(image[element.tag], patient_name)
@@ -128,8 +131,8 @@ def _compare(original: FileDataset, written: FileDataset, touched: set[BaseTag])
 def stamp_twix(source: bytes, patient_name: str, *, clear_personal: bool = False) -> bytes:
     """The raw file with another patient name and ID wherever they are plain; masked ones (runs of `x`) stay.
 
-    The length stays where the new name is no longer than the old; else the lengths and offsets in the file grow with it.
-    `clear_personal` also blanks birthday, physician, description and comment. CannotStamp where there is no name.
+    The length stays where the new name is no longer than the old; else the lengths and offsets in the file grow with
+    it. `clear_personal` also blanks birthday, physician, description and comment. CannotStamp where there is no name.
     """
     if re.search(r'[^\x20-\x7e]|["{}]', patient_name):
         raise CannotStamp(f"{patient_name!r} cannot stand in a raw file's header")
@@ -147,7 +150,9 @@ def stamp_twix(source: bytes, patient_name: str, *, clear_personal: bool = False
         struct.pack_into("<Q", table, 32 + 152 * index - 8, length + grown if length else 0)
         for later, (start, _) in enumerate(entries):
             if start > offset:
-                struct.pack_into("<Q", table, 16 + 152 * later, struct.unpack_from("<Q", table, 16 + 152 * later)[0] + grown)
+                struct.pack_into(
+                    "<Q", table, 16 + 152 * later, struct.unpack_from("<Q", table, 16 + 152 * later)[0] + grown
+                )
         name = 32 + 152 * index
         if table[name : name + 64].strip(b"x\0"):
             table[name : name + 64] = patient_name.encode()[:64].ljust(64, b"\0")

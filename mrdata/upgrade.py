@@ -1,7 +1,7 @@
 """Brings an embedded zone that an earlier MrData made up to what this one makes.
 
-For a zone that is up to date that is a look into a file of two bytes. Each step can be done again: a zone whose upgrade was
-interrupted is brought up to date when it is opened next.
+For a zone that is up to date that is a look into a file of two bytes. Each step can be done again: a zone whose upgrade
+was interrupted is brought up to date when it is opened next.
 """
 
 from __future__ import annotations
@@ -19,14 +19,19 @@ from policy.zone import ZoneError
 
 
 def bring_up_to_date(folder: Path) -> bool:
-    """Whether there was something to do. ZoneError for a zone of a newer MrData, SettingsError and ZoneError where a step fails."""
+    """Whether there was something to do.
+
+    ZoneError for a zone of a newer MrData, SettingsError and ZoneError where a step fails.
+    """
     zone = ZoneFolder(folder)
     if zone.version == VERSION:
         return False
     with _alone(zone.path):
         version = zone.version
         if version > VERSION:
-            raise ZoneError(f"{folder}: a newer MrData made this zone (version {version}, known here: {VERSION}); upgrade MrData")
+            raise ZoneError(
+                f"{folder}: a newer MrData made this zone (version {version}, known here: {VERSION}); upgrade MrData"
+            )
         if version < VERSION:
             _upgrade(zone)
             zone.mark()
@@ -48,7 +53,10 @@ def _upgrade(zone: ZoneFolder) -> None:
 
 
 def with_vault(text: str, vault: str) -> str:
-    """mrdata.yaml with `archive.vault`, unless it has one. Everything else stays, and so do comments where keys stand on lines."""
+    """mrdata.yaml with `archive.vault`, unless it has one.
+
+    Everything else stays, and so do comments where keys stand on lines.
+    """
     import yaml
 
     given: dict[str, Any] = yaml.safe_load(text)
@@ -67,7 +75,9 @@ def with_vault(text: str, vault: str) -> str:
 
 
 def _with_line(lines: list[str], line: str) -> Iterator[list[str]]:
-    """The lines with one more below `archive:`, and with a new `archive:` at the end; what they mean then has to be compared."""
+    """The lines with one more below `archive:`, and with a new `archive:` at the end; what they mean then has to be
+    compared.
+    """
     for number, one in enumerate(lines, start=1):
         if one.split("#")[0].rstrip() == "archive:":
             below = "".join(lines[number : number + 1])
@@ -78,7 +88,7 @@ def _with_line(lines: list[str], line: str) -> Iterator[list[str]]:
 
 def _vault(zone: ZoneFolder) -> str:
     """Of the archive resource, as the catalog has it; empty where there is no such resource."""
-    from microservices.settings import load_settings
+    from microservices.settings_file import load_settings
 
     resource = load_settings(zone.settings).archive.resource
     with closing(zone.catalog()) as catalog:

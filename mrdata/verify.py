@@ -12,21 +12,23 @@ from itertools import chain
 from typing import Any
 
 from landing.names import shown
-from microservices import vault_files
-from microservices.headers import read_header
+from microservices.headers.header_reader import read_header
+from microservices.zones import vault_files
 from mrdata import progress as progress_of
 from mrdata import verify_intake, verify_mailbox
 from mrdata.progress import Meter, amount, duration
 from mrdata.verify_state import Progress, file_of, kept
-from policy import verify
-from policy.context import Context
-from policy.findings import FAULTS, Area, Finding, Kind, Look, Part, Report
-from policy.settings import Settings
-from policy.verify import Scope
+from policy.verification import verification
+from policy.verification.findings import FAULTS, Area, Finding, Kind, Look, Part, Report
+from policy.verification.verification import Scope
 from policy.zone import Zone, ZoneError
+from policy.zone.context import Context
+from policy.zone.settings import Settings
 
 SOUND, FAULTY, INCOMPLETE = 0, 1, 3
-"""Exit status: all was looked at and all is well; something is wrong; not everything was looked at, and nothing else is wrong."""
+"""Exit status: all was looked at and all is well; something is wrong; not everything was looked at, and nothing else is
+wrong.
+"""
 _PIECE_SECONDS = 10.0
 """Seconds that the server looks through its vault before it tells what it found."""
 _SHOWN = 20
@@ -39,16 +41,23 @@ def report(zone: Zone, settings: Settings, *, checksums: bool = True, scope: Sco
     return run(context, scope, begin(context, scope, checksums=checksums), Progress())
 
 
-def resumable(zone: Zone, settings: Settings, key: dict[str, Any], *, checksums: bool, scope: Scope, resume: bool) -> dict[str, Any]:
+def resumable(
+    zone: Zone, settings: Settings, key: dict[str, Any], *, checksums: bool, scope: Scope, resume: bool
+) -> dict[str, Any]:
     """As `report`, and goes on with `resume` where the last run was interrupted that `key` tells from others.
 
     AtWork where another process does the same. Where the progress cannot be kept, the run goes on without.
     """
     context = Context(zone, settings, read_header)
     found = begin(context, scope, checksums=checksums)
-    file = file_of(settings.zone, {**key, "subject": scope.subject, "checksums": checksums, "landing": settings.landing.folder})
+    file = file_of(
+        settings.zone, {**key, "subject": scope.subject, "checksums": checksums, "landing": settings.landing.folder}
+    )
     if not resume and file.is_file() and file.stat().st_size:
-        _say(f"the run of {_when(file.stat().st_mtime)} was interrupted; this one begins again, `--resume` would have gone on")
+        _say(
+            f"the run of {_when(file.stat().st_mtime)} was interrupted; this one begins again, `--resume` would have"
+            " gone on"
+        )
     elif resume and not file.is_file():
         _say("no run was interrupted; this one begins at the beginning")
     try:
@@ -64,8 +73,8 @@ def _say(line: str) -> None:
 
 
 def begin(context: Context, scope: Scope, *, checksums: bool) -> Report:
-    """An empty report; see `policy.verify.begin`."""
-    found = verify.begin(context, scope, checksums=checksums)
+    """An empty report; see `policy.verification.verification.begin`."""
+    found = verification.begin(context, scope, checksums=checksums)
     if not scope.subject:
         found.areas |= {Area.VAULT, Area.INTAKE, Area.MAILBOX}
     return found
@@ -80,7 +89,7 @@ def run(context: Context, scope: Scope, found: Report, progress: Progress) -> di
     with progress_of.shown(meter) as step:
         try:
             if context.zone.name == context.settings.zone:
-                meter.expect(*verify.expected(context, scope), (found.counts["objects"], found.counts["bytes"]))
+                meter.expect(*verification.expected(context, scope), (found.counts["objects"], found.counts["bytes"]))
                 for part in _parts(context, scope, found):
                     for look in _due(part, progress):
                         found.add(look)
@@ -89,13 +98,15 @@ def run(context: Context, scope: Scope, found: Report, progress: Progress) -> di
                         step()
             progress.is_through = True
         except (ZoneError, OSError) as error:
-            found.findings.append(Finding(Kind.UNSEEN, context.settings.home, f"the run ended before its time: {error}"))
+            found.findings.append(
+                Finding(Kind.UNSEEN, context.settings.home, f"the run ended before its time: {error}")
+            )
     run = {"objects": meter.objects, "bytes": meter.size, "files": meter.files, "seconds": round(meter.seconds, 3)}
     return {**found.as_dict(), "seconds": round(progress.seconds + meter.seconds, 3), "run": run}
 
 
 def _parts(context: Context, scope: Scope, found: Report) -> Iterator[Part]:
-    yield from verify.parts(context, scope, found)
+    yield from verification.parts(context, scope, found)
     if not scope.subject:
         vault = Part(f"vault {context.settings.archive.resource}", partial(_vault, context))
         yield from chain([vault], verify_intake.parts(context, found.checksums), verify_mailbox.parts(context))
@@ -123,7 +134,9 @@ def _vault(context: Context, after: str) -> Iterator[Look]:
             return
         for position, counts, told in reply["looks"]:
             after = position
-            yield Look(position, Counter(counts), [Finding(Kind(kind), path, text, since) for kind, path, text, since in told])
+            yield Look(
+                position, Counter(counts), [Finding(Kind(kind), path, text, since) for kind, path, text, since in told]
+            )
         done = reply["done"]
 
 
@@ -169,7 +182,9 @@ def text(found: dict[str, Any]) -> str:
     lines += [f"  not taken since {_when(since[path])}: {shown(path)} (mrdata scan)" for path in waiting[:_SHOWN]]
     lines += [f"  not taken: {len(waiting) - _SHOWN} more"] if len(waiting) > _SHOWN else []
     run = found["run"]
-    looked = f"{run['objects']:,} objects, {amount(run['bytes'])}" + (f", {run['files']:,} files" if run["files"] else "")
+    looked = f"{run['objects']:,} objects, {amount(run['bytes'])}" + (
+        f", {run['files']:,} files" if run["files"] else ""
+    )
     speed = progress_of.rate(run["objects"], run["bytes"], run["seconds"])
     earlier = found["objects"] - run["objects"]
     lines += [f"{looked} in {duration(run['seconds'])}: {speed}" + (f"; {earlier:,} objects before" if earlier else "")]

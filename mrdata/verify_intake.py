@@ -1,10 +1,11 @@
-"""The intake's files: those of a batch under way are taken; those of a batch that is done must be accounted for by an object.
+"""The intake's files: those of a batch under way are taken; those of a batch that is done must be accounted for by an
+object.
 
     <landing folder>/.intake/<batch>/<scanner>/<branch>/<path>
     <landing folder>/.intake/<batch>/.done
 
-An object accounts for a file when its origin is this file, or else when it has the same bytes, as for a file that landed again. A
-file's bytes are read to compare them.
+An object accounts for a file when its origin is this file, or else when it has the same bytes, as for a file that
+landed again. A file's bytes are read to compare them.
 """
 
 from __future__ import annotations
@@ -19,21 +20,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from microservices import folders
-from policy import checksums, layout, origin
-from policy.context import Context
-from policy.findings import Finding, Kind, Look, Part
-from policy.zone import GOOD, Condition
+from microservices.zones import host_folders
+from policy.archive import checksum_lookup
+from policy.ingest import origin
+from policy.verification.findings import Finding, Kind, Look, Part
+from policy.zone import GOOD, Condition, layout
+from policy.zone.context import Context
 
 DONE = ".done"
-_AT_ONCE = checksums.AT_ONCE
+_AT_ONCE = checksum_lookup.AT_ONCE
 _MUCH = 256 << 20
 """Bytes that one step reads, unless one file has more."""
 
 
 @dataclass(slots=True)
 class _Known:
-    """What the catalog has of a file: sizes and checksums of its object's good replicas; whether one of them is the file itself."""
+    """What the catalog has of a file: sizes and checksums of its object's good replicas; whether one of them is the
+    file itself.
+    """
 
     sizes: set[int] = field(default_factory=set)
     checksums: set[str] = field(default_factory=set)
@@ -60,14 +64,14 @@ def parts(context: Context, read: bool) -> Iterator[Part]:
                 if entry.is_dir(follow_symlinks=False):
                     batches.append(entry.name)
                 elif not entry.name.startswith("."):
-                    findings.append(Finding(Kind.INTAKE, folders.shown(entry.path), "belongs to no batch"))
+                    findings.append(Finding(Kind.INTAKE, host_folders.shown(entry.path), "belongs to no batch"))
     except FileNotFoundError:  # nothing was ever taken; where the landing folder is missing, the mailbox tells
         return
     except OSError as error:
         findings.append(Finding(Kind.UNSEEN, root, error.strerror or str(error)))
     yield Part("intake", lambda after: iter([] if after else [Look("/", Counter(), findings)]))
     for batch in sorted(batches):
-        yield Part(f"intake {folders.position(batch)}", partial(looks, context, root, batch, read))
+        yield Part(f"intake {host_folders.position(batch)}", partial(looks, context, root, batch, read))
 
 
 def looks(context: Context, root: str, batch: str, read: bool, after: str) -> Iterator[Look]:
@@ -83,28 +87,34 @@ def looks(context: Context, root: str, batch: str, read: bool, after: str) -> It
             findings.append(Finding(Kind.TAKEN, base, f"{len(files)} files, {size} bytes, since {when}", since))
     if findings and not after:
         yield Look("/", Counter(), findings)
-    due = [one for one in files if folders.position(one.relative) > after]
+    due = [one for one in files if host_folders.position(one.relative) > after]
     if not is_done or not due:
-        yield Look(folders.position("~"), Counter({"files": len(due)}))
+        yield Look(host_folders.position("~"), Counter({"files": len(due)}))
         return
     known = _known(context, base, batch)
     for some in _batches(due):
-        yield Look(folders.position(some[-1].relative), Counter({"files": len(some)}), _faults(context, base, known, some, read))
+        yield Look(
+            host_folders.position(some[-1].relative),
+            Counter({"files": len(some)}),
+            _faults(context, base, known, some, read),
+        )
 
 
 def _files(base: str) -> tuple[list[_File], list[Finding]]:
     """The landed files of a batch, in the order of their positions, and what else is there."""
     files: list[_File] = []
     findings: list[Finding] = []
-    for folder in folders.walk(base):
+    for folder in host_folders.walk(base):
         if not folder.relative:
             folder.files = [(name, status) for name, status in folder.files if not name.startswith(".")]  # MrData's own
-        files += [_File(folder.path(name), status.st_size, folders.changed(status)) for name, status in folder.files]
+        files += [
+            _File(folder.path(name), status.st_size, host_folders.changed(status)) for name, status in folder.files
+        ]
         if folder.problem:
-            findings.append(Finding(Kind.UNSEEN, folders.shown(f"{base}/{folder.relative}"), folder.problem))
-        others = (folders.shown(f"{base}/{folder.path(name)}") for name, _ in folder.others)
+            findings.append(Finding(Kind.UNSEEN, host_folders.shown(f"{base}/{folder.relative}"), folder.problem))
+        others = (host_folders.shown(f"{base}/{folder.path(name)}") for name, _ in folder.others)
         findings += [Finding(Kind.INTAKE, path, "is no file (a link, a pipe): it is never archived") for path in others]
-    return sorted(files, key=lambda one: folders.position(one.relative)), findings
+    return sorted(files, key=lambda one: host_folders.position(one.relative)), findings
 
 
 def _known(context: Context, base: str, batch: str) -> dict[str, _Known]:
@@ -122,7 +132,9 @@ def _known(context: Context, base: str, batch: str) -> dict[str, _Known]:
                 _add(one, size, checksum)
                 one.is_itself |= folder == base
     named = Condition("META_DATA_ATTR_NAME", "=", origin.LANDING_PATH), Condition("META_DATA_ATTR_UNITS", "=", batch)
-    for landing_path, size, checksum, collection in context.zone.query(["META_DATA_ATTR_VALUE", *columns], *named, good):
+    for landing_path, size, checksum, collection in context.zone.query(
+        ["META_DATA_ATTR_VALUE", *columns], *named, good
+    ):
         if _counts(context, collection):
             _add(found.setdefault(landing_path, _Known()), size, checksum)
     named = Condition("META_DATA_ATTR_NAME", "=", origin.LANDING_BATCH), Condition("META_DATA_ATTR_VALUE", "=", batch)
@@ -164,16 +176,20 @@ def _faults(context: Context, base: str, known: dict[str, _Known], some: list[_F
         except FileNotFoundError:
             continue  # its time was over, or it was erased
         except OSError as error:
-            findings.append(Finding(Kind.UNSEEN, folders.shown(file), error.strerror or str(error)))
+            findings.append(Finding(Kind.UNSEEN, host_folders.shown(file), error.strerror or str(error)))
             continue
         if there and there.checksums and checksum not in there.checksums:
-            findings.append(Finding(Kind.INTAKE, folders.shown(file), "has other bytes than the object that it became"))
+            findings.append(
+                Finding(Kind.INTAKE, host_folders.shown(file), "has other bytes than the object that it became")
+            )
         elif not there or not there.checksums:
             doubtful[file] = checksum
-    found = checksums.objects(context, doubtful.values())
+    found = checksum_lookup.objects(context, doubtful.values())
     for file, checksum in doubtful.items():
         if checksum not in found and os.path.lexists(file):
-            findings.append(Finding(Kind.INTAKE, folders.shown(file), "its batch is done, and no object accounts for it"))
+            findings.append(
+                Finding(Kind.INTAKE, host_folders.shown(file), "its batch is done, and no object accounts for it")
+            )
     return findings
 
 

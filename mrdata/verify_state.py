@@ -1,4 +1,5 @@
-"""How far a verification has come, in a file, so that one that was interrupted goes on: what was looked at, and what was found.
+"""How far a verification has come, in a file, so that one that was interrupted goes on: what was looked at, and what
+was found.
 
     $XDG_STATE_HOME/mrdata/verify/<zone>-<hash>.jsonl    else ~/.local/state; a line for each second and part
 
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from policy.findings import Finding, Kind, Look, Report
+from policy.verification.findings import Finding, Kind, Look, Report
 
 _EVERY_SECONDS = 1.0
 
@@ -78,7 +79,13 @@ class Progress:
     def _keep(self, *, done: bool) -> None:
         found = [[one.kind, one.path, one.text, one.since] for one in self._look.findings]
         now = time.monotonic()
-        told = {"part": self._part, "position": self._look.position, "done": done, "counts": dict(self._look.counts), "found": found}
+        told = {
+            "part": self._part,
+            "position": self._look.position,
+            "done": done,
+            "counts": dict(self._look.counts),
+            "found": found,
+        }
         self._pending.append({**told, "seconds": round(now - self._clock, 3)})
         self._look, self._clock = Look(self._look.position), now
 

@@ -1,4 +1,7 @@
-"""A study as a BIDS dataset, made of the products of its series. What has no place in BIDS goes below sourcedata, and is listed."""
+"""A study as a BIDS dataset, made of the products of its series.
+
+What has no place in BIDS goes below sourcedata, and is listed.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from policy import layout, products
-from policy.context import Context
-from policy.experiment import State
-from policy.products import ProductState
-from policy.registry import Registry
-from policy.zone import Condition, NotFound
+from policy.products import completeness
+from policy.products.completeness import ProductState
+from policy.zone import Condition, NotFound, layout
+from policy.zone.context import Context
+from policy.zone.experiment import State
+from policy.zone.registry import Registry
 from products import nifti
 from products.bids_names import Image, LeftOut, Name, label, names
 from products.transfer import fetch
@@ -33,7 +36,10 @@ LEFT_OUT = "sourcedata/left_out.tsv"
 
 @dataclass(slots=True)
 class Report:
-    """What was exported. `left_out` are rows of subject, session, series, where it is, why; `errors` is None where nothing validated it."""
+    """What was exported. `left_out` are rows of subject, session, series, where it is, why;
+
+    `errors` is None where nothing validated it.
+    """
 
     images: int = 0
     subjects: int = 0
@@ -51,12 +57,14 @@ class _Session:
     label: str
 
 
-def export(context: Context, study: str, folder: Path, progress: Callable[[int, int], None] = lambda done, of: None) -> Report:
+def export(
+    context: Context, study: str, folder: Path, progress: Callable[[int, int], None] = lambda done, of: None
+) -> Report:
     """Writes the dataset of a study into a new folder, and validates it where the validator is installed.
 
-    It holds what the asking user may see, of experiments that are not withdrawn. Until it is whole, its folder ends in `.unfinished`.
-    Where no image has a place in it, it would be none: then nothing is written, and the report says what was left out.
-    FileExistsError where the folder holds something; NotFound where there is no such study.
+    It holds what the asking user may see, of experiments that are not withdrawn. Until it is whole, its folder ends in
+    `.unfinished`. Where no image has a place in it, it would be none: then nothing is written, and the report says what
+    was left out. FileExistsError where the folder holds something; NotFound where there is no such study.
     """
     folder = folder.resolve()  # `.` has no name
     if folder.exists() and any(folder.iterdir()):
@@ -97,7 +105,9 @@ def _sessions(context: Context, home: str) -> list[_Session]:
     )
     registry = Registry(context)
     found = [
-        e for path, new in sorted(rows) if path.startswith(home + "/") and (e := registry.experiment(new)) and e.state != State.WITHDRAWN
+        e
+        for path, new in sorted(rows)
+        if path.startswith(home + "/") and (e := registry.experiment(new)) and e.state != State.WITHDRAWN
     ]
     labels = _labels({experiment.pseudonym for experiment in found})
     return [_Session(e.id, e.path, labels[e.pseudonym], label(e.id)) for e in found]
@@ -107,12 +117,16 @@ def _labels(pseudonyms: set[str]) -> dict[str, str]:
     """Pseudonym -> label; pseudonyms that differ only in what a label cannot hold are told apart."""
     plain = {pseudonym: label(pseudonym) for pseudonym in pseudonyms}
     shared = Counter(plain.values())
-    return {p: text if shared[text] == 1 else f"{text}x{sha256(p.encode()).hexdigest()[:6]}" for p, text in plain.items()}
+    return {
+        p: text if shared[text] == 1 else f"{text}x{sha256(p.encode()).hexdigest()[:6]}" for p, text in plain.items()
+    }
 
 
 def _series(context: Context, session: _Session) -> list[str]:
-    rows = context.zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "=", f"{session.path}/{layout.DataType.DICOM}"))
-    paths = [path for (path,) in rows if products.is_series(context, path)]
+    rows = context.zone.query(
+        ["COLL_NAME"], Condition("COLL_PARENT_NAME", "=", f"{session.path}/{layout.DataType.DICOM}")
+    )
+    paths = [path for (path,) in rows if completeness.is_series(context, path)]
     return sorted(paths, key=lambda path: (_number(path), path))
 
 
@@ -121,14 +135,18 @@ def _number(path: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _export_series(context: Context, session: _Session, path: str, folder: Path, taken: Counter[str], report: Report) -> None:
-    series = products.load(context, path)
+def _export_series(
+    context: Context, session: _Session, path: str, folder: Path, taken: Counter[str], report: Report
+) -> None:
+    series = completeness.load(context, path)
     where = f"sourcedata/sub-{session.subject}/ses-{session.label}/{series.name}"
     if not series.images:
         return
-    if series.state != ProductState.DONE or series.avus.get(products.INPUTS_CHECKSUM) != series.inputs_checksum:
-        reason = series.avus.get(products.DETAIL) or "its products are not made yet"
-        report.left_out.append((session.subject, session.label, series.name, "", f"{series.state or 'waiting'}: {reason}"))
+    if series.state != ProductState.DONE or series.avus.get(completeness.INPUTS_CHECKSUM) != series.inputs_checksum:
+        reason = series.avus.get(completeness.DETAIL) or "its products are not made yet"
+        report.left_out.append(
+            (session.subject, session.label, series.name, "", f"{series.state or 'waiting'}: {reason}")
+        )
         return
     rows = context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", series.products))
     mine = sorted(name for (name,) in rows if not name.endswith((".tar", ".tar.index.json", ".log")))
@@ -183,17 +201,20 @@ def _run(name: Name, number: int) -> str:
 def _describe(context: Context, home: str, study: str, sessions: list[_Session], folder: Path, report: Report) -> None:
     title = next((avu.value for avu in context.zone.metadata(home) if avu.attribute == "Title"), study)
     tools = [{"Name": "MrData", "Version": version("mrdata")}, {"Name": "dcm2niix"}]
-    _write(folder / "dataset_description.json", {"Name": title, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "GeneratedBy": tools})
+    _write(
+        folder / "dataset_description.json",
+        {"Name": title, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "GeneratedBy": tools},
+    )
     _participants(context, home, sessions, folder)
     rows = [("participant", "session", "series", "where", "reason"), *sorted(report.left_out)]
     if report.left_out:
         (folder / "sourcedata").mkdir(exist_ok=True)
         (folder / LEFT_OUT).write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
     (folder / "README").write_text(
-        f"{title}\n\nStudy {study} of the archive, exported as a BIDS dataset by MrData: {report.images} images of "
-        f"{report.sessions} sessions of {report.subjects} subjects.\nSubjects are known by the study's pseudonyms, sessions by "
-        f"their ExperimentIDs without the hyphen.\n{len(report.left_out)} images or series have no place in it; "
-        f"{LEFT_OUT} says which, and why.\nRaw data and Expanded Data are in the archive alone.\n",
+        f"{title}\n\nStudy {study} of the archive, exported as a BIDS dataset by MrData: {report.images} images of"
+        f" {report.sessions} sessions of {report.subjects} subjects.\nSubjects are known by the study's pseudonyms,"
+        f" sessions by their ExperimentIDs without the hyphen.\n{len(report.left_out)} images or series have no place"
+        f" in it; {LEFT_OUT} says which, and why.\nRaw data and Expanded Data are in the archive alone.\n",
         encoding="utf-8",
     )
 
@@ -237,7 +258,10 @@ def _validate(folder: Path, report: Report) -> None:
     except (ValueError, KeyError) as error:
         report.errors = [f"bids-validator-deno gave no report (exit status {done.returncode}): {error}"]
         return
-    told = [f"{i['code']} {i.get('subCode', '')} {i.get('location', '')} {i.get('issueMessage', '')}".strip() for i in issues]
+    told = [
+        f"{i['code']} {i.get('subCode', '')} {i.get('location', '')} {i.get('issueMessage', '')}".strip()
+        for i in issues
+    ]
     severe = [issue.get("severity") == "error" for issue in issues]
     report.errors = sorted(text for text, is_error in zip(told, severe, strict=True) if is_error)
     report.warnings = severe.count(False)

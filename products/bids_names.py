@@ -1,8 +1,9 @@
 """Names of a series' images in a BIDS dataset: what its description and its sidecars tell of them.
 
-A rule is a target, `<data type>/[<entity>-<label>_...]<suffix>`, with expressions that are searched for in the series' description,
-without regard to case; the first rule that fits counts. A named group of the expression fills `{name}` in the target. Entities that
-the sidecars tell (echo, part) are added. What no rule fits has no name: it goes below sourcedata.
+A rule is a target, `<data type>/[<entity>-<label>_...]<suffix>`, with expressions that are searched for in the series'
+description, without regard to case; the first rule that fits counts. A named group of the expression fills `{name}` in
+the target. Entities that the sidecars tell (echo, part) are added. What no rule fits has no name: it goes below
+sourcedata.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from typing import Any
 NOT_BIDS = ""
 """Target of what has no place in BIDS."""
 RULES: dict[str, list[str]] = {
-    NOT_BIDS: [r"locali[sz]er", r"scout", r"_(?:ADC|FA|TRACEW|ColFA|TENSOR|t-?map|MoCo)$", r"phoenix", r"(?:^|_)asl|pcasl|pasl"],
+    NOT_BIDS: [
+        r"locali[sz]er",
+        r"scout",
+        r"_(?:ADC|FA|TRACEW|ColFA|TENSOR|t-?map|MoCo)$",
+        r"phoenix",
+        r"(?:^|_)asl|pcasl|pasl",
+    ],
     "func/task-{task}_sbref": [r"task[-_]?(?P<task>[a-z0-9]+).*_sbref$"],
     "func/task-rest_sbref": [r"rest.*_sbref$"],
     "dwi/sbref": [r"(?:dwi|diff|dti|dmri).*_sbref$"],
@@ -44,7 +51,7 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "phasediff": ("EchoTime1", "EchoTime2"),
     "MEGRE": ("EchoTime",),
     "MP2RAGE": (
-        "FlipAngle", "InversionTime", "RepetitionTimeExcitation", "RepetitionTimePreparation", "NumberShots", "MagneticFieldStrength",
+        "FlipAngle", "InversionTime", "RepetitionTimeExcitation", "RepetitionTimePreparation", "NumberShots", "MagneticFieldStrength",  # noqa: E501
     ),
 }  # fmt: skip
 """Suffix -> sidecar keys without which the image is no valid member of a dataset."""
@@ -67,7 +74,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """Where an image goes, without sub, ses and run; `entities` in any order. `extra` are keys that its sidecar needs."""
+    """Where an image goes, without sub, ses and run;
+
+    `entities` in any order. `extra` are keys that its sidecar needs.
+    """
 
     data_type: str
     suffix: str
@@ -119,7 +129,8 @@ def _target(target: str, groups: Mapping[str, str]) -> Name | LeftOut:
     parsed = _TARGET.fullmatch(target)
     if parsed is None:
         raise BadRule(
-            f"bids.rules: {target!r} is no target; write <data type>/[<entity>-<label>_...]<suffix>, like func/task-{{task}}_bold"
+            f"bids.rules: {target!r} is no target; write <data type>/[<entity>-<label>_...]<suffix>, like"
+            " func/task-{task}_bold"
         )
     entities = {}
     for pair in filter(None, parsed[2].split("_")):
@@ -166,4 +177,6 @@ def _checked(name: Name, image: Image) -> Name | LeftOut:
 
 def _image_type(image: Image) -> set[str]:
     found = image.sidecar.get("ImageType", ())
-    return {str(part).upper() for part in found} if isinstance(found, Iterable) and not isinstance(found, str) else set()
+    return (
+        {str(part).upper() for part in found} if isinstance(found, Iterable) and not isinstance(found, str) else set()
+    )

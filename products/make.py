@@ -1,8 +1,9 @@
 """Makes the products of one complete series: a tar with its index, NIfTI with BIDS sidecars.
 
-The images are fetched and compared with the archive's checksums. What is made stands in a collection of its own until all of it is
-uploaded, verified and described; a rename then puts it in its place. Whoever is killed in between leaves a collection named
-`<series>.unfinished`, which the next try removes, and never half a product. Nothing is erased: what is replaced goes to the trash.
+The images are fetched and compared with the archive's checksums. What is made stands in a collection of its own until
+all of it is uploaded, verified and described; a rename then puts it in its place. Whoever is killed in between leaves a
+collection named `<series>.unfinished`, which the next try removes, and never half a product. Nothing is erased: what is
+replaced goes to the trash.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from policy import event, experiment_id, products
-from policy.context import Context
-from policy.products import DERIVED_FROM, INPUTS, INPUTS_CHECKSUM, MADE_BY, ProductState, Series
-from policy.zone import AVU, NotFound
+from policy.products import completeness
+from policy.products.completeness import DERIVED_FROM, INPUTS, INPUTS_CHECKSUM, MADE_BY, ProductState, Series
+from policy.records import event
+from policy.zone import AVU, NotFound, experiment_id
+from policy.zone.context import Context
 from products import nifti, tar
 from products.transfer import Client, fetch, upload
 
@@ -37,7 +39,8 @@ class _Made:
 def make(context: Context, zone: Client, series: Series) -> ProductState:
     """Makes the products of the series as it is now and notes the state; DONE or FAILED, as noted on the series.
 
-    Changed where an image came or went meanwhile; ZoneError and OSError where the zone or the disk fail: then nothing is noted.
+    Changed where an image came or went meanwhile; ZoneError and OSError where the zone or the disk fail: then nothing
+    is noted.
     """
     series = _with_checksums(context, series)
     if _stands(context, series):
@@ -53,9 +56,9 @@ def make(context: Context, zone: Client, series: Series) -> ProductState:
             upload(zone, file, f"{staged}/{file.name}")
             zone.annotate(f"{staged}/{file.name}", add=_provenance(series, maker))
     state = ProductState.FAILED if made.problem else ProductState.DONE
-    products.note(context, staged, state, made.problem)
+    completeness.note(context, staged, state, made.problem)
     zone.annotate(staged, add=_provenance(series, nifti.version()))
-    if products.load(context, series.path).inputs_checksum != series.inputs_checksum:
+    if completeness.load(context, series.path).inputs_checksum != series.inputs_checksum:
         raise Changed(f"{series.path} changed while its products were made")
     if zone.stat(series.products):
         zone.remove(series.products)
@@ -68,7 +71,7 @@ def _with_checksums(context: Context, series: Series) -> Series:
     lacking = [image.name for image in series.images if not image.checksum]
     for name in lacking:
         context.zone.checksum(f"{series.path}/{name}")
-    return products.load(context, series.path) if lacking else series
+    return completeness.load(context, series.path) if lacking else series
 
 
 def _stands(context: Context, series: Series) -> bool:
@@ -77,13 +80,13 @@ def _stands(context: Context, series: Series) -> bool:
         avus = {avu.attribute: avu.value for avu in context.zone.metadata(series.products)}
     except NotFound:
         return False
-    return avus.get(products.STATE) == ProductState.DONE and avus.get(INPUTS_CHECKSUM) == series.inputs_checksum
+    return avus.get(completeness.STATE) == ProductState.DONE and avus.get(INPUTS_CHECKSUM) == series.inputs_checksum
 
 
 def _finish(context: Context, series: Series) -> ProductState:
     """Tells the workflows, then notes on the series what its products' collection says."""
     avus = {avu.attribute: avu.value for avu in context.zone.metadata(series.products)}
-    state, checksum = ProductState(avus[products.STATE]), avus[INPUTS_CHECKSUM]
+    state, checksum = ProductState(avus[completeness.STATE]), avus[INPUTS_CHECKSUM]
     experiment = series.experiment.rpartition("/")[2]
     event.emit(
         context,
@@ -96,7 +99,7 @@ def _finish(context: Context, series: Series) -> ProductState:
         product_state=str(state),
     )
     more = {INPUTS_CHECKSUM: checksum, MADE_BY: avus[MADE_BY]}
-    products.note(context, series.path, state, avus.get(products.DETAIL, ""), **more)
+    completeness.note(context, series.path, state, avus.get(completeness.DETAIL, ""), **more)
     return state
 
 
@@ -110,7 +113,9 @@ def _build(context: Context, series: Series, folder: Path) -> _Made:
     index = tar.pack(files, packed)
     made = _Made({packed: ours, index: ours})
     if nifti.is_image(series.avus.get("SOPClassUID", "")):
-        conversion = nifti.convert(images, target, series.name, _personal(context, files), context.settings.products.timeout_seconds)
+        conversion = nifti.convert(
+            images, target, series.name, _personal(context, files), context.settings.products.timeout_seconds
+        )
         made.problem = conversion.problem
         made.files |= dict.fromkeys(conversion.files, nifti.version())
         log = out / f"{series.name}.log"

@@ -1,4 +1,7 @@
-"""NIfTI with BIDS sidecars by dcm2niix, from the package of that name; nothing that it makes is taken without a look."""
+"""NIfTI with BIDS sidecars by dcm2niix, from the package of that name.
+
+Nothing that it makes is taken without a look.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,8 @@ class ConverterMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What became of a series. `files` are the NIfTI files and what belongs to them; `problem` is empty where all went well.
+    """What became of a series. `files` are the NIfTI files and what belongs to them; `problem` is empty where all went
+    well.
 
     `problem` is in words of ours, and may be shown to everybody; `log` is what dcm2niix printed.
     """
@@ -67,7 +71,9 @@ def is_image(sop_class_uid: str) -> bool:
 
 
 def is_overlay(name: str) -> bool:
-    """Whether a NIfTI file holds what was drawn into the images at the console (DICOM PS3.3 C.9.2), which has no sidecar."""
+    """Whether a NIfTI file holds what was drawn into the images at the console (DICOM PS3.3 C.9.2), which has no
+    sidecar.
+    """
     return _OVERLAY.search(name) is not None
 
 
@@ -82,7 +88,21 @@ def convert(folder: Path, target: Path, name: str, personal: Personal, timeout: 
     `personal` is what the images hold of the person, none of which may be in the result; `timeout` in seconds.
     Whatever is wrong with the result is a `problem`, and then there are no files.
     """
-    command = [str(_package().bin), "-b", "y", "-ba", "y", "-z", "i", "-g", "i", "-c", "", "-f", name.replace("%", "%%")]
+    command = [
+        str(_package().bin),
+        "-b",
+        "y",
+        "-ba",
+        "y",
+        "-z",
+        "i",
+        "-g",
+        "i",
+        "-c",
+        "",
+        "-f",
+        name.replace("%", "%%"),
+    ]
     # Its own home: a file of defaults in somebody's home would change what it does.
     environment = {"HOME": str(target), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
     try:
@@ -98,7 +118,11 @@ def convert(folder: Path, target: Path, name: str, personal: Personal, timeout: 
         return Conversion(problem=f"dcm2niix was ended after {timeout:g} s", log=_text(error.stdout))
     log = _text(done.stdout) + _text(done.stderr)
     files = sorted(path for path in target.iterdir() if path.is_file())
-    return Conversion(files, "", log) if not (problem := _problem(done.returncode, log, files, personal)) else Conversion([], problem, log)
+    return (
+        Conversion(files, "", log)
+        if not (problem := _problem(done.returncode, log, files, personal))
+        else Conversion([], problem, log)
+    )
 
 
 def volumes(file: Path) -> int:
@@ -134,7 +158,9 @@ def _problem(status: int, log: str, files: list[Path], personal: Personal) -> st
         sidecar = image.with_name(image.name.removesuffix(".nii.gz") + ".json")
         if not sidecar.is_file() and not is_overlay(image.name):
             return f"{image.name} has no sidecar"
-        if problem := _image_problem(image, personal) or (_sidecar_problem(sidecar, personal) if sidecar.is_file() else ""):
+        if problem := _image_problem(image, personal) or (
+            _sidecar_problem(sidecar, personal) if sidecar.is_file() else ""
+        ):
             return problem
     return ""
 
@@ -176,7 +202,11 @@ def _told(name: str, texts: list[str], personal: Personal) -> str:
     """Which personal values of the images stand in the texts, by the names of their attributes."""
     found = set()
     for attribute, value in personal:
-        parts = [part for part in re.split(r"[\s^=\\]+", value) if len(part) >= 3 and (len(part) >= 5 or not part.isdecimal())]
+        parts = [
+            part
+            for part in re.split(r"[\s^=\\]+", value)
+            if len(part) >= 3 and (len(part) >= 5 or not part.isdecimal())
+        ]
         expressions = [re.compile(rf"(?<!\w){re.escape(part)}(?!\w)", re.IGNORECASE) for part in parts]
         if any(expression.search(text) for expression in expressions for text in texts):
             found.add(attribute)

@@ -1,8 +1,8 @@
 """A series as one tar file with an index, so that it travels as one object and each member can still be read alone.
 
-The tar is uncompressed, in the ustar format with pax extensions (POSIX.1-2001), and the same for the same members. Its index is
-a JSON object beside it: `{"tar": name, "size": bytes, "sha256": hex, "members": [{"name", "offset", "size", "sha256"}, ...]}`,
-where `offset` is that of the member's own bytes in the tar.
+The tar is uncompressed, in the ustar format with pax extensions (POSIX.1-2001), and the same for the same members. Its
+index is a JSON object beside it: `{"tar": name, "size": bytes, "sha256": hex, "members": [{"name", "offset", "size",
+"sha256"}, ...]}`, where `offset` is that of the member's own bytes in the tar.
 """
 
 from __future__ import annotations
@@ -50,7 +50,12 @@ def pack(files: Sequence[Path], tar: Path) -> Path:
                 raise ValueError(f"{file.name} is not in {tar.name} as it was packed; is the disk in order?")
     with open(tar, "rb") as whole:
         digest = hashlib.file_digest(whole, "sha256").hexdigest()
-    index = {"tar": tar.name, "size": tar.stat().st_size, "sha256": digest, "members": [asdict(member) for member in members]}
+    index = {
+        "tar": tar.name,
+        "size": tar.stat().st_size,
+        "sha256": digest,
+        "members": [asdict(member) for member in members],
+    }
     path = tar.with_name(tar.name + ENDING)
     path.write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
@@ -63,7 +68,10 @@ def members(zone: Zone, tar: str) -> list[Member]:
 
 
 def read_member(zone: Zone, tar: str, name: str) -> Iterator[bytes]:
-    """One member's bytes, reading nothing else of the tar. NotFound; ZoneError after the last piece when its SHA-256 differs."""
+    """One member's bytes, reading nothing else of the tar.
+
+    NotFound; ZoneError after the last piece when its SHA-256 differs.
+    """
     member = next((m for m in members(zone, tar) if m.name == name), None)
     if member is None:
         raise NotFound(f"{tar} has no member {name!r}; its index {tar}{ENDING} lists them")

@@ -23,7 +23,10 @@ class Client(Zone, Protocol):
 
 
 def fetch(zone: Zone, path: str, file: Path) -> Path:
-    """Downloads an object as a new file, which is returned. ZoneError where its bytes do not have the zone's checksum."""
+    """Downloads an object as a new file, which is returned.
+
+    ZoneError where its bytes do not have the zone's checksum.
+    """
     digest, offset = hashlib.sha256(), 0
     with open(file, "xb") as out:
         while piece := zone.read(path, offset, PIECE):

@@ -1,4 +1,7 @@
-"""Looks at the archive again and again, and has the products made that are due. Remembers nothing that the zone does not tell."""
+"""Looks at the archive again and again, and has the products made that are due.
+
+Remembers nothing that the zone does not tell.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from microservices.headers import read_header
-from policy import layout, products
-from policy.context import Context
-from policy.products import DETAIL, INPUTS_CHECKSUM, MADE_BY, STATE, ProductState, Series, Verdict
-from policy.settings import Settings
-from policy.zone import Condition, ZoneError
+from microservices.headers.header_reader import read_header
+from policy.products import completeness
+from policy.products.completeness import DETAIL, INPUTS_CHECKSUM, MADE_BY, STATE, ProductState, Series, Verdict
+from policy.zone import Condition, ZoneError, layout
+from policy.zone.context import Context
+from policy.zone.settings import Settings
 from products import nifti
 from products.make import Changed, make
 from products.transfer import Client
@@ -62,7 +65,9 @@ class Worker:
                     self._look(None)
                 except (ZoneError, OSError) as error:
                     self._full_look = float("-inf")
-                    self._report(f"the zone does not answer, next try in {self._settings.products.look_seconds:g} s: {error}")
+                    self._report(
+                        f"the zone does not answer, next try in {self._settings.products.look_seconds:g} s: {error}"
+                    )
                 stop.wait(self._settings.products.look_seconds)
 
     def _look(self, retry: Collection[str] | None) -> Counter[str]:
@@ -71,14 +76,18 @@ class Worker:
             context = Context(zone, self._settings, read_header)
             started = time.monotonic()
             full = started - self._full_look >= FULL_SECONDS
-            chosen = products.paths(context, self._below, None if full else self._open | self._arrived(context))
+            chosen = completeness.paths(context, self._below, None if full else self._open | self._arrived(context))
             self._open.intersection_update(chosen)
             found: Counter[str] = Counter()
             for path in chosen:
                 force = retry is not None and (not retry or path in retry)
                 outcome = self._settle(context, zone, path, force=force)
                 found[outcome] += 1
-                (self._open.add if outcome in (Verdict.WAITING, ProductState.INCOMPLETE, "error") else self._open.discard)(path)
+                (
+                    self._open.add
+                    if outcome in (Verdict.WAITING, ProductState.INCOMPLETE, "error")
+                    else self._open.discard
+                )(path)
             if full:
                 self._remove_orphans(context, set(chosen))
                 self._full_look = started
@@ -89,7 +98,7 @@ class Worker:
                 zone.close()
 
     def _remove_orphans(self, context: Context, live: set[str]) -> None:
-        for path in products.orphans(context, live):
+        for path in completeness.orphans(context, live):
             if path.startswith(self._below):
                 context.zone.remove(path)
                 self._report(f"{path}: its series is no longer there; moved to the trash")
@@ -104,15 +113,17 @@ class Worker:
         return {path for (path,) in rows}
 
     def _settle(self, context: Context, zone: Client, path: str, *, force: bool) -> str:
-        """What became of a series: a ProductState, `waiting`, `gone`, or `error` for what will be tried again at the next look."""
-        series = products.load(context, path)
+        """What became of a series: a ProductState, `waiting`, `gone`, or `error` for what will be tried again at the
+        next look.
+        """
+        series = completeness.load(context, path)
         if not series.images:
             return "gone"
         _mark_outdated(context, series)
         converter = "" if force and series.state == ProductState.FAILED else self._converter
-        verdict = products.judge(series, self._settings.products, context.now(), converter)
+        verdict = completeness.judge(series, self._settings.products, context.now(), converter)
         if verdict is Verdict.INCOMPLETE:
-            products.note(context, path, ProductState.INCOMPLETE, products.flaws(series)[:LONGEST_DETAIL])
+            completeness.note(context, path, ProductState.INCOMPLETE, completeness.flaws(series)[:LONGEST_DETAIL])
             return ProductState.INCOMPLETE
         if verdict is not Verdict.DUE:
             return series.state if verdict is Verdict.SETTLED else verdict
@@ -127,7 +138,12 @@ class Worker:
         except (ZoneError, OSError) as error:
             # Something that may pass: without the checksum of its inputs it is due again at the next look.
             self._report(f"{series.path}: {error}")
-            self._fail(context, series, f"{type(error).__name__}; the worker's log tells more", **{INPUTS_CHECKSUM: "", MADE_BY: ""})
+            self._fail(
+                context,
+                series,
+                f"{type(error).__name__}; the worker's log tells more",
+                **{INPUTS_CHECKSUM: "", MADE_BY: ""},
+            )
             return "error"
         except Exception as error:  # noqa: BLE001 - one odd series must not keep the others from being worked on
             self._report(f"{series.path}: {type(error).__name__}: {error}")
@@ -138,7 +154,7 @@ class Worker:
         return state
 
     def _fail(self, context: Context, series: Series, detail: str, **more: str) -> None:
-        products.note(context, series.path, ProductState.FAILED, detail[:LONGEST_DETAIL], **more)
+        completeness.note(context, series.path, ProductState.FAILED, detail[:LONGEST_DETAIL], **more)
 
 
 def _mark_outdated(context: Context, series: Series) -> None:
@@ -146,17 +162,19 @@ def _mark_outdated(context: Context, series: Series) -> None:
     known = series.avus.get(INPUTS_CHECKSUM)
     if series.state in (ProductState.DONE, ProductState.FAILED) and known and known != series.inputs_checksum:
         if context.zone.stat(series.products):
-            products.note(context, series.products, ProductState.OUTDATED)
-        products.note(context, series.path, ProductState.OUTDATED)
+            completeness.note(context, series.products, ProductState.OUTDATED)
+        completeness.note(context, series.path, ProductState.OUTDATED)
 
 
 def status(context: Context) -> list[dict[str, str]]:
     """Every series that has a state: `series`, `state`, `detail`, `images` (of the products), sorted."""
     values: dict[str, dict[str, str]] = {}
     for attribute in (STATE, DETAIL, MADE_BY):
-        rows = context.zone.query(["COLL_NAME", "META_COLL_ATTR_VALUE"], Condition("META_COLL_ATTR_NAME", "=", attribute))
+        rows = context.zone.query(
+            ["COLL_NAME", "META_COLL_ATTR_VALUE"], Condition("META_COLL_ATTR_NAME", "=", attribute)
+        )
         for path, value in rows:
-            if products.is_series(context, path):
+            if completeness.is_series(context, path):
                 values.setdefault(path, {})[attribute] = value
     return [
         {"series": path, "state": known[STATE], "detail": known.get(DETAIL, ""), "made_by": known.get(MADE_BY, "")}
@@ -169,7 +187,9 @@ def status(context: Context) -> list[dict[str, str]]:
 def _lock(settings: Settings) -> Iterator[None]:
     """The kernel releases it however the process ends. Busy."""
     folder = Path(settings.products.scratch or tempfile.gettempdir())
-    site = hashlib.sha256(f"{settings.zone} {settings.landing.folder}".encode()).hexdigest()[:16]  # embedded zones have equal names
+    site = hashlib.sha256(f"{settings.zone} {settings.landing.folder}".encode()).hexdigest()[
+        :16
+    ]  # embedded zones have equal names
     file = folder / f"mrdata-products-{os.getuid()}-{site}.lock"
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

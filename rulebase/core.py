@@ -1,8 +1,8 @@
 """The rulebase: what iRODS calls. One function for each policy enforcement point and each callable rule; no logic.
 
 The rule engine starts a Python interpreter and imports this module for each client connection, so nothing is imported
-here that costs time, and a policy enforcement point that has nothing to do with landing returns at once. Every public name
-is a rule that clients can call: helpers begin with an underscore.
+here that costs time, and a policy enforcement point that has nothing to do with landing returns at once. Every public
+name is a rule that clients can call: helpers begin with an underscore.
 """
 
 import os as _os
@@ -22,7 +22,7 @@ def _agent():
     """This connection's agent, made when it is needed first."""
     if not _agents:
         _library()
-        from microservices.agent import Agent
+        from microservices.rules.rule_agent import Agent
 
         _agents.append(Agent(_SETTINGS))
     return _agents[0]
@@ -35,7 +35,9 @@ def _library():
 
 
 def _enforcement_point(function):
-    """A policy enforcement point never raises and never stops another policy: what fails is logged, and the sweep takes over."""
+    """A policy enforcement point never raises and never stops another policy: what fails is logged, and the sweep takes
+    over.
+    """
 
     def call(rule_args, callback, rei):
         try:
@@ -74,7 +76,11 @@ def _rule(name):
 
 def pep_api_phy_path_reg_pre(rule_args, callback, rei):
     """ireg, and the landing host's scanner: placed at birth. Administrators only."""
-    return _administrators(rule_args, callback, rei) if rei.uoic.authInfo.authFlag < _LOCAL_ADMIN else _place(rule_args, callback, rei)
+    return (
+        _administrators(rule_args, callback, rei)
+        if rei.uoic.authInfo.authFlag < _LOCAL_ADMIN
+        else _place(rule_args, callback, rei)
+    )
 
 
 @_enforcement_point
@@ -150,7 +156,7 @@ def _without(*keywords):
         if rei.uoic.authInfo.authFlag >= _LOCAL_ADMIN:
             return _CONTINUE
         _library()
-        from microservices.requests import keywords_of
+        from microservices.rules.request_keywords import keywords_of
 
         return _NO_PRIVILEGE if keywords_of(rule_args[2]).intersection(keywords) else _CONTINUE
 
@@ -171,7 +177,7 @@ def pep_api_genquery2_pre(rule_args, callback, rei):
     if rei.uoic.authInfo.authFlag >= _LOCAL_ADMIN:
         return _CONTINUE
     _library()
-    from microservices.genquery2_guard import may_send
+    from microservices.rules.genquery2_guard import may_send
 
     return _CONTINUE if may_send(rule_args[2]) else _NO_PRIVILEGE
 
@@ -195,7 +201,8 @@ pep_api_bulk_data_obj_put_pre = pep_api_data_obj_rename_pre
 pep_api_l3_file_put_single_buf_pre = _administrators
 # Everybody is an administrator, whose keywords are believed.
 pep_api_data_object_modify_info_pre = _administrators
-# Archives and folders of the server, named by the request; plug-ins, for whoever connects, as the server's account; who is connected.
+# Archives and folders of the server, named by the request; plug-ins, for whoever connects, as the server's account; who
+# is connected.
 pep_api_struct_file_bundle_pre = _administrators
 pep_api_struct_file_ext_and_reg_pre = _administrators
 pep_api_struct_file_extract_pre = _administrators

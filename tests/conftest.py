@@ -17,7 +17,11 @@ settings.load_profile("mrdata")  # the same examples in each run; others: --hypo
 
 
 def pytest_addoption(parser):
-    parser.addoption("--irods", action="store_true", help="run tests/zone on the server of the iRODS environment (docs/conformance.md)")
+    parser.addoption(
+        "--irods",
+        action="store_true",
+        help="run tests/zone on the server of the iRODS environment (docs/conformance.md)",
+    )
 
 
 def pytest_configure(config):

@@ -1,4 +1,7 @@
-"""The corpus of real scanner files beside the project, and its way through a zone. `python -m tests.corpus` prints what became of it."""
+"""The corpus of real scanner files beside the project, and its way through a zone.
+
+`python -m tests.corpus` prints what became of it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from mrdata.stamp import CannotStamp, stamp_dicom, stamp_twix
-from policy import layout
+from policy.zone import layout
 from tests.zone.names import T94
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "corpus"
@@ -21,7 +24,9 @@ def files() -> list[Path]:
 
 
 def stamped(file: Path, experiment: str) -> tuple[bytes, bool]:
-    """The file with the ExperimentID as Patient Name and without direct identifiers; as it is where that cannot be done."""
+    """The file with the ExperimentID as Patient Name and without direct identifiers; as it is where that cannot be
+    done.
+    """
     content = file.read_bytes()
     try:
         stamp = stamp_twix if "twix" in file.parts else stamp_dicom
@@ -31,7 +36,10 @@ def stamped(file: Path, experiment: str) -> tuple[bytes, bool]:
 
 
 def land_all(site, experiment: str) -> dict[str, tuple[Path, bool]]:
-    """Registers every file; LandingPath -> (file, whether it was stamped). Raw data land in a folder named by the ExperimentID."""
+    """Registers every file;
+
+    LandingPath -> (file, whether it was stamped). Raw data land in a folder named by the ExperimentID.
+    """
     landed = {}
     for file in files():
         branch = f"twix/{experiment}" if "twix" in file.parts else "dicom"
@@ -53,7 +61,10 @@ def fates(site) -> dict[str, tuple[str, str]]:
         avus = site.avus(path)
         quarantined = layout.quarantined(site.settings, f"{site.settings.home}/{path}")
         for landed in [quarantined.landing_path] if quarantined else came_from.get(f"{site.settings.home}/{path}", []):
-            found[landed] = (avus.get("Reason") or "archived", re.sub(r" \(after \d+ tries\)$", "", avus.get("Detail", "")))
+            found[landed] = (
+                avus.get("Reason") or "archived",
+                re.sub(r" \(after \d+ tries\)$", "", avus.get("Detail", "")),
+            )
     return found
 
 
@@ -68,7 +79,9 @@ GUARDS = {"strict (the default)": {}, "patient characteristics retained": {"reta
 
 
 def main() -> None:
-    """Prints docs/odd-files.md: the counts under both settings of the guard, and the fate of each file that is not archived."""
+    """Prints docs/odd-files.md: the counts under both settings of the guard, and the fate of each file that is not
+    archived.
+    """
     from tests.zone.embedded_site import EmbeddedSite
 
     print(HEAD)

@@ -14,8 +14,13 @@ from mrdata.phantom import Session
 SESSION = generate_uid()
 
 
-def dicom(name: str, *, series: int = 1, instance: int = 1, sop: str = "", pixels: bytes = b"\0\0" * 16, **attributes: object) -> bytes:
-    """A classic MR image of 4 x 4 pixels. Images of one `name` and `series` share study, series and frame of reference."""
+def dicom(
+    name: str, *, series: int = 1, instance: int = 1, sop: str = "", pixels: bytes = b"\0\0" * 16, **attributes: object
+) -> bytes:
+    """A classic MR image of 4 x 4 pixels.
+
+    Images of one `name` and `series` share study, series and frame of reference.
+    """
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = MRImageStorage

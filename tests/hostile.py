@@ -1,4 +1,7 @@
-"""Files that try to carry a name past the guard, each in another place, and small files that would cost much to read."""
+"""Files that try to carry a name past the guard, each in another place.
+
+And small files that would cost much to read.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +133,9 @@ def private_person_name(new: str) -> bytes:
 
 @_case(DICOM, "in private attributes: (0033,1002).Patient's Name")
 def private_attribute_that_is_known(new: str) -> bytes:
-    private = element(0x00330010, b"LO", b"MITRA OBJECT UTF8 ATTRIBUTES 1.0") + element(0x00331002, b"UN", NAME.encode())
+    private = element(0x00330010, b"LO", b"MITRA OBJECT UTF8 ATTRIBUTES 1.0") + element(
+        0x00331002, b"UN", NAME.encode()
+    )
     return before(dicom(new), 0x00280002, private)
 
 
@@ -153,7 +158,9 @@ def nested_sequence(new: str) -> bytes:
 @_case(DICOM, "(0011,1001).(0029,1010).PatientName")
 def unknown_representation(new: str) -> bytes:
     hidden = element(0x00291010, b"UN", item(element(PATIENT_NAME, b"PN", NAME.encode())))
-    return before(dicom(new), REPETITION_TIME, element(0x00110010, b"LO", b"X") + element(0x00111001, b"SQ", item(hidden)))
+    return before(
+        dicom(new), REPETITION_TIME, element(0x00110010, b"LO", b"X") + element(0x00111001, b"SQ", item(hidden))
+    )
 
 
 @_case(DICOM, "a private sequence of unknown representation lies in it: (0011,1001)")
@@ -191,7 +198,9 @@ def image_comments(new: str) -> bytes:
 
 @_case(DICOM, "an overlay or a curve is drawn over its pixels: (6000,0022)")
 def overlay_description(new: str) -> bytes:
-    return changed(dicom(new), lambda ds: (ds.add_new(0x60000022, "LO", "Homer Simpson"), ds.add_new(0x60003000, "OW", b"\0\0")))
+    return changed(
+        dicom(new), lambda ds: (ds.add_new(0x60000022, "LO", "Homer Simpson"), ds.add_new(0x60003000, "OW", b"\0\0"))
+    )
 
 
 @_case(DICOM, "an overlay or a curve is drawn over its pixels: (6002,3000)")
@@ -223,7 +232,14 @@ def name_like_an_id(new: str) -> bytes:
 
 @_case(EXPANDED, "its header cannot be read to its end")
 def damaged_before_the_patient(new: str) -> bytes:
-    damage = struct.pack("<HH", 0x0008, 0x1110) + b"SQ\0\0" + b"\xff" * 4 + ITEM[:4] + b"\xff" * 4 + b"\x01\x02\x03\x04ZZ\xff\xff"
+    damage = (
+        struct.pack("<HH", 0x0008, 0x1110)
+        + b"SQ\0\0"
+        + b"\xff" * 4
+        + ITEM[:4]
+        + b"\xff" * 4
+        + b"\x01\x02\x03\x04ZZ\xff\xff"
+    )
     return before(_person(), PATIENT_NAME, damage)
 
 
@@ -301,7 +317,13 @@ def dicom_json_model(new: str) -> bytes:
 
 @_case(EXPANDED, "tells who the person is: PatientBirthDate, PatientName")
 def rda(new: str) -> bytes:
-    lines = [">>> Begin of header <<<", f"PatientName: {NAME}", "PatientID: ", f"PatientBirthDate: {BORN}", "TR: 2000.0"]
+    lines = [
+        ">>> Begin of header <<<",
+        f"PatientName: {NAME}",
+        "PatientID: ",
+        f"PatientBirthDate: {BORN}",
+        "TR: 2000.0",
+    ]
     head = "\r\n".join([*lines, ">>> End of header <<<", ""])
     return head.encode() + bytes(range(256)) * 8
 
@@ -348,7 +370,13 @@ def bomb_of_guesses(depth: int = 40) -> bytes:
 def bomb_of_fragments(count: int = 1_000_000) -> bytes:
     """Encapsulated pixel data of empty fragments."""
     content = dicom("422Y-G5QX")
-    return content[: content.index(b"\xe0\x7f\x10\0")] + b"\xe0\x7f\x10\0OB\0\0" + b"\xff" * 4 + ITEM * count + SEQUENCE_END
+    return (
+        content[: content.index(b"\xe0\x7f\x10\0")]
+        + b"\xe0\x7f\x10\0OB\0\0"
+        + b"\xff" * 4
+        + ITEM * count
+        + SEQUENCE_END
+    )
 
 
 def bomb_of_zeros(gibibytes: float = 0.6) -> bytes:

@@ -1,4 +1,6 @@
-"""What tests of the landing zone share: what a scanner tells, a scanner in a thread, a zone that fails when it is told to."""
+"""What tests of the landing zone share: what a scanner tells, a scanner in a thread, a zone that fails when it is told
+to.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ import pytest
 from landing.names import shown
 from landing.progress import Summary
 from landing.scanner import Scanner
-from policy.layout import INTAKE
-from policy.settings import Archive, Expanded, Landing, Settings
+from policy.zone.layout import INTAKE
+from policy.zone.settings import Archive, Expanded, Landing, Settings
 
 NOBODY = 65534
 
@@ -125,7 +127,10 @@ class Failing:
 
 
 class Clock:
-    """A clock that stands still: `monotonic` of the modules under test, and the file server's time that goes with it."""
+    """A clock that stands still:
+
+    `monotonic` of the modules under test, and the file server's time that goes with it.
+    """
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -155,7 +160,13 @@ class Folder:
         self.landing = top / "landing"
         self.intake = self.landing / INTAKE
         self.vault = top / "vault"
-        for folder in ("landing/prisma/dicom", "landing/prisma/twix", "landing/prisma/expdata", "landing/9.4T/dicom", "vault"):
+        for folder in (
+            "landing/prisma/dicom",
+            "landing/prisma/twix",
+            "landing/prisma/expdata",
+            "landing/9.4T/dicom",
+            "vault",
+        ):
             (top / folder).mkdir(parents=True, exist_ok=True)
         given = {"quiet_seconds": 10.0, "incomplete_seconds": 1000.0, **landing}
         self.settings = Settings(
@@ -183,7 +194,9 @@ class Folder:
     def in_intake(self) -> list[str]:
         """What is not a folder in the intake, without the batches' names."""
         paths = (path for path in self.intake.rglob("*") if path.is_symlink() or not path.is_dir())
-        return sorted("/".join(path.relative_to(self.intake).parts[1:]) for path in paths if path.name not in (".clock", ".done"))
+        return sorted(
+            "/".join(path.relative_to(self.intake).parts[1:]) for path in paths if path.name not in (".clock", ".done")
+        )
 
     def batches(self) -> dict[str, bool]:
         """Name -> whether it is done."""

@@ -1,4 +1,6 @@
-"""Headers in which a name or a birth date stands in one of the places that the guard claims to know, damaged somewhere else."""
+"""Headers in which a name or a birth date stands in one of the places that the guard claims to know, damaged somewhere
+else.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +13,24 @@ import pydicom
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
-from policy.descriptors import DESCRIPTORS
-from policy.personal_data import DIRECT
-from policy.private_attributes import PRIVATE
+from policy.privacy.descriptors import DESCRIPTORS
+from policy.privacy.personal_data import DIRECT
+from policy.privacy.private_attributes import PRIVATE
 from tests import hostile
 from tests.files import dicom
 
 ID = "Z4KQ-STAS"
 NAME, BORN, PROSE = "Zwingenberger^Wilhelmina", "19560512", "Frau Zwingenberger, geb. 12.05.1956"
-MARKS = tuple(mark.encode(code) for mark in ("wingenberger", BORN, "1956") for code in ("ascii", "utf-16-le", "utf-16-be"))
+MARKS = tuple(
+    mark.encode(code) for mark in ("wingenberger", BORN, "1956") for code in ("ascii", "utf-16-le", "utf-16-be")
+)
 """What must not be damaged: else nothing would be left to find."""
 SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 SEQUENCES = (
@@ -40,7 +49,12 @@ def _vr(tag: tuple[int, int]) -> str:
 
 _ATTRIBUTES = [tag for tag in DIRECT if _vr(tag) in _TEXT]
 _DESCRIPTORS = [tag for tag in DESCRIPTORS if _vr(tag) in _TEXT]
-_PRIVATE = [(creator, *tag) for creator, tags in PRIVATE.items() for tag, name in tags.items() if not name.endswith(("Sequence", "IMGEF"))]
+_PRIVATE = [
+    (creator, *tag)
+    for creator, tags in PRIVATE.items()
+    for tag, name in tags.items()
+    if not name.endswith(("Sequence", "IMGEF"))
+]
 
 
 def _value(vr: str) -> str:
@@ -109,7 +123,19 @@ def _burned(rng: random.Random, ds: Dataset) -> None:
     ds.ImageComments = "wingenberger"
 
 
-IN_DATASET = (_attribute, _attribute, _attribute, _person_name, _known_private, _description, _note, _overlay, _document, _report, _burned)
+IN_DATASET = (
+    _attribute,
+    _attribute,
+    _attribute,
+    _person_name,
+    _known_private,
+    _description,
+    _note,
+    _overlay,
+    _document,
+    _report,
+    _burned,
+)
 
 
 def _written(rng: random.Random, ds: Dataset, syntax: str) -> bytes:
@@ -122,7 +148,9 @@ def _written(rng: random.Random, ds: Dataset, syntax: str) -> bytes:
     if not syntax.is_little_endian:
         ds["PixelData"].VR = "OW"
     buffer = io.BytesIO()
-    pydicom.dcmwrite(buffer, ds, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian, enforce_file_format=True)
+    pydicom.dcmwrite(
+        buffer, ds, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian, enforce_file_format=True
+    )
     return buffer.getvalue()
 
 
@@ -132,15 +160,21 @@ def _raw(rng: random.Random, content: bytes) -> tuple[str, bytes]:
     un = hostile.item(rng.choice((name, struct.pack("<HHI", 0x10, 0x1001, len(NAME)) + NAME.encode())))
     made = {
         "after the pixels": lambda: content + rng.choice((name, born)),
-        "padding": lambda: content + hostile.element(0xFFFCFFFC, b"OB", PROSE.encode(rng.choice(("latin-1", "utf-16-le")))),
-        "after the end": lambda: content + bytes(rng.randint(0, 900)) + PROSE.encode(rng.choice(("utf-8", "utf-16-be"))),
+        "padding": lambda: (
+            content + hostile.element(0xFFFCFFFC, b"OB", PROSE.encode(rng.choice(("latin-1", "utf-16-le"))))
+        ),
+        "after the end": lambda: (
+            content + bytes(rng.randint(0, 900)) + PROSE.encode(rng.choice(("utf-8", "utf-16-be")))
+        ),
         "preamble": lambda: (bytes(rng.randint(0, 90)) + PROSE.encode())[:128].ljust(128, b"\0") + content[128:],
         "twice": lambda: hostile.before(content, 0x00100020, born + hostile.element(0x00100030, b"DA", b"")),
         "unknown representation": lambda: hostile.before(
             content, 0x00180080, hostile.element(0x00110010, b"LO", b"X") + hostile.element(0x00111001, b"UN", un)
         ),
         "gzip": lambda: gzip.compress(hostile.before(content, 0x00100020, name)),
-        "json": lambda: b'{"A": [1, 2], "B": {"%s": "%s"}}' % (rng.choice((b"PatientName", b"00100030")), PROSE.encode()),
+        "json": lambda: (
+            b'{"A": [1, 2], "B": {"%s": "%s"}}' % (rng.choice((b"PatientName", b"00100030")), PROSE.encode())
+        ),
         "rda": lambda: hostile.rda(ID).replace(hostile.NAME.encode(), NAME.encode()),
     }
     place = rng.choice(list(made))

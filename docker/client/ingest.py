@@ -1,8 +1,8 @@
 """Lets automated-ingest scan the landing zone again and again, one job after the other.
 
-Not with its own --interval: a periodic job is gone with Redis, and waits for ever for a task whose worker was killed. Here a
-scan in which nothing ends any more is given up, with its queue and the locks of killed workers. That is safe: the handler
-asks the catalog, and the kernel's locks keep two workers from one file.
+Not with its own --interval: a periodic job is gone with Redis, and waits for ever for a task whose worker was killed.
+Here a scan in which nothing ends any more is given up, with its queue and the locks of killed workers. That is safe:
+the handler asks the catalog, and the kernel's locks keep two workers from one file.
 """
 
 from __future__ import annotations
@@ -32,9 +32,26 @@ def start(name: str) -> None:
     spec = importlib.util.find_spec("landing.automated_ingest")
     if spec is None or spec.origin is None:
         raise SystemExit("mrdata: landing.automated_ingest is not installed")
-    options = ["--event_handler", spec.origin, "--job_name", name, "--files_per_task", "1", "--initial_ingest", "--log_level", "WARNING"]
+    options = [
+        "--event_handler",
+        spec.origin,
+        "--job_name",
+        name,
+        "--files_per_task",
+        "1",
+        "--initial_ingest",
+        "--log_level",
+        "WARNING",
+    ]
     options += ["--exclude_file_name", _HIDDEN, "--exclude_directory_name", _HIDDEN]
-    command = [sys.executable, "-m", "irods_capability_automated_ingest.irods_sync", "start", LANDING, os.environ["MRDATA_COLLECTION"]]
+    command = [
+        sys.executable,
+        "-m",
+        "irods_capability_automated_ingest.irods_sync",
+        "start",
+        LANDING,
+        os.environ["MRDATA_COLLECTION"],
+    ]
     subprocess.run([*command, *options], check=True, timeout=STALL)
 
 
@@ -71,7 +88,10 @@ def main() -> None:
         job = sync_job(name, server)
         start(name)
         if not ended(job):
-            print(f"mrdata: scan {number}: nothing ended for {STALL:.0f} s (a worker was killed?); a new one begins", flush=True)
+            print(
+                f"mrdata: scan {number}: nothing ended for {STALL:.0f} s (a worker was killed?); a new one begins",
+                flush=True,
+            )
         # Also after a good end: the capability leaves each job's handler and history in Redis.
         forget(server)
         time.sleep(PAUSE)

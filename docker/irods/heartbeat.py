@@ -1,4 +1,6 @@
-"""Status 0 when the iRODS server of this container answers its heartbeat (rodsDef.h, RODS_HEARTBEAT_T) and the files given exist."""
+"""Status 0 when the iRODS server of this container answers its heartbeat (rodsDef.h, RODS_HEARTBEAT_T) and the files
+given exist.
+"""
 
 from __future__ import annotations
 

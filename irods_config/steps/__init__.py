@@ -1,4 +1,7 @@
-"""The steps that make a server an MrData zone, one module for each. Each tells what differs, and makes it so; twice is once."""
+"""The steps that make a server an MrData zone, one module for each.
+
+Each tells what differs, and makes it so; twice is once.
+"""
 
 from __future__ import annotations
 

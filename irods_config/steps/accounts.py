@@ -1,6 +1,7 @@
 """The service accounts, their passwords, and the data stewards' group.
 
-Set-up gives a password to the accounts that it makes, and to no other: a person's, or that of the server's own account, is not its own.
+Set-up gives a password to the accounts that it makes, and to no other: a person's, or that of the server's own account,
+is not its own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from irods_config.site import Site, Step
 
 
 def differences(site: Site) -> list[str]:
-    """Accounts that are missing, half made or no administrators; a service account without a password file; a missing group.
+    """Accounts that are missing, half made or no administrators; a service account without a password file; a missing
+    group.
 
     Other accounts in `trusted` may be people's: where their passwords are is their own affair.
     """
@@ -38,18 +40,24 @@ def make(site: Site) -> None:
         if account not in kinds or _being_made(site, account).exists():
             _make(site, account, is_there=account in kinds)
         elif kinds[account] != "rodsadmin":
-            raise SetupError(f"account {account}: is a {kinds[account]}; make it a rodsadmin yourself, or name another in `trusted`")
+            raise SetupError(
+                f"account {account}: is a {kinds[account]}; make it a rodsadmin yourself, or name another in `trusted`"
+            )
         elif account == site.settings().account and not site.password_file(account).exists():
             raise SetupError(
-                f"account {account}: was there before, so its password stays as it is: write it into {site.password_file(account)} "
-                f"(mode 600). Where nobody knows it: write a new one there, then `iadmin moduser {account} password` with the same"
+                f"account {account}: was there before, so its password stays as it is: write it into"
+                f" {site.password_file(account)} (mode 600). Where nobody knows it: write a new one there, then `iadmin"
+                f" moduser {account} password` with the same"
             )
     if site.settings().stewards not in kinds:
         site.icommands.run("iadmin", "mkgroup", name(site.settings().stewards))
 
 
 def _make(site: Site, account: str, *, is_there: bool) -> None:
-    """An account with the password of its file. Until it has that a mark says whose account it is: whoever is killed comes back to it."""
+    """An account with the password of its file.
+
+    Until it has that a mark says whose account it is: whoever is killed comes back to it.
+    """
     mark, file = _being_made(site, account), site.password_file(account)
     was_given = file.exists()
     password = files.secret(file)

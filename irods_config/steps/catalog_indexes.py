@@ -1,7 +1,8 @@
 """Indexes of the catalog for `like '/zone/home/mrdata/landing/%'`, and for what iRODS itself never looks up.
 
-PostgreSQL takes an ordinary index for a `like` with a fixed beginning only where the database's collation is C; in every other
-database it reads the whole table, at each sweep and each look of the scanner (PostgreSQL, Operator Classes: the *_pattern_ops).
+PostgreSQL takes an ordinary index for a `like` with a fixed beginning only where the database's collation is C; in
+every other database it reads the whole table, at each sweep and each look of the scanner (PostgreSQL, Operator Classes:
+the *_pattern_ops).
 """
 
 from __future__ import annotations
@@ -41,14 +42,18 @@ _FOR_LIKE = """
 def differences(site: Site) -> list[str]:
     """Columns without an index that serves."""
     beginning = [
-        f"{table}.{column}: no index for `like` with a fixed beginning ({COLUMNS[table, column]})" for table, column in _unserved(site)
+        f"{table}.{column}: no index for `like` with a fixed beginning ({COLUMNS[table, column]})"
+        for table, column in _unserved(site)
     ]
     whole = [f"{table}.{column}: no index ({WHOLE[table, column]})" for table, column in _unindexed(site)]
     return [*beginning, *whole]
 
 
 def make(site: Site) -> None:
-    """Makes them while the server goes on working. SetupError when a transaction of somebody else lasts longer than a minute."""
+    """Makes them while the server goes on working.
+
+    SetupError when a transaction of somebody else lasts longer than a minute.
+    """
     for table, column in _unserved(site):
         _make(site, table, column, f"{column} varchar_pattern_ops")
     for table, column in _unindexed(site):

@@ -16,7 +16,8 @@ def make(site: Site) -> None:
     """A test certificate, where one was asked for. SetupError otherwise."""
     if not site.self_signed:
         raise SetupError(
-            f"put the certificate into {site.tls_folder} (server.crt, server.key, dhparams.pem, ca.crt), or take --self-signed"
+            f"put the certificate into {site.tls_folder} (server.crt, server.key, dhparams.pem, ca.crt), or take"
+            " --self-signed"
         )
     host = site.config()["host"]
     tls.self_signed(site.tls_folder, [host, *({"localhost"} - {host}), "127.0.0.1"])

@@ -6,7 +6,9 @@ from irods_config.site import Site, Step
 
 
 def differences(site: Site) -> list[str]:
-    """Collections that are not there, access that is missing or should not be there: as the rulebase, which makes them, sees it."""
+    """Collections that are not there, access that is missing or should not be there: as the rulebase, which makes them,
+    sees it.
+    """
     found: list[str] = site.service().rule("mrdata_prepared")["differences"]
     return found
 

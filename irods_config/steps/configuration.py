@@ -37,13 +37,19 @@ STEP = Step("server configuration", differences, write)
 
 
 def reload(site: Site, wait: float = 60.0) -> None:
-    """Lets the server read its configuration again (SIGHUP, server/main_server/src/main.cpp); SetupError where it does not answer."""
+    """Lets the server read its configuration again (SIGHUP, server/main_server/src/main.cpp);
+
+    SetupError where it does not answer.
+    """
     try:
         process = int(site.pid_file.read_text())
         os.kill(process, signal.SIGHUP)
     except (OSError, ValueError) as error:
-        raise SetupError("the server's configuration has changed, and no server runs here: start it and call this command again") from error
-    # An invalid configuration leaves the old one in force, so ask for the encrypted connection that only the new one gives.
+        raise SetupError(
+            "the server's configuration has changed, and no server runs here: start it and call this command again"
+        ) from error
+    # An invalid configuration leaves the old one in force, so ask for the encrypted connection that only the new one
+    # gives.
     end = time.monotonic() + wait
     while time.monotonic() < end:
         time.sleep(1)

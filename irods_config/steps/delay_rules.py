@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from irods_config.icommands import name
 from irods_config.site import Site, Step
-from policy.schedule import periods
+from policy.schedule.delay_rules import periods
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ def schedule(site: Site) -> None:
 def scheduled(site: Site, rule: str) -> list[Scheduled]:
     """What the delay queue holds of this rule."""
     columns = ("ID", "TIME", "FREQUENCY", "USER_NAME", "LOCK_HOST", "LOCK_HOST_PID", "LOCK_TIME")
-    rows = site.icommands.query(*(f"RULE_EXEC_{column}" for column in columns), where=f"RULE_EXEC_NAME like '%{name(rule)}(%'")
+    rows = site.icommands.query(
+        *(f"RULE_EXEC_{column}" for column in columns), where=f"RULE_EXEC_NAME like '%{name(rule)}(%'"
+    )
     return [
         Scheduled(number, int(due), period.split(" ")[0], user, host, process, int(since or 0))
         for number, due, period, user, host, process, since in rows
@@ -71,9 +73,11 @@ def _faults(site: Site, rule: str, seconds: int) -> list[str]:
 
 
 def _blocked(site: Site, rule: str, one: Scheduled) -> list[str]:
-    """The delay server never picks up again what is marked as running (irodsDelayServer.cpp, make_delay_queue_query_processor).
+    """The delay server never picks up again what is marked as running (irodsDelayServer.cpp,
+    make_delay_queue_query_processor).
 
-    It leaves the mark when it is killed, and also when its second connection, in which the rule is to run, is refused (execute_rule).
+    It leaves the mark when it is killed, and also when its second connection, in which the rule is to run, is refused
+    (execute_rule).
     """
     if not _is_delay_server(one.process):
         return [f"{rule}: process {one.process} that ran it has died, so it would never run again"]

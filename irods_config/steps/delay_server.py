@@ -1,8 +1,9 @@
 """The delay server: the program that runs what is scheduled.
 
-It is started by the server that the catalog names as its leader, and only if that is, letter for letter, the `host` of the server's
-configuration (migrate_and_launch_delay_server, server/main_server/src/main.cpp). The packaged set-up writes the machine's own
-idea of its name there, which need not be the same: then nothing that is scheduled ever runs, and nothing says so.
+It is started by the server that the catalog names as its leader, and only if that is, letter for letter, the `host` of
+the server's configuration (migrate_and_launch_delay_server, server/main_server/src/main.cpp). The packaged set-up
+writes the machine's own idea of its name there, which need not be the same: then nothing that is scheduled ever runs,
+and nothing says so.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from irods_config.icommands import SetupError, name
 from irods_config.server import answers
 from irods_config.site import Site, Step
 from irods_config.steps import delay_rules
-from policy.schedule import periods
+from policy.schedule.delay_rules import periods
 
 GRACE = 60
 """Seconds that a rule may be late."""
@@ -26,12 +27,16 @@ _PAUSE = 1.0
 
 
 def differences(site: Site) -> list[str]:
-    """A leader that no server is, and rules that are late. Waits a while where they are: a server that has just begun catches up."""
+    """A leader that no server is, and rules that are late.
+
+    Waits a while where they are: a server that has just begun catches up.
+    """
     if fault := _leader_fault(site):
         return [fault]
     _until(lambda: not _late(site), WAIT)
     return [
-        f"{rule}: should have run {late} s ago; does irodsDelayServer run? The server's log says more" for rule, late in _late(site).items()
+        f"{rule}: should have run {late} s ago; does irodsDelayServer run? The server's log says more"
+        for rule, late in _late(site).items()
     ]
 
 
@@ -50,14 +55,18 @@ def _leader_fault(site: Site) -> str:
     if leader == host:
         return ""
     if not leader or _addresses(leader) & (_addresses(host) | {"127.0.0.1", "::1"}):
-        return f"the delay server's leader is {leader or 'nobody'}, not {host}: nothing that is scheduled would ever run"
+        return (
+            f"the delay server's leader is {leader or 'nobody'}, not {host}: nothing that is scheduled would ever run"
+        )
     return "" if answers(leader, port) else f"the delay server's leader is {leader}, where no iRODS server answers"
 
 
 def _late(site: Site) -> dict[str, int]:
     """Rule -> seconds since it was due, of those that wait for longer than they may."""
     now = time.time()
-    found = {rule: one for rule in periods(site.settings()) for one in delay_rules.scheduled(site, rule) if not one.host}
+    found = {
+        rule: one for rule in periods(site.settings()) for one in delay_rules.scheduled(site, rule) if not one.host
+    }
     return {rule: int(now - one.due) for rule, one in found.items() if now - one.due > GRACE}
 
 

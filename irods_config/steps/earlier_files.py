@@ -1,4 +1,6 @@
-"""Files that an earlier MrData registered where they landed: they are taken into the intake, where nobody else can change them."""
+"""Files that an earlier MrData registered where they landed: they are taken into the intake, where nobody else can
+change them.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The folders that are MrData's alone: the landing zone's intake, and the vault's folder for files that are archived when registered.
+"""The folders that are MrData's alone: the landing zone's intake, and the vault's folder for files that are archived
+when registered.
 
-What others could change in them would be archived as MrData's own. The landing host's programs look again when they start.
+What others could change in them would be archived as MrData's own. The landing host's programs look again when they
+start.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from pathlib import Path
 
 from irods_config.icommands import SetupError
 from irods_config.site import Site, Step
-from policy.files import is_here
-from policy.layout import INTAKE, LANDED, Branch
-from policy.settings import Settings
+from policy.zone.host_files import is_here
+from policy.zone.layout import INTAKE, LANDED, Branch
+from policy.zone.settings import Settings
 
 
 def differences(site: Site) -> list[str]:
-    """Folders that are not there, or that others may enter; branches of the landing zone on another file system than the intake."""
+    """Folders that are not there, or that others may enter; branches of the landing zone on another file system than
+    the intake.
+    """
     settings = site.settings()
     landing = Path(settings.landing.folder)
     if not landing.is_dir():
@@ -40,14 +44,19 @@ def _vault_faults(site: Site, settings: Settings) -> list[str]:
     resource = settings.archive.resource
     vaults = [row[1] for row in site.icommands.query("RESC_NAME", "RESC_VAULT_PATH") if row[0] == resource]
     if settings.archive.vault.rstrip("/") not in vaults:
-        return [f"archive.vault: {settings.archive.vault} is not the vault of {resource}, {' '.join(vaults) or 'which is not there'}"]
+        return [
+            f"archive.vault: {settings.archive.vault} is not the vault of {resource},"
+            f" {' '.join(vaults) or 'which is not there'}"
+        ]
     return _own(Path(settings.archive.vault, LANDED)) if _is_on_this_host(site, settings) else []
 
 
 def _is_on_this_host(site: Site, settings: Settings) -> bool:
     """Whether the vault is; on another server of the zone, its folder cannot be seen from here."""
     rows = site.icommands.query("RESC_NAME", "RESC_LOC")
-    return any(is_here(host) or host == site.config()["host"] for name, host in rows if name == settings.archive.resource)
+    return any(
+        is_here(host) or host == site.config()["host"] for name, host in rows if name == settings.archive.resource
+    )
 
 
 def _elsewhere(settings: Settings, landing: Path) -> list[str]:
@@ -75,7 +84,10 @@ def _own(folder: Path) -> list[str]:
     if status.st_mode & 0o007:
         return [f"{folder}: mode {status.st_mode & 0o7777:o} lets everybody in"]
     if status.st_mode & 0o070 and status.st_gid != account.pw_gid:
-        return [f"{folder}: mode {status.st_mode & 0o7777:o} lets group {status.st_gid} in, which is not that of {account.pw_name}"]
+        return [
+            f"{folder}: mode {status.st_mode & 0o7777:o} lets group {status.st_gid} in, which is not that of"
+            f" {account.pw_name}"
+        ]
     return []
 
 
@@ -92,7 +104,9 @@ def _make(folder: Path, mode: int) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise SetupError(f"{folder}: {error.strerror}; it has to be a folder of the account that runs the server") from error
+        raise SetupError(
+            f"{folder}: {error.strerror}; it has to be a folder of the account that runs the server"
+        ) from error
 
 
 STEP = Step("folders", differences, make)

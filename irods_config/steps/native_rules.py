@@ -12,7 +12,11 @@ def differences(site: Site) -> list[str]:
     """The file is not what this version of MrData writes."""
     file = _file(site)
     found = file.read_text(encoding="utf-8") if file.exists() else None
-    return [] if found == templates.native_rules(LANDING_RESOURCE) else [f"{file}: {'differs' if found else 'is not there'}"]
+    return (
+        []
+        if found == templates.native_rules(LANDING_RESOURCE)
+        else [f"{file}: {'differs' if found else 'is not there'}"]
+    )
 
 
 def write(site: Site) -> None:

@@ -15,7 +15,9 @@ def differences(site: Site) -> list[str]:
     for resource, vault in there.items():
         # The server moves and deletes what lies in a vault; the landing zone's files are the landing host's.
         if vault and (landing.startswith(vault.rstrip("/") + "/") or f"{vault}/".startswith(landing)):
-            faults.append(f"resource {resource}: its vault {vault} and the landing zone {landing} must not lie in each other")
+            faults.append(
+                f"resource {resource}: its vault {vault} and the landing zone {landing} must not lie in each other"
+            )
     return faults
 
 

@@ -1,7 +1,8 @@
-"""From a file's completion to its place in the archive, on a real server: `python -m tests.bench arrival`, as for `server`.
+"""From a file's completion to its place in the archive, on a real server: `python -m tests.bench arrival`, as for
+`server`.
 
-1,000 images come at the pace of a fast sequence into the landing zone, where the scanner watches; 1,000 more are put by an ordinary
-user into a landing collection, where the sweep finds them. Times in the catalog are whole seconds.
+1,000 images come at the pace of a fast sequence into the landing zone, where the scanner watches; 1,000 more are put by
+an ordinary user into a landing collection, where the sweep finds them. Times in the catalog are whole seconds.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from landing.scanner import watch
-from microservices.client import IrodsZone
-from microservices.client_session import environment_file
+from microservices.zones.client_session import environment_file
+from microservices.zones.client_zone import IrodsZone
 from mrdata.connect import settings as site_settings
-from policy import layout
-from policy.settings import Settings
-from policy.zone import Condition
+from policy.zone import Condition, layout
+from policy.zone.settings import Settings
 from tests.bench.server import images, new_experiment, zone
 
 FILES = 1000
@@ -99,7 +99,9 @@ def _scanned(settings: Settings, folder: Path, new: str, scratch: Path) -> list[
     ]
 
 
-def _swept(admin: IrodsZone, settings: Settings, session: str, new: str, scratch: Path, *, at_once: bool) -> tuple[str, str, str]:
+def _swept(
+    admin: IrodsZone, settings: Settings, session: str, new: str, scratch: Path, *, at_once: bool
+) -> tuple[str, str, str]:
     files = images(scratch / f"swept{at_once}", new, FILES, FILES if at_once else 2 * FILES)
     landing = f"{layout.landing(settings)}/{session}"
     with _user(scratch) as variables:
@@ -107,7 +109,10 @@ def _swept(admin: IrodsZone, settings: Settings, session: str, new: str, scratch
         for given in [["-r", str(files[0].parent)]] if at_once else [[str(file)] for file in files]:
             subprocess.run(["iput", *given, landing], env=variables, check=True)
         columns = ["DATA_NAME", "DATA_CREATE_TIME", "META_DATA_CREATE_TIME"]
-        placed = Condition("META_DATA_ATTR_NAME", "=", "LandingPath"), Condition("META_DATA_ATTR_VALUE", "like", f"{session}/%")
+        placed = (
+            Condition("META_DATA_ATTR_NAME", "=", "LandingPath"),
+            Condition("META_DATA_ATTR_VALUE", "like", f"{session}/%"),
+        )
         give_up = time.time() + 300
         while len(found := admin.query(columns, *placed)) < FILES:
             assert time.time() < give_up, f"{len(found)} of {FILES} were placed"
@@ -116,15 +121,18 @@ def _swept(admin: IrodsZone, settings: Settings, session: str, new: str, scratch
         subprocess.run(["irm", "-rf", landing], env=variables, check=True)
     delays = [max(0, int(described) - int(created) - settings.sweep.quiet_seconds) for _, created, described in found]
     what = (
-        f"{FILES} images, an ordinary user's {'`iput -r`' if at_once else '`iput` of one after the other'}: from its end to its place, "
-        f"less the {settings.sweep.quiet_seconds} s to stand still"
+        f"{FILES} images, an ordinary user's {'`iput -r`' if at_once else '`iput` of one after the other'}: from its"
+        f" end to its place, less the {settings.sweep.quiet_seconds} s to stand still"
     )
     return what, _spread([float(delay) for delay in delays]), ""
 
 
 def _spread(delays: list[float]) -> str:
     delays = sorted(delays)
-    return f"median {delays[len(delays) // 2]:.3g} s, 95th percentile {delays[int(len(delays) * 0.95)]:.3g} s, last {delays[-1]:.3g} s"
+    return (
+        f"median {delays[len(delays) // 2]:.3g} s, 95th percentile {delays[int(len(delays) * 0.95)]:.3g} s, last"
+        f" {delays[-1]:.3g} s"
+    )
 
 
 @contextmanager
@@ -133,7 +141,9 @@ def _user(scratch: Path) -> Iterator[dict[str, str]]:
     name, password = f"bench{secrets.token_hex(3)}", secrets.token_hex(8)
     environment = json.loads(environment_file().read_text(encoding="utf-8"))
     home = f"/{environment['irods_zone_name']}/home/{name}"
-    (scratch / "user.json").write_text(json.dumps({**environment, "irods_user_name": name, "irods_home": home, "irods_cwd": home}))
+    (scratch / "user.json").write_text(
+        json.dumps({**environment, "irods_user_name": name, "irods_home": home, "irods_cwd": home})
+    )
     variables = {
         **os.environ,
         "IRODS_ENVIRONMENT_FILE": str(scratch / "user.json"),
@@ -141,8 +151,16 @@ def _user(scratch: Path) -> Iterator[dict[str, str]]:
     }
     subprocess.run(["iadmin", "mkuser", name, "rodsuser"], check=True)
     try:
-        subprocess.run(["iadmin"], input=f"moduser {name} password {password}\nquit\n", text=True, check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(["iinit"], input=password + "\n", text=True, env=variables, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["iadmin"],
+            input=f"moduser {name} password {password}\nquit\n",
+            text=True,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        subprocess.run(
+            ["iinit"], input=password + "\n", text=True, env=variables, check=True, stdout=subprocess.DEVNULL
+        )
         yield variables
     finally:
         subprocess.run(["iadmin", "rmuser", name], check=True)

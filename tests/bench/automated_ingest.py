@@ -1,4 +1,6 @@
-"""The plain REGISTER_SYNC of irods_capability_automated_ingest, with its own Redis and two workers, into a plain collection."""
+"""The plain REGISTER_SYNC of irods_capability_automated_ingest, with its own Redis and two workers, into a plain
+collection.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from microservices.client_session import environment_file
+from microservices.zones.client_session import environment_file
 
 HANDLER = """
 from irods_capability_automated_ingest.core import Core
@@ -42,7 +44,14 @@ def register(source: Path, collection: str, resource: str, scratch: Path) -> flo
     """Seconds for all files of a folder, from the job's start to its end; the workers wait already."""
     (scratch / "handler.py").write_text(HANDLER.format(resource=resource))
     with _redis(scratch) as broker, _workers(broker, scratch):
-        options = ["--event_handler", str(scratch / "handler.py"), "--job_name", "bench", "--synchronous", "--initial_ingest"]
+        options = [
+            "--event_handler",
+            str(scratch / "handler.py"),
+            "--job_name",
+            "bench",
+            "--synchronous",
+            "--initial_ingest",
+        ]
         start = time.perf_counter()
         command = [sys.executable, "-m", f"{CAPABILITY}.irods_sync", "start", str(source), collection, *options]
         subprocess.run(command, env=broker, cwd=scratch, check=True, stdout=subprocess.DEVNULL)
@@ -63,8 +72,13 @@ def _redis(scratch: Path) -> Iterator[dict[str, str]]:
 
 
 def _environment(scratch: Path, broker: str) -> dict[str, str]:
-    """Its iRODS sessions are encrypted only where the environment file asks for the negotiation, which iCommands do by themselves."""
-    asked = {**json.loads(environment_file().read_text()), "irods_client_server_negotiation": "request_server_negotiation"}
+    """Its iRODS sessions are encrypted only where the environment file asks for the negotiation, which iCommands do by
+    themselves.
+    """
+    asked = {
+        **json.loads(environment_file().read_text()),
+        "irods_client_server_negotiation": "request_server_negotiation",
+    }
     (scratch / "irods_environment.json").write_text(json.dumps(asked))
     own = {"IRODS_ENVIRONMENT_FILE": str(scratch / "irods_environment.json"), "CELERY_BROKER_URL": broker}
     return {**os.environ, **own, "PYTHONPATH": os.pathsep.join([str(scratch), os.environ.get("PYTHONPATH", "")])}
@@ -72,7 +86,20 @@ def _environment(scratch: Path, broker: str) -> dict[str, str]:
 
 @contextmanager
 def _workers(broker: dict[str, str], scratch: Path) -> Iterator[None]:
-    command = [sys.executable, "-m", "celery", "-A", CAPABILITY, "worker", "-Q", "restart,path,file", "-c", "2", "-l", "info"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        CAPABILITY,
+        "worker",
+        "-Q",
+        "restart,path,file",
+        "-c",
+        "2",
+        "-l",
+        "info",
+    ]
     told = scratch / "workers.log"
     with told.open("wb") as log, subprocess.Popen(command, env=broker, cwd=scratch, stdout=log, stderr=log) as workers:
         try:

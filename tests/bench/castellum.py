@@ -1,8 +1,10 @@
-"""Castellum: 200 studies with 50 subjects of 12 attributes. The first poll, one without a change, one with 1 % of the subjects changed.
+"""Castellum: 200 studies with 50 subjects of 12 attributes. The first poll, one without a change, one with 1 % of the
+subjects changed.
 
-`python -m tests.bench castellum` takes an embedded zone. On a server: `python -m tests.bench.castellum STUDIES [MINUTES EVERY]`, as an
-account that may write mrdata.yaml, with the service account's iRODS environment; MINUTES runs the poll as a delay rule every EVERY
-seconds, with a change each minute, and watches the memory of the processes. It wants a zone for itself and takes back its settings.
+`python -m tests.bench castellum` takes an embedded zone. On a server: `python -m tests.bench.castellum STUDIES [MINUTES
+EVERY]`, as an account that may write mrdata.yaml, with the service account's iRODS environment; MINUTES runs the poll
+as a delay rule every EVERY seconds, with a change each minute, and watches the memory of the processes. It wants a zone
+for itself and takes back its settings.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ def pretend(number_of_studies: int = STUDIES) -> PretendCastellum:
             title=f"Study {number}",
             members=["alice"],
             subjects={
-                f"{number:03d}{subject:02d}{draw.randrange(1000):03d}": {name: f"value {draw.randrange(20)}" for name in NAMES}
+                f"{number:03d}{subject:02d}{draw.randrange(1000):03d}": {
+                    name: f"value {draw.randrange(20)}" for name in NAMES
+                }
                 for subject in range(SUBJECTS)
             },
         )
@@ -94,7 +98,10 @@ def measure(zone: Client, castellum: PretendCastellum, where: str) -> list[tuple
         reply = poll(zone)
         seconds = time.perf_counter() - start
         first = first or seconds
-        said = f"{seconds:.2f} s, {reply['requests']} requests, {reply['avus']} AVU writes, {int(bool(reply['commit']))} commits"
+        said = (
+            f"{seconds:.2f} s, {reply['requests']} requests, {reply['avus']} AVU writes, {int(bool(reply['commit']))}"
+            " commits"
+        )
         rows.append(
             (
                 f"Castellum, {len(castellum.studies)} x {SUBJECTS} x {ATTRIBUTES}, {where}: {what}",
@@ -111,7 +118,7 @@ def rows(studies: int = STUDIES) -> list[tuple[str, str, str]]:
     with tempfile.TemporaryDirectory() as name, castellum.running():
         folder = Path(name)
         create(folder / "zone", scanners=["94T"], site={"castellum": settings(castellum, folder)})
-        from microservices.settings import load_settings
+        from microservices.settings_file import load_settings
 
         make_users(load_settings(folder / "zone/mrdata.yaml"), "alice")
         with EmbeddedZone(folder / "zone", "mrdata") as zone:
@@ -188,16 +195,24 @@ def resident() -> Iterator[tuple[str, str, int]]:
         try:
             program = os.path.basename(os.readlink(process / "exe"))
             if program.startswith("irods"):
-                kib = next(line.split()[1] for line in (process / "status").read_text().splitlines() if line.startswith("VmRSS"))
-                yield program, f"{process.name} {(process / 'stat').read_text().rpartition(')')[2].split()[19]}", int(kib)
+                kib = next(
+                    line.split()[1]
+                    for line in (process / "status").read_text().splitlines()
+                    if line.startswith("VmRSS")
+                )
+                yield (
+                    program,
+                    f"{process.name} {(process / 'stat').read_text().rpartition(')')[2].split()[19]}",
+                    int(kib),
+                )
         except (OSError, StopIteration):
             continue
 
 
 def main() -> None:
     """On a server."""
-    from microservices.client import IrodsZone
-    from microservices.client_session import open_session
+    from microservices.zones.client_session import open_session
+    from microservices.zones.client_zone import IrodsZone
 
     castellum = pretend(int(sys.argv[1]))
     with castellum.running(), on_server(castellum), IrodsZone(open_session()) as zone:

@@ -34,7 +34,13 @@ def rows() -> list[tuple[str, str, str]]:
         replace(core, whole, link)
     base, with_rules = statistics.median(empty), statistics.median(ours)
     spread = f"median {with_rules * 1000:.1f} ms, with an empty core.py {base * 1000:.1f} ms"
-    return [(f"`ils`, {TIMES} times: a new connection", f"{spread}: {(with_rules - base) * 1000:+.1f} ms", f"{with_rules / base:.2f}")]
+    return [
+        (
+            f"`ils`, {TIMES} times: a new connection",
+            f"{spread}: {(with_rules - base) * 1000:+.1f} ms",
+            f"{with_rules / base:.2f}",
+        )
+    ]
 
 
 def _ils() -> float:

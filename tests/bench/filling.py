@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from policy.settings import Settings
+from policy.zone.settings import Settings
 
 FIRST = 5_000_000_000
 IMAGES = 100
@@ -30,7 +30,9 @@ _TABLES = {
 
 @dataclass(frozen=True)
 class Filling:
-    """So many images of one study, in the archive resource `resource_id`; readers are the numbers of two users or groups."""
+    """So many images of one study, in the archive resource `resource_id`; readers are the numbers of two users or
+    groups.
+    """
 
     settings: Settings
     study: str
@@ -45,20 +47,21 @@ class Filling:
         owner = f"{_quoted(self.settings.account)}, {_quoted(self.settings.zone)}"
         collections, objects, avus = FIRST, FIRST + series, FIRST + series + self.images
         yield (
-            "INSERT INTO R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, create_ts, modify_ts) "
-            f"{_numbers(series)} SELECT {collections} + i, {_quoted(top)}, {_quoted(top)} || '/' || i || '_filled', "
-            f"{owner}, {_NOW}, {_NOW} FROM n"
+            "INSERT INTO R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone,"
+            f" create_ts, modify_ts) {_numbers(series)} SELECT {collections} + i, {_quoted(top)}, {_quoted(top)} || '/'"
+            f" || i || '_filled', {owner}, {_NOW}, {_NOW} FROM n"
         )
         yield (
-            "INSERT INTO R_DATA_MAIN (data_id, data_repl_num, coll_id, data_name, data_type_name, data_size, resc_id, data_path, "
-            "data_owner_name, data_owner_zone, data_is_dirty, data_checksum, create_ts, modify_ts, access_ts) "
-            f"{_numbers(self.images)} SELECT {objects} + i, 0, {collections} + i / {IMAGES}, (i % {IMAGES}) || '_1.2.840.' || i || '.dcm', "
-            f"'generic', 25000, {self.resource_id}, '/vault/landed/filled/' || i, {owner}, 1, 'sha2:filled' || i, "
-            f"{_NOW}, {_NOW}, {_NOW} FROM n"
+            "INSERT INTO R_DATA_MAIN (data_id, data_repl_num, coll_id, data_name, data_type_name, data_size, resc_id,"
+            " data_path, data_owner_name, data_owner_zone, data_is_dirty, data_checksum, create_ts, modify_ts,"
+            f" access_ts) {_numbers(self.images)} SELECT {objects} + i, 0, {collections} + i / {IMAGES}, (i % {IMAGES})"
+            f" || '_1.2.840.' || i || '.dcm', 'generic', 25000, {self.resource_id}, '/vault/landed/filled/' || i,"
+            f" {owner}, 1, 'sha2:filled' || i, {_NOW}, {_NOW}, {_NOW} FROM n"
         )
         yield (
-            "INSERT INTO R_META_MAIN (meta_id, meta_attr_name, meta_attr_value, meta_attr_unit, create_ts, modify_ts) "
-            f"{_numbers(series + AVUS)} SELECT {avus} + i, 'Filled' || (i % {AVUS}), 'value ' || i, '', {_NOW}, {_NOW} FROM n"
+            "INSERT INTO R_META_MAIN (meta_id, meta_attr_name, meta_attr_value, meta_attr_unit, create_ts, modify_ts)"
+            f" {_numbers(series + AVUS)} SELECT {avus} + i, 'Filled' || (i % {AVUS}), 'value ' || i, '', {_NOW}, {_NOW}"
+            " FROM n"
         )
         yield (
             "INSERT INTO R_OBJT_METAMAP (object_id, meta_id, create_ts, modify_ts) "

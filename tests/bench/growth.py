@@ -13,8 +13,8 @@ from pathlib import Path
 from embedded.folder import ZoneFolder
 from landing.progress import Lines
 from landing.scanner import Scanner
-from policy import layout
-from policy.settings import Settings
+from policy.zone import layout
+from policy.zone.settings import Settings
 from tests.bench.filling import Filling
 from tests.bench.site import connect, new_site
 from tests.files import dicom

@@ -12,7 +12,7 @@ from pathlib import Path
 import pydicom
 import twixtools
 
-from microservices.headers import Source, read_header
+from microservices.headers.header_reader import Source, read_header
 from mrdata import phantom_dicom, phantom_enhanced
 from mrdata.phantom import Session
 from mrdata.phantom_twix import Version, write_large
@@ -49,7 +49,9 @@ def _dicom_rows() -> list[tuple[str, str, str]]:
             lambda files=files: [pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True) for content in files],
         )
         speed = f"{len(files) / ours:.0f} files/s ({ours / len(files) * 1000:.2f} ms each)"
-        table.append((f"read DICOM headers: {label}, {len(files)} files", speed, f"{ours / plain:.2f} x pydicom's dcmread"))
+        table.append(
+            (f"read DICOM headers: {label}, {len(files)} files", speed, f"{ours / plain:.2f} x pydicom's dcmread")
+        )
     return table
 
 
@@ -69,7 +71,13 @@ def _twix_rows() -> list[tuple[str, str, str]]:
                     source = Source(stream, true_size)
                     read_header(source, true_size)
                 measured = f"{ours * 1000:.1f} ms, {source.bytes_read / 1024:.0f} KiB in {source.reads} reads"
-                table.append((f"read a TWIX header: {version.name}, {label}", measured, f"{ours / plain:.2f} x twixtools without data"))
+                table.append(
+                    (
+                        f"read a TWIX header: {version.name}, {label}",
+                        measured,
+                        f"{ours / plain:.2f} x twixtools without data",
+                    )
+                )
     return table
 
 

@@ -59,7 +59,7 @@ def _mutated(count: int) -> list[tuple[str, str, str]]:
     import io
     import time
 
-    from microservices.headers import read_header
+    from microservices.headers.header_reader import read_header
     from tests.mutated import seeded
 
     slowest, largest = (0.0, b"", ""), (0, b"", "")
@@ -73,6 +73,10 @@ def _mutated(count: int) -> list[tuple[str, str, str]]:
     for label, (_, content, place) in (("slowest", slowest), ("largest", largest)):
         seconds, megabytes, told = cost(content, "header")
         table.append(
-            (f"the {label} of {count} mutated headers ({place}, {len(content)} bytes)", f"{seconds:.3f} s, {megabytes:.0f} MB", told)
+            (
+                f"the {label} of {count} mutated headers ({place}, {len(content)} bytes)",
+                f"{seconds:.3f} s, {megabytes:.0f} MB",
+                told,
+            )
         )
     return table

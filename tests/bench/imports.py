@@ -21,7 +21,9 @@ def rows() -> list[tuple[str, str, str]]:
         for _ in range(RUNS):
             for name, folder in (("empty", empty), ("ours", str(core))):
                 start = time.perf_counter()
-                subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {folder!r}); import core"], check=True)
+                subprocess.run(
+                    [sys.executable, "-c", f"import sys; sys.path.insert(0, {folder!r}); import core"], check=True
+                )
                 times[name].append(time.perf_counter() - start)
     ours, plain = (statistics.median(times[name]) * 1000 for name in ("ours", "empty"))
     return [("import core, over an empty core.py", f"{ours - plain:+.1f} ms", f"{ours:.1f} ms beside {plain:.1f} ms")]

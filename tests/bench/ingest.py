@@ -2,7 +2,7 @@
 
 import time
 
-from policy.layout import landing
+from policy.zone.layout import landing
 from tests.bench.site import connect, new_site
 from tests.files import dicom
 
@@ -29,7 +29,11 @@ def rows() -> list[tuple[str, str, str]]:
             rates["plain"] = OBJECTS / (time.perf_counter() - start)
             start = time.perf_counter()
             for number in range(OBJECTS):
-                zone.register(files["register", number], f"{landing(settings)}/94T/dicom/register/{number}", settings.landing.resource)
+                zone.register(
+                    files["register", number],
+                    f"{landing(settings)}/94T/dicom/register/{number}",
+                    settings.landing.resource,
+                )
             rates["register"] = OBJECTS / (time.perf_counter() - start)
             start = time.perf_counter()
             for number in range(OBJECTS):
@@ -38,6 +42,10 @@ def rows() -> list[tuple[str, str, str]]:
     plain = rates["plain"]
     return [
         ("register a DICOM file, no policy (embedded zone)", f"{plain:.0f} objects/s", "1"),
-        ("register a DICOM file: placed at birth and described", f"{rates['register']:.0f} objects/s", f"{rates['register'] / plain:.2f}"),
+        (
+            "register a DICOM file: placed at birth and described",
+            f"{rates['register']:.0f} objects/s",
+            f"{rates['register'] / plain:.2f}",
+        ),
         ("put a DICOM file: placed by the post-PEP", f"{rates['put']:.0f} objects/s", f"{rates['put'] / plain:.2f}"),
     ]

@@ -1,6 +1,8 @@
-"""A large embedded zone, written into its catalog at once: studies, experiments, series and objects as the policies leave them.
+"""A large embedded zone, written into its catalog at once: studies, experiments, series and objects as the policies
+leave them.
 
-Only for benchmarks: what is looked at closely (one experiment with its images and history, the people, the studies) goes the real way.
+Only for benchmarks: what is looked at closely (one experiment with its images and history, the people, the studies)
+goes the real way.
 """
 
 from __future__ import annotations
@@ -16,15 +18,21 @@ from pathlib import Path
 from embedded.catalog import OWN, READ, Catalog, timestamp
 from embedded.client import EmbeddedZone
 from embedded.folder import ZoneFolder
-from microservices.settings import load_settings
+from microservices.settings_file import load_settings
 from mrdata.new_zone import create, make_users
-from policy import experiment_id, layout
-from policy.settings import Settings
+from policy.zone import experiment_id, layout
+from policy.zone.settings import Settings
 from tests.files import dicom
 
 SCANNER = "94T"
 SERIES, SESSIONS = 10, 50
-TECHNIQUE = {"Modality": "MR", "MagneticFieldStrength": "9.4", "Manufacturer": "SIEMENS", "Rows": "320", "Columns": "320"}
+TECHNIQUE = {
+    "Modality": "MR",
+    "MagneticFieldStrength": "9.4",
+    "Manufacturer": "SIEMENS",
+    "Rows": "320",
+    "Columns": "320",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,12 @@ def make(folder: Path, *, studies: int, experiments: int, objects: int) -> Large
         zone.group(settings.stewards, ["steward"])
         for number in range(studies):
             members = ["bob", *(["alice"] if number % 10 == 0 else [])]
-            request = {"study": f"s{number}", "title": f"Study {number}", "members": members, "subjects": ["P0", "P1", "P2", "P3"]}
+            request = {
+                "study": f"s{number}",
+                "title": f"Study {number}",
+                "members": members,
+                "subjects": ["P0", "P1", "P2", "P3"],
+            }
             _call(zone, "study", request)
     catalog = ZoneFolder.open(folder).catalog()
     with catalog.writing():
@@ -87,7 +100,10 @@ class _Writer:
         self.now = timestamp()
         self.ids = itertools.count(int(catalog.one("SELECT next FROM R_ObjectID")[0]) + 1)
         self.meta: dict[tuple[str, str, str], int] = {
-            (a, v, u): i for i, a, v, u in catalog.all("SELECT meta_id, meta_attr_name, meta_attr_value, meta_attr_unit FROM R_META_MAIN")
+            (a, v, u): i
+            for i, a, v, u in catalog.all(
+                "SELECT meta_id, meta_attr_name, meta_attr_value, meta_attr_unit FROM R_META_MAIN"
+            )
         }
         self.users = dict(catalog.all("SELECT user_name, user_id FROM R_USER_MAIN"))
         self.resource = catalog.one("SELECT resc_id FROM R_RESC_MAIN WHERE resc_name = 'archiveResc'")[0]
@@ -100,14 +116,18 @@ class _Writer:
         for number in range(SESSIONS):
             self._session(number)
         self._insert(
-            "R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, create_ts, modify_ts)", self.collections
+            "R_COLL_MAIN (coll_id, parent_coll_name, coll_name, coll_owner_name, coll_owner_zone, create_ts,"
+            " modify_ts)",
+            self.collections,
         )
         self._insert(
-            "R_DATA_MAIN (data_id, data_repl_num, coll_id, data_name, data_size, resc_id, data_path, data_owner_name, data_owner_zone, "
-            "data_is_dirty, create_ts, modify_ts, access_ts)",
+            "R_DATA_MAIN (data_id, data_repl_num, coll_id, data_name, data_size, resc_id, data_path, data_owner_name,"
+            " data_owner_zone, data_is_dirty, create_ts, modify_ts, access_ts)",
             self.objects,
         )
-        self._insert("R_META_MAIN (meta_id, meta_attr_name, meta_attr_value, meta_attr_unit, create_ts, modify_ts)", self.avus)
+        self._insert(
+            "R_META_MAIN (meta_id, meta_attr_name, meta_attr_value, meta_attr_unit, create_ts, modify_ts)", self.avus
+        )
         self._insert("R_OBJT_METAMAP", self.maps)
         self._insert("R_OBJT_ACCESS", self.access)
         self.catalog.run("UPDATE R_ObjectID SET next = ?", (next(self.ids),))
@@ -125,7 +145,18 @@ class _Writer:
 
     def _object(self, collection: int, path: str, reader: str) -> int:
         number = next(self.ids)
-        row = (number, 1, collection, path.rpartition("/")[2], 205_000, self.resource, f"/vault{path}", "mrdata", self.settings.zone, 1)
+        row = (
+            number,
+            1,
+            collection,
+            path.rpartition("/")[2],
+            205_000,
+            self.resource,
+            f"/vault{path}",
+            "mrdata",
+            self.settings.zone,
+            1,
+        )
         self.objects.append((*row, self.now, self.now, self.now))
         self._permit(number, reader)
         return number
@@ -147,9 +178,14 @@ class _Writer:
         path = f"{layout.study(self.settings, study)}/experiments/{new}"
         top = self._collection(path, reader)
         registered = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(1_700_000_000 + number * 3600))
-        self._annotate(top, {"StudyID": study, "Pseudonym": f"P{number % 4}", "Owner": "bob", "Scanner": SCANNER, "ScanType": "pilot"})
+        self._annotate(
+            top,
+            {"StudyID": study, "Pseudonym": f"P{number % 4}", "Owner": "bob", "Scanner": SCANNER, "ScanType": "pilot"},
+        )
         state = "acquiring" if number % 20 == 0 else "finished"
-        self._annotate(top, {"Registered": registered, "State": state, "ExperimentID": new, "Description": f"Visit {number}"})
+        self._annotate(
+            top, {"Registered": registered, "State": state, "ExperimentID": new, "Description": f"Visit {number}"}
+        )
         for kind in layout.DataType:
             self._collection(f"{path}/{kind}", reader)
         for series in range(1, SERIES + 1):
@@ -159,8 +195,14 @@ class _Writer:
         path = f"{parent}/{series}_protocol{series}"
         collection = self._collection(path, reader)
         self._annotate(collection, {**TECHNIQUE, "SeriesNumber": str(series), "SeriesDescription": f"protocol{series}"})
-        self._annotate(collection, {"ProtocolName": f"protocol{self.random.randrange(60)}", "SeriesInstanceUID": f"1.2.{new}.{series}"})
-        times = {"RepetitionTime": f"{self.random.randrange(1, 40) / 10:g}", "EchoTime": f"{self.random.randrange(20, 400) / 10000:g}"}
+        self._annotate(
+            collection,
+            {"ProtocolName": f"protocol{self.random.randrange(60)}", "SeriesInstanceUID": f"1.2.{new}.{series}"},
+        )
+        times = {
+            "RepetitionTime": f"{self.random.randrange(1, 40) / 10:g}",
+            "EchoTime": f"{self.random.randrange(20, 400) / 10000:g}",
+        }
         self._annotate(collection, times, "s")
         self._annotate(collection, {"FlipAngle": str(self.random.randrange(5, 91))}, "deg")
         for instance in range(1, objects + 1):
@@ -177,7 +219,11 @@ class _Writer:
         files = self._collection(f"{path}/dicom", reader)
         for instance in range(40):
             image = self._object(files, f"{path}/dicom/{instance}.dcm", reader)
-            told = {"Reason": "mistyped", "Detail": "Patient Name is no ExperimentID", "Quarantined": f"2026-01-01T00:00:{instance:02}Z"}
+            told = {
+                "Reason": "mistyped",
+                "Detail": "Patient Name is no ExperimentID",
+                "Quarantined": f"2026-01-01T00:00:{instance:02}Z",
+            }
             self._annotate(image, told)
 
 

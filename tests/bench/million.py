@@ -1,7 +1,8 @@
-"""What each step costs with an empty archive, and with nearly a million images in it, on a real server: `python -m tests.bench million`.
+"""What each step costs with an empty archive, and with nearly a million images in it, on a real server: `python -m
+tests.bench million`.
 
-As for `server`; the catalog is filled by SQL in between, by the command `$MRDATA_PSQL` (default: psql of the account postgres), and is
-as it was afterwards.
+As for `server`; the catalog is filled by SQL in between, by the command `$MRDATA_PSQL` (default: psql of the account
+postgres), and is as it was afterwards.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ import shlex
 import subprocess
 from collections.abc import Iterable
 
-from microservices.client import IrodsZone
+from microservices.zones.client_zone import IrodsZone
 from mrdata.connect import settings as site_settings
-from policy import layout
-from policy.settings import Settings
-from policy.zone import Condition
+from policy.zone import Condition, layout
+from policy.zone.settings import Settings
 from tests.bench.filling import Filling
 from tests.bench.server import STUDY, new_experiment, zone
 from tests.bench.steps import measure
@@ -39,7 +39,10 @@ def rows() -> list[tuple[str, str, str]]:
     finally:
         _run(filling.emptied())
     what = f"the last {FILES:,} of {ALL:,} images beside the first {FILES:,}"
-    return [(f"{what}: {name}", f"{last[name]:.2f} ms", f"{last[name] / ms:.2f}" if ms else "") for name, ms in first.items()]
+    return [
+        (f"{what}: {name}", f"{last[name]:.2f} ms", f"{last[name] / ms:.2f}" if ms else "")
+        for name, ms in first.items()
+    ]
 
 
 def _filling(admin: IrodsZone, settings: Settings) -> Filling:
@@ -47,7 +50,10 @@ def _filling(admin: IrodsZone, settings: Settings) -> Filling:
         ((found,),) = admin.query([column], Condition(name, "=", value))
         return int(found)
 
-    readers = number("USER_ID", "USER_NAME", settings.account), number("USER_ID", "USER_NAME", layout.study_group(STUDY))
+    readers = (
+        number("USER_ID", "USER_NAME", settings.account),
+        number("USER_ID", "USER_NAME", layout.study_group(STUDY)),
+    )
     return Filling(settings, STUDY, ALL - 2 * FILES, number("RESC_ID", "RESC_NAME", settings.archive.resource), readers)
 
 

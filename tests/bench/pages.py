@@ -1,4 +1,5 @@
-"""Each web page on a large embedded zone: its median time, over HTTP, and how many times it asks iRODS; beside a zone of a tenth.
+"""Each web page on a large embedded zone: its median time, over HTTP, and how many times it asks iRODS; beside a zone
+of a tenth.
 
 Processor time tells on a machine that does other work at the same time; without that both are nearly the same.
 """
@@ -62,7 +63,9 @@ def pages(large: Large) -> list[tuple[str, str, str]]:
 def rows() -> list[tuple[str, str, str]]:
     """The median time of each page, and its queries in both zones."""
     with tempfile.TemporaryDirectory() as folder:
-        few = _measured(make(Path(folder) / "few", studies=STUDIES, experiments=EXPERIMENTS // 10, objects=OBJECTS // 10), times=3)
+        few = _measured(
+            make(Path(folder) / "few", studies=STUDIES, experiments=EXPERIMENTS // 10, objects=OBJECTS // 10), times=3
+        )
         large = make(Path(folder) / "many", studies=STUDIES, experiments=EXPERIMENTS, objects=OBJECTS)
         print(*read_only(large), sep=", ", file=sys.stderr)
         many = _measured(large, times=TIMES)

@@ -1,4 +1,5 @@
-"""5 GB of raw data archived on a real server, beside `cp` and `sha256sum` of the same file: `python -m tests.bench raw`, as for `server`.
+"""5 GB of raw data archived on a real server, beside `cp` and `sha256sum` of the same file: `python -m tests.bench
+raw`, as for `server`.
 
 A copy counts when it is on the disk. Each way begins with the file out of the page cache.
 """

@@ -1,4 +1,6 @@
-"""One scanner process of a benchmark: opens its connection, waits for a line on standard input, registers what is there, prints JSON."""
+"""One scanner process of a benchmark: opens its connection, waits for a line on standard input, registers what is
+there, prints JSON.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def main() -> None:
     site = settings()
     site = replace(site, landing=replace(site.landing, quiet_seconds=0.0))
     zones = [connect("mrdata")]
-    scanner = Scanner(site, lambda: zones.pop() if zones else connect("mrdata"), Lines(sys.stderr), workers=int(sys.argv[1]))
+    scanner = Scanner(
+        site, lambda: zones.pop() if zones else connect("mrdata"), Lines(sys.stderr), workers=int(sys.argv[1])
+    )
     print("ready", flush=True)
     sys.stdin.readline()
     began = time.perf_counter()

@@ -1,8 +1,10 @@
-"""On a real server, in one run, side by side: `python -m tests.bench server`, as the landing host's account on the server's host.
+"""On a real server, in one run, side by side: `python -m tests.bench server`, as the landing host's account on the
+server's host.
 
-The iRODS environment leads to the service account (mrdata), mrdata.yaml stands beside the server, and the account may write
-into the landing zone and, with `archive.vault`, into the archive's vault. The same images by: plain `iput -r`; `mrdata scan` with every
-policy, by one and by two clients; Orthanc; a client-side uploader (put, query, ten AVUs a file, one by one), which needs no policy.
+The iRODS environment leads to the service account (mrdata), mrdata.yaml stands beside the server, and the account may
+write into the landing zone and, with `archive.vault`, into the archive's vault. The same images by: plain `iput -r`;
+`mrdata scan` with every policy, by one and by two clients; Orthanc; a client-side uploader (put, query, ten AVUs a
+file, one by one), which needs no policy.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ from pathlib import Path
 from irods.meta import iRODSMeta
 from irods.models import DataObject
 
-from microservices.client import IrodsZone
-from microservices.client_session import open_session
+from microservices.zones.client_session import open_session
+from microservices.zones.client_zone import IrodsZone
 from mrdata.connect import settings as site_settings
-from policy.settings import Settings
 from policy.zone import Condition
+from policy.zone.settings import Settings
 from tests.bench import orthanc
 from tests.files import dicom
 
@@ -64,7 +66,16 @@ def new_experiment(admin: IrodsZone, settings: Settings, scanner: str) -> str:
     """An experiment of the benchmarks' own study."""
     for rule, request in (
         ("mrdata_study", {"study": STUDY, "members": [admin.whoami().name], "subjects": ["P1"]}),
-        ("mrdata_register", {"study": STUDY, "pseudonym": "P1", "owner": admin.whoami().name, "scanner": scanner, "scan_type": "phantom"}),
+        (
+            "mrdata_register",
+            {
+                "study": STUDY,
+                "pseudonym": "P1",
+                "owner": admin.whoami().name,
+                "scanner": scanner,
+                "scan_type": "phantom",
+            },
+        ),
     ):
         reply = json.loads(admin.rule(rule, json.dumps(request)))
         if "error" in reply:
@@ -99,9 +110,14 @@ def _measure(
     else:
         rates["Orthanc, one client, storage synchronised"] = FILES / orthanc.post(files)
     uploader = images(scratch / "uploader", new, FILES // 4, 20 * FILES)
-    rates[f"client-side uploader (the first {FILES // 4}): put, query, 10 AVUs"] = len(uploader) / timed(lambda: _upload(plain, uploader))
+    rates[f"client-side uploader (the first {FILES // 4}): put, query, 10 AVUs"] = len(uploader) / timed(
+        lambda: _upload(plain, uploader)
+    )
     base = rates[PLAIN]
-    return [(f"{FILES} DICOM files of 25 KB: {way}", f"{rate:.0f} objects/s", f"{rate / base:.2f}") for way, rate in rates.items()]
+    return [
+        (f"{FILES} DICOM files of 25 KB: {way}", f"{rate:.0f} objects/s", f"{rate / base:.2f}")
+        for way, rate in rates.items()
+    ]
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -112,9 +128,14 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def scan(files: int, processes: int, workers: int) -> float:
-    """Seconds until scanner processes have archived all files of the landing zone, from the first look to the last end."""
+    """Seconds until scanner processes have archived all files of the landing zone.
+
+    From the first look to the last end.
+    """
     command = [sys.executable, "-m", "tests.bench.scan_once", str(workers)]
-    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    running = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
+    ]
     for one in running:
         assert one.stdout is not None
         assert one.stdout.readline() == "ready\n"

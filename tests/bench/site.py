@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from embedded.client import EmbeddedZone
-from microservices.settings import load_settings
+from microservices.settings_file import load_settings
 from mrdata.new_zone import create, make_users
-from policy.settings import Settings
+from policy.zone.settings import Settings
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""Milliseconds by step of an image's way into the archive, on a real server: `python -m tests.bench steps`, as for `server`.
+"""Milliseconds by step of an image's way into the archive, on a real server: `python -m tests.bench steps`, as for
+`server`.
 
-While it runs, core.py carries clocks around what the policy calls; each batch leaves a line with its times. The scanner's own steps
-have clocks in this process.
+While it runs, core.py carries clocks around what the policy calls; each batch leaves a line with its times. The
+scanner's own steps have clocks in this process.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from landing.progress import Lines
 from landing.scanner import Scanner
 from mrdata.connect import connect
 from mrdata.connect import settings as site_settings
-from policy.settings import Settings
+from policy.zone.settings import Settings
 from tests.bench.server import images, new_experiment, zone
 from tests.zone.server import replace
 
@@ -37,16 +38,16 @@ SCANNER: tuple[Clocked, ...] = (
     ("copying into the vault, hashed", "landing.vault", "Vault", "own"),
     ("forcing files and folders to the disk", "landing.vault", "Vault", "force"),
     ("one call that decides about 50", "landing.registration", "", "call"),
-    ("one transaction that registers 50", "microservices.client", "IrodsZone", "register_all"),
+    ("one transaction that registers 50", "microservices.zones.client_zone", "IrodsZone", "register_all"),
 )
 SERVER: tuple[Clocked, ...] = (
-    ("deciding, in the server", "microservices.agent", "Agent", "answer"),
-    ("- headers", "policy.batch", "", "read_file"),
-    ("- decisions", "policy.batch", "", "decide"),
-    ("- series", "policy.place", "", "prepare"),
-    ("- what the archive has already", "policy.occupant", "", "find"),
-    ("before the transaction: was it decided so", "microservices.agent", "Agent", "registering_all"),
-    ("after it: AVUs", "microservices.agent", "Agent", "registered_all"),
+    ("deciding, in the server", "microservices.rules.rule_agent", "Agent", "answer"),
+    ("- headers", "policy.ingest.batch", "", "read_file"),
+    ("- decisions", "policy.ingest.batch", "", "decide"),
+    ("- series", "policy.ingest.place", "", "prepare"),
+    ("- what the archive has already", "policy.ingest.occupant", "", "find"),
+    ("before the transaction: was it decided so", "microservices.rules.rule_agent", "Agent", "registering_all"),
+    ("after it: AVUs", "microservices.rules.rule_agent", "Agent", "registered_all"),
 )
 CLOCKS = """
 

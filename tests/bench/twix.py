@@ -1,4 +1,7 @@
-"""Placing raw data: the same at every size, in time and in memory. The large files are sparse: true head and tail, a hole between."""
+"""Placing raw data: the same at every size, in time and in memory.
+
+The large files are sparse: true head and tail, a hole between.
+"""
 
 import statistics
 import time
@@ -9,7 +12,7 @@ from pathlib import Path
 
 from mrdata.phantom import Session
 from mrdata.phantom_twix import Version, write_large
-from policy.layout import landing
+from policy.zone.layout import landing
 from tests.bench.site import connect, new_site
 
 SIZES = {"1 MB": 1 << 20, "1 GB": 1 << 30, "8 GB": 8 << 30}
@@ -17,12 +20,18 @@ RUNS = 25
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """Median time of one registration with placing and describing; peak memory over the idle process, in a process of its own."""
+    """Median time of one registration with placing and describing; peak memory over the idle process, in a process of
+    its own.
+    """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
         times, memory = fresh.submit(_measure).result()
     small = statistics.median(times["1 MB"])
     table = [
-        (f"place a TWIX file of {label}", f"{statistics.median(t) * 1000:.1f} ms", f"{statistics.median(t) / small:.2f} of 1 MB")
+        (
+            f"place a TWIX file of {label}",
+            f"{statistics.median(t) * 1000:.1f} ms",
+            f"{statistics.median(t) / small:.2f} of 1 MB",
+        )
         for label, t in times.items()
     ]
     return [*table, ("memory over the idle process, 8 GB files among them", f"{memory:.1f} MiB", "")]
@@ -42,7 +51,9 @@ def _measure() -> tuple[dict[str, list[float]], float]:
 
 def _status(key: str) -> int:
     """KiB, from the kernel's account of this process."""
-    return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key)).split()[1])
+    return int(
+        next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key)).split()[1]
+    )
 
 
 def _place(zone, settings, folder, session, name, size) -> float:

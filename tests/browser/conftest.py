@@ -1,4 +1,6 @@
-"""The web pages in headless Chromium: one site for all tests (`--irods`: on the server), one Chromium, a new profile for each test."""
+"""The web pages in headless Chromium: one site for all tests (`--irods`: on the server), one Chromium, a new profile
+for each test.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,10 @@ def served(site, server) -> Iterator[Served]:  # noqa: F811
 
 @pytest.fixture
 def pages(chromium, served) -> Iterator[Pages]:
-    """A browser in which nobody is logged in. A page that asks for what is not allowed, or whose script fails, fails the test."""
+    """A browser in which nobody is logged in.
+
+    A page that asks for what is not allowed, or whose script fails, fails the test.
+    """
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=served.address)
     context.set_default_timeout(30_000)

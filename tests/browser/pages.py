@@ -60,7 +60,10 @@ class Pages:
         self.page.clock.run_for(seconds * 1000)
 
     def stands_still(self) -> None:
-        """From now on the page's own clock, and that of pages to come, goes on by `goes_on` alone; `page.clock.install()` comes before."""
+        """From now on the page's own clock, and that of pages to come, goes on by `goes_on` alone;
+
+        `page.clock.install()` comes before.
+        """
         self.page.clock.pause_at(time.time() + 60)
 
     def looked_at(self, name: str) -> None:

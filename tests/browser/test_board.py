@@ -9,10 +9,11 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from forms import watch
-from microservices.headers import read_header
-from policy import bulletin, lookout, volume
-from policy.context import Context
+from microservices.headers.header_reader import read_header
+from policy.records import archived_volume, status_report
+from policy.views import board_data
 from policy.zone import Access
+from policy.zone.context import Context
 from tests.files import dicom, twix
 from tests.zone.names import ALICE, PAIN, T3, T94
 
@@ -26,9 +27,9 @@ def fresh(monkeypatch):
 def told(site, *, landing_age: float = 0.0, **server: object) -> None:
     """The landing host and the server have told how they stand, so long ago."""
     zone, now = site.connect(), time.time()
-    bulletin.tell(zone, site.settings, "landing", {"time": now - landing_age, "files": {T94: 3, T3: 0}})
+    status_report.tell(zone, site.settings, "landing", {"time": now - landing_age, "files": {T94: 3, T3: 0}})
     disks = [{"names": ["archiveResc"], "total": 10**13, "free": 4 * 10**12}]
-    bulletin.tell(zone, site.settings, "server", {"time": now, "disks": disks, **server})
+    status_report.tell(zone, site.settings, "server", {"time": now, "disks": disks, **server})
 
 
 def get(served, path, **headers):
@@ -98,7 +99,7 @@ def test_a_silent_scanner_and_missed_raw_data(site):
     now = time.time()
 
     def at(seconds):
-        return lookout.look(Context(site.connect(), site.settings, read_header, now=lambda: seconds))
+        return board_data.look(Context(site.connect(), site.settings, read_header, now=lambda: seconds))
 
     (scanner,) = (s for s in at(now + 5).scanners if s.name == T94)
     assert scanner.state == "receiving"
@@ -127,7 +128,7 @@ def test_raw_data_are_missed_on_the_day_after_the_scan_whenever_it_was_registere
 
     def missed(day):
         at = datetime(2099, 3, day, 10).timestamp()
-        found = lookout.look(Context(site.connect(), site.settings, read_header, now=lambda: at))
+        found = board_data.look(Context(site.connect(), site.settings, read_header, now=lambda: at))
         return [experiment for scanner in found.scanners for experiment in scanner.without_raw]
 
     assert [missed(day) for day in (2, 3, 4)] == [[], [new], []]
@@ -142,12 +143,12 @@ def test_what_is_archived_is_plotted(pages, site, fresh):
     told(site)
     before = [(start - timedelta(days=n)).isoformat() for n in range(1, 20)]
     for number, day in enumerate(before):  # as the archive's delay rule leaves it
-        held = volume.of_month(Context(site.connect(), site.settings, read_header), day[:7])
+        held = archived_volume.of_month(Context(site.connect(), site.settings, read_header), day[:7])
         sizes = {
             T94: {"DICOM": [900, 400_000 * (number % 7)], "TWIX": [3, 3_000_000 * (number % 7)]},
             T3: {"DICOM": [500, 900_000 * (number % 5)]},
         }
-        bulletin.tell(site.connect(), site.settings, f"volume/{day[:7]}", {**held, day: sizes})
+        status_report.tell(site.connect(), site.settings, f"volume/{day[:7]}", {**held, day: sizes})
     pages.log_in(ALICE)
     pages.page.set_viewport_size({"width": 1920, "height": 1080})
     pages.go("/board")
@@ -250,7 +251,7 @@ def asked(site, monkeypatch):
 
     def look(now: float) -> int:
         count[0] = 0
-        lookout.look(Context(site.connect(), site.settings, read_header, now=lambda: now))
+        board_data.look(Context(site.connect(), site.settings, read_header, now=lambda: now))
         return count[0]
 
     return look
@@ -289,7 +290,7 @@ def test_what_rests_for_a_scanner_is_its_own(site):
         zone.permit(path, ALICE, Access.WRITE)
         for instance in range(number):  # what an ordinary user puts waits for the sweep
             site.connect(ALICE).write(f"{path}/{instance}", b"x")
-    found = lookout.look(Context(zone, settings, read_header)).scanners
+    found = board_data.look(Context(zone, settings, read_header)).scanners
     for name in names:
         zone.permit(f"{site.settings.home}/landing/{name}", "mrdata", Access.OWN, recursive=True)
         zone.erase(f"{site.settings.home}/landing/{name}")

@@ -108,7 +108,10 @@ def test_a_wrong_target_is_said(pages, site):
     new = site.register()
     session = quarantined(site, dicom(mistyped(new)))
     pages.log_in(STEWARD)
-    for target, answer in (("ZZZZ-ZZZZ", "its check character does not fit"), ("Z4KQ-STAS", "Z4KQ-STAS was never registered")):
+    for target, answer in (
+        ("ZZZZ-ZZZZ", "its check character does not fit"),
+        ("Z4KQ-STAS", "Z4KQ-STAS was never registered"),
+    ):
         pages.go(f"/quarantine/{session}")
         pages.page.fill("#to", target)
         pages.page.click(".other button")
@@ -127,7 +130,12 @@ def test_others_may_not(pages, site):
     session = quarantined(site, dicom(mistyped(new)))
     pages.log_in(ALICE)
     assert pages.page.locator("nav >> text=Quarantine").count() == 0
-    for path in ("/quarantine", f"/quarantine/{session}", f"/quarantine/{session}/10000", "/quarantine/done?to=Z4KQ-STAS"):
+    for path in (
+        "/quarantine",
+        f"/quarantine/{session}",
+        f"/quarantine/{session}/10000",
+        "/quarantine/done?to=Z4KQ-STAS",
+    ):
         assert pages.go(path).status == 403, path
     token = pages.page.input_value("input[name=csrf]")
     for act in ("refile", "undo"):

@@ -17,7 +17,9 @@ from tests.zone.names import ALICE, BOB, PAIN, STEWARD, T94
 @contextmanager
 def scanner(site):
     """`mrdata scan`, as on the landing host."""
-    running = subprocess.Popen([sys.executable, "-m", "mrdata.cli", "scan"], env=site.environment(), stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "mrdata.cli", "scan"], env=site.environment(), stderr=subprocess.DEVNULL
+    )
     try:
         yield
     finally:
@@ -41,7 +43,9 @@ def test_it_fills_while_the_scan_runs(pages, site):
     tree = Delivery(f"expdata/{new}/stimuli/order.txt", b"A B B A", Fate.ARCHIVED, "live", at_night=True)
     seen = []
     with scanner(site):
-        for step in Console(Path(site.settings.landing.folder), T94, bytes_per_second=1_000_000, piece=16 * 1024).deliver(files):
+        for step in Console(
+            Path(site.settings.landing.folder), T94, bytes_per_second=1_000_000, piece=16 * 1024
+        ).deliver(files):
             if step.complete and len(seen) < 5:
                 seen.append(images_shown(pages))
         pages.shows(f"{len(files)} images", within=60)
@@ -57,7 +61,9 @@ def test_it_fills_while_the_scan_runs(pages, site):
     assert "none" in pages.page.locator("table.series tr", has_text="localizer").inner_text()
     assert "✓ series 2" in pages.page.locator("tr", has_text=raw.file_name).inner_text()
     assert pages.page.locator("li", has_text="stimuli").count() == 1
-    pages.page.wait_for_function("() => [...document.querySelectorAll('.thumbnail')].every(i => i.complete && i.naturalWidth > 0)")
+    pages.page.wait_for_function(
+        "() => [...document.querySelectorAll('.thumbnail')].every(i => i.complete && i.naturalWidth > 0)"
+    )
     assert pages.page.locator(".thumbnail").count() == 4
     pages.shows("state changed after: acquiring")
     pages.looked_at("experiment")
@@ -99,7 +105,13 @@ def test_pictures_and_pages_are_for_members_alone(pages, site):
     assert (shown.status, shown.headers["content-type"]) == (200, "image/png")
     pages.page.context.clear_cookies()
     pages.log_in(BOB)
-    for path in (picture, f"/experiments/{new}", f"/experiments/{new}/live", f"/experiments/{new}/card", f"/studies/{PAIN}"):
+    for path in (
+        picture,
+        f"/experiments/{new}",
+        f"/experiments/{new}/live",
+        f"/experiments/{new}/card",
+        f"/studies/{PAIN}",
+    ):
         assert pages.go(path).status == 404, path
     assert new not in pages.text()
     pages.go("/")
@@ -128,7 +140,10 @@ def test_the_ways_to_the_data_are_quoted(pages, site):
     path = f"{site.settings.home}/studies/{PAIN}/experiments/{new}"
     assert pages.page.inner_text("#way-iget") == f"iget -rK -N 0 {path}"
     assert pages.page.inner_text("#way-rclone") == f"rclone copy --progress mrdata:{PAIN}/experiments/{new} ./{new}"
-    assert pages.page.get_attribute("section a.dav, section p.path a", "href") == f"https://mri.example.org/dav/{PAIN}/experiments/{new}/"
+    assert (
+        pages.page.get_attribute("section a.dav, section p.path a", "href")
+        == f"https://mri.example.org/dav/{PAIN}/experiments/{new}/"
+    )
 
 
 def test_a_logged_out_page_goes_to_the_log_in_page(pages, site):

@@ -16,9 +16,17 @@ def experiments(site):
         "empty": site.register(),
         "other": site.register(study=SLEEP, owner=BOB),
     }
-    site.land(f"{T94}/dicom/l/1", dicom(made["gre"], ProtocolName="t2star_gre", RepetitionTime=300, EchoTime=4.1, FlipAngle=25))
-    site.land(f"{T94}/dicom/l/2", dicom(made["epi"], ProtocolName="bold_epi", RepetitionTime=2000, EchoTime=22, FlipAngle=70))
-    site.land(f"{T94}/dicom/l/3", dicom(made["other"], ProtocolName="t2star_gre", RepetitionTime=300, EchoTime=4.1, FlipAngle=25))
+    site.land(
+        f"{T94}/dicom/l/1",
+        dicom(made["gre"], ProtocolName="t2star_gre", RepetitionTime=300, EchoTime=4.1, FlipAngle=25),
+    )
+    site.land(
+        f"{T94}/dicom/l/2", dicom(made["epi"], ProtocolName="bold_epi", RepetitionTime=2000, EchoTime=22, FlipAngle=70)
+    )
+    site.land(
+        f"{T94}/dicom/l/3",
+        dicom(made["other"], ProtocolName="t2star_gre", RepetitionTime=300, EchoTime=4.1, FlipAngle=25),
+    )
     path = f"{site.settings.home}/studies/{PAIN}/experiments/{made['epi']}"
     site.connect().annotate(path, add=[AVU("AtScan.Handedness", "left", "mixed-use")])
     return made
@@ -82,7 +90,9 @@ def test_search_with_the_form(pages, experiments):
     assert found(pages, experiments) == {"other"}
     assert pages.page.input_value("#protocol") == "gre"
     pages.page.click("summary")
-    assert f"iget -rK -N 0 /{'/'.join(pages.page.inner_text('#iget1').split('/')[1:])}" == pages.page.inner_text("#iget1")
+    assert f"iget -rK -N 0 /{'/'.join(pages.page.inner_text('#iget1').split('/')[1:])}" == pages.page.inner_text(
+        "#iget1"
+    )
     assert experiments["other"] in pages.page.inner_text("#rclone1")
     pages.looked_at("search-found")
 

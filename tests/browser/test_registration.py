@@ -2,7 +2,7 @@
 
 import yaml
 
-from policy import experiment_id
+from policy.zone import experiment_id
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, STEWARD, T94
 
 

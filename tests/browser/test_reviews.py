@@ -1,8 +1,10 @@
 """What waits for a data steward's word, from the board to the answer."""
 
-from microservices.headers import read_header
-from policy import erasure, review, vanished
-from policy.context import Context
+from microservices.headers.header_reader import read_header
+from policy.records import review
+from policy.studies import missing_pseudonyms
+from policy.withdrawal import erasure
+from policy.zone.context import Context
 from tests.files import dicom
 from tests.zone.names import ALICE, PAIN, STEWARD, T94
 
@@ -45,7 +47,12 @@ def test_a_steward_lets_an_experiment_be_erased(pages, site):
 
 def test_it_works_without_a_script(chromium, served, site):
     key = f"{PAIN}/P2 2026-03-02T10:00:00Z"
-    review.open_review(Context(site.connect(), site.settings, read_header), vanished.KIND, key, f"Castellum does not name P2 of {PAIN}.")
+    review.open_review(
+        Context(site.connect(), site.settings, read_header),
+        missing_pseudonyms.KIND,
+        key,
+        f"Castellum does not name P2 of {PAIN}.",
+    )
     from tests.browser.pages import Pages
 
     browser = chromium.new_context(java_script_enabled=False)
@@ -60,7 +67,7 @@ def test_it_works_without_a_script(chromium, served, site):
         assert key not in pages.text()
     finally:
         browser.close()
-    (judged,) = [one for one in asked(site, vanished.KIND) if one.key == key]
+    (judged,) = [one for one in asked(site, missing_pseudonyms.KIND) if one.key == key]
     assert judged.verdict == "keep: a mistake of the export"
 
 

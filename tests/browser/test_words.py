@@ -2,7 +2,7 @@
 
 import pytest
 
-from policy.withdrawal import Reason
+from policy.withdrawal.withdrawal import Reason
 from tests.files import dicom
 from tests.zone.names import ALICE, PAIN, STEWARD, T94
 

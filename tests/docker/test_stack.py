@@ -1,4 +1,6 @@
-"""compose.yaml, started: from nothing to a file in the archive that a member reads over WebDAV, and through a new container."""
+"""compose.yaml, started: from nothing to a file in the archive that a member reads over WebDAV, and through a new
+container.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ class Stack:
     def __init__(self, engine, folder: Path) -> None:
         self.engine = engine
         self.folder = folder
-        pins = subprocess.run(["sh", ROOT / "docker/pin.sh"], check=True, capture_output=True, text=True, timeout=600).stdout
+        pins = subprocess.run(
+            ["sh", ROOT / "docker/pin.sh"], check=True, capture_output=True, text=True, timeout=600
+        ).stdout
         self.environment = {
             **os.environ,
             **dict(line.split("=", 1) for line in pins.splitlines()),
@@ -107,7 +111,9 @@ class Stack:
     def get(self, path: str, login: str = "", method: str = "GET", port: int = HTTPS) -> tuple[int, bytes]:
         context = ssl.create_default_context(cafile=self.folder / "secrets/ca.crt")
         headers = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"} if login else {}
-        request = urllib.request.Request(f"https://{HOST}:{port}{path}", headers={**headers, "Depth": "1"}, method=method)
+        request = urllib.request.Request(
+            f"https://{HOST}:{port}{path}", headers={**headers, "Depth": "1"}, method=method
+        )
         try:
             with urllib.request.urlopen(request, context=context, timeout=60) as answer:
                 return answer.status, answer.read()
@@ -148,7 +154,17 @@ def test_a_file_of_the_landing_zone_is_read_by_a_member_over_webdav_and_survives
     assert stack.get(path, "alice:alicesecret1") == (200, content)
     assert stack.get(path, "bob:bobsecret1")[0] == 404
     assert stack.get(path)[0] == 401
-    stack.compose("up", "--detach", "--force-recreate", "--wait", "--wait-timeout", str(START_SECONDS), "irods", "davrods", "nginx")
+    stack.compose(
+        "up",
+        "--detach",
+        "--force-recreate",
+        "--wait",
+        "--wait-timeout",
+        str(START_SECONDS),
+        "irods",
+        "davrods",
+        "nginx",
+    )
     assert stack.get(path, "alice:alicesecret1") == (200, content)
 
 

@@ -1,4 +1,5 @@
-"""The machine that breaks MrData: it injects faults into an embedded zone, lets the normal work go on, and counts what is wrong then.
+"""The machine that breaks MrData: it injects faults into an embedded zone, lets the normal work go on, and counts what
+is wrong then.
 
 | module | holds |
 |--|--|

@@ -13,7 +13,9 @@ def main() -> int:
     """Prints a line for each kind."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--faults", type=int, default=10_000, help="how many are injected (10000)")
-    parser.add_argument("--seed", type=int, default=int(time.strftime("%Y%m%d")), help="what the choices follow from (the date)")
+    parser.add_argument(
+        "--seed", type=int, default=int(time.strftime("%Y%m%d")), help="what the choices follow from (the date)"
+    )
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end after so long")
     parser.add_argument("--workers", type=int, default=2, help="processes (2)")
     given = parser.parse_args()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from policy.layout import DataType
+from policy.zone.layout import DataType
 
 _open, _write, _close = os.open, os.write, os.close
 
@@ -59,7 +59,9 @@ class Books:
                 self._add(json.loads(line))
 
     def landed(self, content: bytes, name: str, kind: DataType, experiment: str = "", *, required: bool = True) -> str:
-        """A file landed, whole; without an experiment, or where that is not `required`, it may have to go to quarantine. Its SHA-256."""
+        """A file landed, whole; without an experiment, or where that is not `required`, it may have to go to
+        quarantine. Its SHA-256.
+        """
         return self._note("landed", content, name=name, kind=kind, experiment=experiment, required=required)
 
     def may_land(self, content: bytes, name: str, kind: DataType, experiment: str) -> str:

@@ -19,8 +19,7 @@ from embedded import callback, client
 from embedded.catalog import Catalog
 from embedded.client import EmbeddedZone
 from landing import exchange, vault
-from policy import files
-from policy.zone import ZoneError
+from policy.zone import ZoneError, host_files
 from tests.faults.children import die
 
 Function = Callable[..., Any]
@@ -54,10 +53,48 @@ _NEEDS_ROOM = ("rename", "replace", "link", "mkdir", "fsync")
 _OURS = ("landing", "policy", "microservices", "mrdata", "embedded.objects", "embedded.replication")
 """Whose system calls fail; those of the embedded zone's own bookkeeping stand for a database's."""
 _BETWEEN = ("os", "pathlib", "shutil", "contextlib", "tempfile", "posixpath", "genericpath", __name__)
-_CHANGING = ("rename", "replace", "link", "unlink", "rmdir", "mkdir", "fsync", "utime", "chmod", "fchmod", "fchown", "chown")
+_CHANGING = (
+    "rename",
+    "replace",
+    "link",
+    "unlink",
+    "rmdir",
+    "mkdir",
+    "fsync",
+    "utime",
+    "chmod",
+    "fchmod",
+    "fchown",
+    "chown",
+)
 _LOOKING = ("stat", "lstat", "fstat", "listdir", "scandir", "pread", "read")
-_ASKED = ("query", "select", "stat", "read", "write", "put", "make_collection", "_rename", "remove", "erase", "annotate", "permit")
-_ASKED_TOO = ("inherit", "checksum", "replicate", "trim", "register", "register_all", "relocate", "rule", "give_up", "prune", "group")
+_ASKED = (
+    "query",
+    "select",
+    "stat",
+    "read",
+    "write",
+    "put",
+    "make_collection",
+    "_rename",
+    "remove",
+    "erase",
+    "annotate",
+    "permit",
+)
+_ASKED_TOO = (
+    "inherit",
+    "checksum",
+    "replicate",
+    "trim",
+    "register",
+    "register_all",
+    "relocate",
+    "rule",
+    "give_up",
+    "prune",
+    "group",
+)
 
 
 class _Killed(BaseException):
@@ -65,7 +102,10 @@ class _Killed(BaseException):
 
 
 class Striker:
-    """Counts the calls at which its fault can happen, and lets it happen at the n-th. Writes into `note` where it did."""
+    """Counts the calls at which its fault can happen, and lets it happen at the n-th.
+
+    Writes into `note` where it did.
+    """
 
     def __init__(self, fault: Fault, number: int, note: Path) -> None:
         self._fault, self._left, self._note = fault, number, note
@@ -220,7 +260,7 @@ def strike(fault: Fault, number: int, note: Path) -> None:
     system.open = striker.opening(os.open)
     system.write = striker.writing(os.write)
     exchange._renameat2 = striker.system("renameat2", exchange._renameat2, *_DISK)
-    files.rename_without_replacing = striker.system("renameat2", files.rename_without_replacing, *_DISK)
+    host_files.rename_without_replacing = striker.system("renameat2", host_files.rename_without_replacing, *_DISK)
     vault._write = striker.writing(vault._write)
     vault._pieces = striker.reading(vault._pieces)
     connection: Any = EmbeddedZone
@@ -251,7 +291,10 @@ def _fail(fault: Fault | None, name: str) -> None:
 
 
 def _end(zone: EmbeddedZone) -> None:
-    """What the system does with a killed agent: its transaction is rolled back, its files are closed, its lock is free."""
+    """What the system does with a killed agent.
+
+    Its transaction is rolled back, its files are closed, its lock is free.
+    """
     session = zone.agent.session
     for descriptor in session.descriptors.values():
         with suppress(OSError):

@@ -12,8 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from policy import layout
-from policy.settings import Settings
+from policy.zone import layout
+from policy.zone.settings import Settings
 
 GOOD = 1
 
@@ -87,15 +87,19 @@ def read(folder: Path, settings: Settings) -> Held:
 
 def _objects(catalog: sqlite3.Connection, held: Held) -> None:
     rows = catalog.execute(
-        "SELECT c.coll_name || '/' || d.data_name, d.data_repl_num, d.data_is_dirty, r.resc_name, d.data_path, d.data_size, "
-        "d.data_checksum FROM R_DATA_MAIN d JOIN R_COLL_MAIN c ON c.coll_id = d.coll_id JOIN R_RESC_MAIN r ON r.resc_id = d.resc_id"
+        "SELECT c.coll_name || '/' || d.data_name, d.data_repl_num, d.data_is_dirty, r.resc_name, d.data_path,"
+        " d.data_size, d.data_checksum FROM R_DATA_MAIN d JOIN R_COLL_MAIN c ON c.coll_id = d.coll_id JOIN R_RESC_MAIN"
+        " r ON r.resc_id = d.resc_id"
     )
     for path, number, status, resource, file, size, checksum in rows:
         digest, length = _digest(Path(file))
-        held.objects.setdefault(path, []).append(Replica(number, status, resource, file, size, checksum, digest, length))
+        held.objects.setdefault(path, []).append(
+            Replica(number, status, resource, file, size, checksum, digest, length)
+        )
     readers = catalog.execute(
-        "SELECT c.coll_name || '/' || d.data_name, u.user_name FROM R_OBJT_ACCESS a JOIN R_DATA_MAIN d ON d.data_id = a.object_id "
-        "JOIN R_COLL_MAIN c ON c.coll_id = d.coll_id JOIN R_USER_MAIN u ON u.user_id = a.user_id WHERE a.access_type_id > 1000"
+        "SELECT c.coll_name || '/' || d.data_name, u.user_name FROM R_OBJT_ACCESS a JOIN R_DATA_MAIN d ON d.data_id ="
+        " a.object_id JOIN R_COLL_MAIN c ON c.coll_id = d.coll_id JOIN R_USER_MAIN u ON u.user_id = a.user_id WHERE"
+        " a.access_type_id > 1000"
     )
     for path, user in readers:
         held.readers[path].add(user)
@@ -113,8 +117,8 @@ def _states(catalog: sqlite3.Connection, settings: Settings) -> dict[str, list[s
         experiment = layout.experiment_of(settings, path)
         if experiment and path.endswith(f"/experiments/{experiment}"):
             rows = catalog.execute(
-                "SELECT m.meta_attr_value FROM R_META_MAIN m JOIN R_OBJT_METAMAP o ON o.meta_id = m.meta_id JOIN R_COLL_MAIN c "
-                "ON c.coll_id = o.object_id WHERE c.coll_name = ? AND m.meta_attr_name = 'State'",
+                "SELECT m.meta_attr_value FROM R_META_MAIN m JOIN R_OBJT_METAMAP o ON o.meta_id = m.meta_id JOIN"
+                " R_COLL_MAIN c ON c.coll_id = o.object_id WHERE c.coll_name = ? AND m.meta_attr_name = 'State'",
                 (path,),
             )
             found[experiment] = [value for (value,) in rows]

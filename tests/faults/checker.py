@@ -11,12 +11,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from mrdata import verify
-from policy import audit_check, layout
-from policy.audit import Entry, parsed
-from policy.event import outbox as layout_outbox
-from policy.experiment import State
-from policy.removal import REMOVING
-from policy.state import ACT, FOLLOWS
+from policy.records import audit_check
+from policy.records.audit import Entry, parsed
+from policy.records.event import outbox as layout_outbox
+from policy.studies.state import ACT, FOLLOWS
+from policy.zone import layout
+from policy.zone.experiment import State
+from policy.zone.file_removal import REMOVING
 from tests.faults import catalog
 from tests.faults.books import Act, Books, Content
 from tests.faults.catalog import GOOD, Held, Replica
@@ -45,7 +46,10 @@ class Finding:
 
 
 def check(site: Site, *, tidied: bool, waits: str = "", held: Held | None = None) -> list[Finding]:
-    """What is wrong. `tidied`: the intake's retention has run; `waits`: why the normal work has not come to rest; `held`: read already."""
+    """What is wrong. `tidied`: the intake's retention has run;
+
+    `waits`: why the normal work has not come to rest; `held`: read already.
+    """
     books, held = Books(site.case / "books"), held or catalog.read(site.folder, site.settings)
     told = [] if tidied else _verified(site, held)
     places = _Places(site, held)
@@ -67,19 +71,29 @@ def counted(findings: list[Finding]) -> Counter[Wrong]:
 
 
 def _verified(site: Site, held: Held) -> list[str]:
-    """What `mrdata verify` finds that has to be explained. An upload that was broken off is no loss: who sent it was told."""
+    """What `mrdata verify` finds that has to be explained.
+
+    An upload that was broken off is no loss: who sent it was told.
+    """
     found = site.verify()
     if found["sound"] and not found["waiting"] and not found["taken"]:
         return []
     told = [f"{kind}: {one}" for kind in verify.TITLES for one in found[kind]] or [str(found["verdict"])]
-    explained = [*broken_off(site, held), f"/{layout.INTAKE}/{REMOVING}: "]  # what a killed retention set aside, its next run puts back
+    explained = [
+        *broken_off(site, held),
+        f"/{layout.INTAKE}/{REMOVING}: ",
+    ]  # what a killed retention set aside, its next run puts back
     return [line for line in told if not any(path in line for path in explained)]
 
 
 def broken_off(site: Site, held: Held) -> list[str]:
     """Objects in landing that nobody has written to their end."""
     landing = layout.landing(site.settings) + "/"
-    return [path for path, replicas in held.objects.items() if path.startswith(landing) and all(one.status != GOOD for one in replicas)]
+    return [
+        path
+        for path, replicas in held.objects.items()
+        if path.startswith(landing) and all(one.status != GOOD for one in replicas)
+    ]
 
 
 class _Places:
@@ -164,7 +178,10 @@ def _contents(books: Books, places: _Places) -> Iterator[Finding]:
         if len(objects) > content.landings:
             yield Finding(Wrong.MISFILED, f"{content.name} landed {content.landings} times, and is {objects}")
         elif objects and len(objects) + places.again[digest] < content.landings and not content.may_be_gone:
-            yield Finding(Wrong.LOST, f"{content.name} landed {content.landings} times, of which {len(objects)} are told: {objects}")
+            yield Finding(
+                Wrong.LOST,
+                f"{content.name} landed {content.landings} times, of which {len(objects)} are told: {objects}",
+            )
 
 
 def _misplaced(books: Books, places: _Places, digest: str, content: Content) -> Iterator[Finding]:
@@ -185,7 +202,11 @@ def _erased(books: Books, places: _Places, digest: str, content: Content, erased
     if not erased <= books.withdrawn:
         yield Finding(Wrong.LOST, f"{content.name}: {sorted(erased)} was erased, and nobody had asked for it")
     named = {one.file for path in places.objects(digest) for one in places.held.objects[path]}
-    left = [*places.archive[digest], *places.trash[digest], *(file for file, one in places.held.vaults.items() if one == digest)]
+    left = [
+        *places.archive[digest],
+        *places.trash[digest],
+        *(file for file, one in places.held.vaults.items() if one == digest),
+    ]
     left = [path for path in left if path not in named]
     if content.experiments == erased and left:
         yield Finding(Wrong.DISORDER, f"{content.name} is still there after the erasure of {sorted(erased)}: {left}")
@@ -199,11 +220,16 @@ def _strangers(books: Books, places: _Places) -> Iterator[Finding]:
                 for path in paths:
                     wrong = Wrong.MISFILED if digest else Wrong.LOST
                     if not layout.is_product(places.settings, path):
-                        yield Finding(wrong, f"{path} has bytes that never landed" if digest else f"{path} has no sound replica")
+                        yield Finding(
+                            wrong, f"{path} has bytes that never landed" if digest else f"{path} has no sound replica"
+                        )
 
 
 def _replicas(site: Site, held: Held) -> Iterator[Finding]:
-    """Every replica is good and what the catalog says; those of the archive are where they should be. Nothing is under way."""
+    """Every replica is good and what the catalog says; those of the archive are where they should be.
+
+    Nothing is under way.
+    """
     drafts, aside = (".new", ".draft"), broken_off(site, held)
     wanted = {site.settings.archive.resource, *site.settings.archive.copies}
     for path, replicas in held.objects.items():
@@ -211,8 +237,12 @@ def _replicas(site: Site, held: Held) -> Iterator[Finding]:
         if name.startswith("draft-") or name.endswith(drafts) or path in aside or _is_no_event(site, path, replicas):
             continue
         if not all(one.is_sound for one in replicas):
-            what = [(one.number, one.status, one.resource, one.size, one.length) for one in replicas if not one.is_sound]
-            yield Finding(Wrong.DISORDER if held.at(path) else Wrong.LOST, f"{path} has replicas that are not sound: {what}")
+            what = [
+                (one.number, one.status, one.resource, one.size, one.length) for one in replicas if not one.is_sound
+            ]
+            yield Finding(
+                Wrong.DISORDER if held.at(path) else Wrong.LOST, f"{path} has replicas that are not sound: {what}"
+            )
         if layout.experiment_of(site.settings, path) and {one.resource for one in replicas} != wanted:
             yield Finding(Wrong.DISORDER, f"{path} is on {[one.resource for one in replicas]}")
     for one in held.unfinished:
@@ -220,7 +250,9 @@ def _replicas(site: Site, held: Held) -> Iterator[Finding]:
 
 
 def _is_no_event(site: Site, path: str, replicas: list[Replica]) -> bool:
-    """Whether it is an event whose writer was killed: what is not written completely does not count (`policy.event`)."""
+    """Whether it is an event whose writer was killed: what is not written completely does not count
+    (`policy.records.event`).
+    """
     return path.startswith(layout_outbox(site.settings) + "/") and all(one.status == 0 for one in replicas)
 
 

@@ -1,8 +1,9 @@
-"""A disk that keeps only what was forced to it: a model of the folders below a zone, kept while a process works on them.
+"""A disk that keeps only what was forced to it: a model of the folders below a zone, kept while a process works on
+them.
 
-- The content of a file survives as it was when it was forced (fsync of the file); else nothing of it does, or a part.
-- The entries of a folder survive as they were when it was forced (fsync of the folder). What was not may survive all the same.
-- A rename survives as a whole or not at all.
+- The content of a file survives as it was when it was forced (fsync of the file); else nothing of it does, or a part. -
+The entries of a folder survive as they were when it was forced (fsync of the folder). What was not may survive all the
+same. - A rename survives as a whole or not at all.
 
 References: fsync(2), rename(2); "All File Systems Are Not Created Equal" (Pillai et al., OSDI 2014)
 """
@@ -33,7 +34,10 @@ class Loss(StrEnum):
 
 @dataclass(slots=True)
 class Node:
-    """A file or a folder. `entries`: name -> inode, as they are and as they were forced; None for a file. `content` likewise."""
+    """A file or a folder. `entries`: name -> inode, as they are and as they were forced;
+
+    None for a file. `content` likewise.
+    """
 
     mode: int
     mtime_ns: int
@@ -93,15 +97,22 @@ class Disk:
 
     def _whole_renames(self, trees: dict[int, dict[str, int]]) -> None:
         """What has moved is in one place: where it is now if that survives, else where it was."""
-        now = {inode: (folder, name) for folder, node in self.nodes.items() for name, inode in (node.entries or {}).items()}
+        now = {
+            inode: (folder, name) for folder, node in self.nodes.items() for name, inode in (node.entries or {}).items()
+        }
         for inode, new in now.items():
             was = [
-                (folder, name) for folder, node in self.nodes.items() for name, one in (node.forced_entries or {}).items() if one == inode
+                (folder, name)
+                for folder, node in self.nodes.items()
+                for name, one in (node.forced_entries or {}).items()
+                if one == inode
             ]
             if not was:
                 continue
             reached = self._reached(trees)
-            stays = next((one for one in (new, *was) if one[0] in reached and trees[one[0]].get(one[1], inode) == inode), new)
+            stays = next(
+                (one for one in (new, *was) if one[0] in reached and trees[one[0]].get(one[1], inode) == inode), new
+            )
             if stays == new and trees.get(new[0], {}).get(new[1]) != inode:
                 stays = next((one for one in was if one[0] in reached and one != new), new)
             for folder, name in {new, *was}:
@@ -119,7 +130,9 @@ class Disk:
                 due += trees[folder].values()
         return found
 
-    def _make(self, inode: int, path: Path, trees: dict[int, dict[str, int]], loss: Loss, chance: random.Random) -> None:
+    def _make(
+        self, inode: int, path: Path, trees: dict[int, dict[str, int]], loss: Loss, chance: random.Random
+    ) -> None:
         for name, one in trees.get(inode, {}).items():
             node, where = self.nodes[one], path / name
             if where.exists():

@@ -1,4 +1,7 @@
-"""One case after the other: a fault is injected while something is done, the normal work goes on, the checker counts."""
+"""One case after the other.
+
+A fault is injected while something is done, the normal work goes on, the checker counts.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from embedded import iadmin
-from microservices import rules
-from microservices.zone import ServerZone
+from microservices.rules import rule_table
+from microservices.zones.server_zone import ServerZone
 from policy.zone import ZoneError
 from tests.faults import checker, children, scenarios
 from tests.faults.calls import Fault, strike
@@ -36,7 +39,7 @@ class Bench:
     """Makes the zone of each scenario once, and copies it for each case."""
 
     def __init__(self, number: int = 0) -> None:
-        rules.BACKGROUND = 0  # archiving yields the processors, which would make this process wait
+        rule_table.BACKGROUND = 0  # archiving yields the processors, which would make this process wait
         server: Any = ServerZone
         server._iadmin = _iadmin
         self.folder = scratch(number)
@@ -62,7 +65,9 @@ class Bench:
         return self.case
 
     def _warm(self, scenario: Scenario, template: Path) -> None:
-        """Does it all once without a fault, in this process: what is imported and compiled on the way, each child has then."""
+        """Does it all once without a fault, in this process: what is imported and compiled on the way, each child has
+        then.
+        """
         copy(template, self.case)
         site = Site(self.case)
         scenario.act(site)
@@ -102,12 +107,14 @@ class Bench:
 
 
 def unexpected(error: str) -> list[Finding]:
-    """What a traceback tells that no process may end with: a fault is a ZoneError or a LandingError; of the retention, an OSError too."""
+    """What a traceback tells that no process may end with: a fault is a ZoneError or a LandingError; of the retention,
+    an OSError too.
+    """
     last = error.strip().rpartition("\n")[2]
     is_told = (
         not error
         or ("landing/retention.py" in error and last.startswith("OSError"))
-        or last.startswith(("policy.zone.", "policy.lock.", "landing.errors."))
+        or last.startswith(("policy.zone.", "policy.zone.lock.", "landing.errors."))
     )
     return [] if is_told else [Finding(Wrong.DISORDER, f"ends with {last}\n{error}")]
 

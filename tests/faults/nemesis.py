@@ -1,16 +1,14 @@
 """Breaks a real server while the world works on it: `python -m tests.faults.nemesis --faults 500 --seed 1`.
 
-It runs where `pytest --irods` does (docs/conformance.md), on the server's host, as an account that may kill the server's processes, and
-counts on nobody else's working there. One line tells what came of it; exit status 0 only when nothing is wrong.
+It runs where `pytest --irods` does (docs/conformance.md), on the server's host, as an account that may kill the
+server's processes, and counts on nobody else's working there. One line tells what came of it; exit status 0 only when
+nothing is wrong.
 
-| fault | what happens |
-|--|--|
-| agent, delay server, scanner | kill -9 of one |
-| server | kill -9 of all its processes; `--restart` starts it again |
-| backend, postmaster | kill -9 of a process of PostgreSQL; of its first one, and `--start-catalog` starts it again |
-| stopped | SIGSTOP of an agent for some seconds |
-| full | the landing folder's file system is full for some seconds (`--megabytes`: of a file system in memory; root only) |
-| cut, cut within, held | the proxy resets connections, in the middle of a message, or lets nothing through for some seconds |
+| fault | what happens | |--|--| | agent, delay server, scanner | kill -9 of one | | server | kill -9 of all its
+processes; `--restart` starts it again | | backend, postmaster | kill -9 of a process of PostgreSQL; of its first one,
+and `--start-catalog` starts it again | | stopped | SIGSTOP of an agent for some seconds | | full | the landing folder's
+file system is full for some seconds (`--megabytes`: of a file system in memory; root only) | | cut, cut within, held |
+the proxy resets connections, in the middle of a message, or lets nothing through for some seconds |
 """
 
 from __future__ import annotations
@@ -44,7 +42,9 @@ _ANSWER_SECONDS = 180.0
 class Nemesis:
     """What breaks things. Each fault is a function that tells whether it hit anything."""
 
-    def __init__(self, seed: int, proxy: Proxy, landing: Path, *, restart: str, start_catalog: str, is_small: bool) -> None:
+    def __init__(
+        self, seed: int, proxy: Proxy, landing: Path, *, restart: str, start_catalog: str, is_small: bool
+    ) -> None:
         self._chance, self._proxy, self._landing = random.Random(seed), proxy, landing
         self._restart, self._start_catalog = restart, start_catalog
         self.kill_scanner: Callable[[random.Random], bool] = lambda _: False
@@ -56,7 +56,10 @@ class Nemesis:
             "stopped": (10, self._stop),
             "cut": (15, lambda: proxy.cut(self._chance) > 0),
             "cut all": (5, lambda: proxy.cut() > 0),
-            "cut within": (15, lambda: proxy.cut_after(self._chance.randint(1, self._chance.choice((300, 3000, 100_000)))) > 0),
+            "cut within": (
+                15,
+                lambda: proxy.cut_after(self._chance.randint(1, self._chance.choice((300, 3000, 100_000)))) > 0,
+            ),
             "held": (8, lambda: proxy.hold(self._chance.uniform(0.5, 6)) > 0),
         }
         if restart:
@@ -213,9 +216,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.nemesis", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--faults", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--restart", default="", metavar="COMMAND", help="starts the iRODS server, also where it runs half")
-    parser.add_argument("--start-catalog", default="", metavar="COMMAND", help="starts PostgreSQL, if it is not running")
-    parser.add_argument("--megabytes", type=int, default=0, help="of the landing folder's own file system, which is filled at times")
+    parser.add_argument(
+        "--restart", default="", metavar="COMMAND", help="starts the iRODS server, also where it runs half"
+    )
+    parser.add_argument(
+        "--start-catalog", default="", metavar="COMMAND", help="starts PostgreSQL, if it is not running"
+    )
+    parser.add_argument(
+        "--megabytes", type=int, default=0, help="of the landing folder's own file system, which is filled at times"
+    )
     given = parser.parse_args()
     if given.megabytes and os.geteuid() != 0:
         print("--megabytes: needs root; the file system is never full", file=sys.stderr)
@@ -223,7 +232,11 @@ def main() -> int:
     os.environ["MRDATA_TEST_SUFFIX"] = "n" + uuid.uuid4().hex[:5]
     environment = json.loads(Path(os.environ["IRODS_ENVIRONMENT_FILE"]).read_text(encoding="utf-8"))
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nemesis", dir="/var/tmp", ignore_cleanup_errors=True)))
+        folder = Path(
+            stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="nemesis", dir="/var/tmp", ignore_cleanup_errors=True)
+            )
+        )
         folder.chmod(0o755)
         proxy = stack.enter_context(Proxy(environment["irods_host"], int(environment["irods_port"])))
         stack.enter_context(through(proxy, folder))
@@ -255,7 +268,14 @@ def run(given: argparse.Namespace, folder: Path, proxy: Proxy, stack: ExitStack)
     for path in (landing, *landing.rglob("*")):
         os.chown(path, owner.st_uid, owner.st_gid)
     site.folder.chmod(0o755)
-    nemesis = Nemesis(given.seed, proxy, landing, restart=given.restart, start_catalog=given.start_catalog, is_small=given.megabytes > 0)
+    nemesis = Nemesis(
+        given.seed,
+        proxy,
+        landing,
+        restart=given.restart,
+        start_catalog=given.start_catalog,
+        is_small=given.megabytes > 0,
+    )
     world = ServerWorld(site, folder, given.seed, stranger=STEWARD)
     stack.callback(world.close)
     nemesis.kill_scanner = world.kill_scanner
@@ -268,7 +288,11 @@ def run(given: argparse.Namespace, folder: Path, proxy: Proxy, stack: ExitStack)
                 injected[name] += 1
                 survived += _answers(world)
                 if injected.total() % 25 == 0:
-                    print(f"{injected.total()} faults; {dict(world.counts)}; met: {dict(world.errors)}", file=sys.stderr, flush=True)
+                    print(
+                        f"{injected.total()} faults; {dict(world.counts)}; met: {dict(world.errors)}",
+                        file=sys.stderr,
+                        flush=True,
+                    )
             time.sleep(nemesis.pause())
     finally:
         nemesis.heal()
@@ -302,11 +326,14 @@ def _report(world: ServerWorld, injected: Counter[str], survived: int, waits: st
                 (kept / file.name).write_bytes(file.read_bytes())
         print(f"books and logs of the scanners: {kept}")
     print(f"faults: {dict(sorted(injected.items()))}", file=sys.stderr)
-    print(f"world: {dict(sorted(world.counts.items()))}; errors met: {dict(sorted(world.errors.items()))}", file=sys.stderr)
+    print(
+        f"world: {dict(sorted(world.counts.items()))}; errors met: {dict(sorted(world.errors.items()))}",
+        file=sys.stderr,
+    )
     wrong = ", ".join(f"{one} {counts[one]}" for one in checker.Wrong)
     print(
-        f"{injected.total()} faults injected, {survived} survived, {wrong}, read by a stranger {len(world.read_by_stranger)}; "
-        f"{len(world.books.contents)} contents landed; seed {seed}"
+        f"{injected.total()} faults injected, {survived} survived, {wrong}, read by a stranger"
+        f" {len(world.read_by_stranger)}; {len(world.books.contents)} contents landed; seed {seed}"
     )
     return int(bool(findings or world.read_by_stranger or survived < injected.total()))
 

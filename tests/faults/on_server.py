@@ -1,6 +1,8 @@
-"""The world on a real server: scanners, a writer, an uploader, people who act, and one who may read nothing, until they are told to stop.
+"""The world on a real server: scanners, a writer, an uploader, people who act, and one who may read nothing, until they
+are told to stop.
 
-Each works in a thread of its own, with connections of its own; scanners are processes. What fails is tried again, as everybody does.
+Each works in a thread of its own, with connections of its own; scanners are processes. What fails is tried again, as
+everybody does.
 """
 
 from __future__ import annotations
@@ -20,11 +22,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from policy import layout
-from policy.context import Context
-from policy.layout import DataType
-from policy.settings import Settings
-from policy.zone import Client, Condition, NotFound, NotPermitted, Zone, ZoneError
+from policy.zone import Client, Condition, NotFound, NotPermitted, Zone, ZoneError, layout
+from policy.zone.context import Context
+from policy.zone.layout import DataType
+from policy.zone.settings import Settings
 from tests.faults.books import Act, Books
 from tests.faults.catalog import Held, Replica
 from tests.faults.site import Site
@@ -48,7 +49,9 @@ class _Books(Books):
 
 
 class ServerWorld(Site):
-    """A site on the server (`tests.zone.server_site`), which the books and the checker see as they see an embedded zone's."""
+    """A site on the server (`tests.zone.server_site`), which the books and the checker see as they see an embedded
+    zone's.
+    """
 
     def __init__(self, site: Any, case: Path, seed: int, *, stranger: str, scanners: int = 2) -> None:
         from tests.zone.names import ALICE, PAIN, SUFFIX, T94
@@ -106,7 +109,9 @@ class ServerWorld(Site):
         works: list[Callable[[], None]] = [self._write, self._upload, self._act, self._look_around]
         works += [partial(self._scan, number) for number in range(self._scanners)]
         for number, work in enumerate(works):
-            self._threads.append(threading.Thread(target=self._again_and_again, args=(work,), name=f"{number}", daemon=True))
+            self._threads.append(
+                threading.Thread(target=self._again_and_again, args=(work,), name=f"{number}", daemon=True)
+            )
             self._threads[-1].start()
 
     def end(self) -> str:
@@ -161,12 +166,18 @@ class ServerWorld(Site):
         mailbox = [path for path in self.landing.rglob("*") if path.is_file() and layout.INTAKE not in path.parts]
         intake = self.landing / layout.INTAKE
         open_batches = [
-            one.name for one in intake.iterdir() if one.is_dir() and not one.name.startswith(".") and not (one / ".done").exists()
+            one.name
+            for one in intake.iterdir()
+            if one.is_dir() and not one.name.startswith(".") and not (one / ".done").exists()
         ]
         open_batches = [one for one in open_batches if any(path.is_file() for path in (intake / one).rglob("*"))]
         with self.connect() as zone:
             held = objects(zone, self.settings, self.suffix)
-        resting = [path for path in held if path.startswith(layout.landing(self.settings)) and any(status == 1 for _, status in held[path])]
+        resting = [
+            path
+            for path in held
+            if path.startswith(layout.landing(self.settings)) and any(status == 1 for _, status in held[path])
+        ]
         archive = self.settings.archive.resource
         others = [
             path
@@ -175,7 +186,12 @@ class ServerWorld(Site):
         ]
         return ", ".join(
             f"{len(some)} {what} (like {some[0]})"
-            for what, some in (("in the mailbox", mailbox), ("batches", open_batches), ("in landing", resting), ("not archived", others))
+            for what, some in (
+                ("in the mailbox", mailbox),
+                ("batches", open_batches),
+                ("in landing", resting),
+                ("not archived", others),
+            )
             if some
         )
 
@@ -190,7 +206,13 @@ class ServerWorld(Site):
     # People and machines
 
     def _register(self) -> None:
-        request = {"study": self.study, "pseudonym": "P1", "owner": self.owner, "scanner": self.scanner, "scan_type": "pilot"}
+        request = {
+            "study": self.study,
+            "pseudonym": "P1",
+            "owner": self.owner,
+            "scanner": self.scanner,
+            "scan_type": "pilot",
+        }
         reply = self.ask("register", request)
         self._experiments.append(reply["experiment_id"])
 
@@ -247,7 +269,9 @@ class ServerWorld(Site):
         self.books.may_land(content, f"put{number}", DataType.DICOM, experiment)
         account = self.site.server.accounts[self.owner]
         try:
-            done = subprocess.run(["iput", str(file), path], env=account.variables, capture_output=True, timeout=90, check=False)
+            done = subprocess.run(
+                ["iput", str(file), path], env=account.variables, capture_output=True, timeout=90, check=False
+            )
         finally:
             file.unlink()
         if done.returncode == 0:
@@ -271,7 +295,9 @@ class ServerWorld(Site):
     def _refile(self) -> None:
         """A session of quarantine that has no ID: each holds one file."""
         sessions = [
-            one for one in self.ask("quarantine_list")["sessions"] if self.scanner in one["path"] and set(one["reasons"]) == {"no-id"}
+            one
+            for one in self.ask("quarantine_list")["sessions"]
+            if self.scanner in one["path"] and set(one["reasons"]) == {"no-id"}
         ]
         if sessions:
             path = self._chance.choice(sessions)["path"]
@@ -285,9 +311,16 @@ class ServerWorld(Site):
         """Somebody who is in no study asks for everything, and reads what is there."""
         home = self.settings.home
         with self.connect() as zone:
-            names = ["/".join(row) for row in zone.query(["COLL_NAME", "DATA_NAME"], Condition("COLL_NAME", "like", f"{home}/studies/%"))]
+            names = [
+                "/".join(row)
+                for row in zone.query(["COLL_NAME", "DATA_NAME"], Condition("COLL_NAME", "like", f"{home}/studies/%"))
+            ]
         with self.connect(self.stranger) as zone:
-            for column, like in (("COLL_NAME", f"{home}/studies/%"), ("COLL_NAME", f"{home}/quarantine/%"), ("DATA_PATH", "%/landed/%")):
+            for column, like in (
+                ("COLL_NAME", f"{home}/studies/%"),
+                ("COLL_NAME", f"{home}/quarantine/%"),
+                ("DATA_PATH", "%/landed/%"),
+            ):
                 if rows := zone.query(["COLL_NAME"], Condition(column, "like", like)):
                     self.read_by_stranger.append(f"found {rows[0]}")
             for path in self._chance.sample(names, min(5, len(names))):
@@ -311,7 +344,9 @@ class ServerWorld(Site):
 
 
 def _scanner(world: ServerWorld) -> dict[str, Any]:
-    """As the account that owns the archive's vault, where this is root: what the server erases of the intake is its own."""
+    """As the account that owns the archive's vault, where this is root: what the server erases of the intake is its
+    own.
+    """
     from irods import password_obfuscation
 
     owner = os.stat(world.settings.archive.vault)
@@ -377,19 +412,36 @@ def objects(zone: Zone, settings: Settings, suffix: str) -> dict[str, list[tuple
 
 
 def _rows(zone: Zone, settings: Settings, suffix: str) -> Iterator[tuple[str, ...]]:
-    columns = ["COLL_NAME", "DATA_NAME", "DATA_RESC_NAME", "DATA_REPL_STATUS", "DATA_REPL_NUM", "DATA_PATH", "DATA_SIZE", "DATA_CHECKSUM"]
+    columns = [
+        "COLL_NAME",
+        "DATA_NAME",
+        "DATA_RESC_NAME",
+        "DATA_REPL_STATUS",
+        "DATA_REPL_NUM",
+        "DATA_PATH",
+        "DATA_SIZE",
+        "DATA_CHECKSUM",
+    ]
     for top in (settings.home, f"/{settings.zone}/trash/home"):
         for row in zone.query(columns, Condition("COLL_NAME", "like", f"{top}/%")):
             parts = row[0].removeprefix(top + "/").split("/")
-            is_shared = top == settings.home and parts[0] in ("audit", "withdrawn", "receipts", "erased", "reviews", "locks", "fixity")
+            is_shared = top == settings.home and parts[0] in (
+                "audit",
+                "withdrawn",
+                "receipts",
+                "erased",
+                "reviews",
+                "locks",
+                "fixity",
+            )
             if is_shared or suffix in f"{row[0]}/{row[1]}":
                 yield row
 
 
 def held(zone: Zone, settings: Settings, suffix: str) -> Held:
     """What the catalog says, and what the disks of this host hold."""
-    from microservices.headers import read_header
-    from policy import below
+    from microservices.headers.header_reader import read_header
+    from policy.zone import subtree
 
     found, context = Held(), Context(zone, settings, read_header)
     for collection, name, resource, status, number, file, size, checksum in _rows(zone, settings, suffix):
@@ -401,9 +453,9 @@ def held(zone: Zone, settings: Settings, suffix: str) -> Held:
             for path in zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "=", f"{study[0]}/experiments")):
                 experiment = path[0].rpartition("/")[2]
                 found.states[experiment] = [avu.value for avu in zone.metadata(path[0]) if avu.attribute == "State"]
-            for path_, access in below.access(context, study[0]).items():
+            for path_, access in subtree.access(context, study[0]).items():
                 found.readers[path_] |= set(access)
-    for path_, access in below.access(context, layout.quarantine(settings)).items():
+    for path_, access in subtree.access(context, layout.quarantine(settings)).items():
         found.readers[path_] |= set(access)
     landing = Path(settings.landing.folder)
     for file_ in (path for path in landing.rglob("*") if path.is_file()):

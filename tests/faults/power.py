@@ -1,4 +1,7 @@
-"""Power loss: at the n-th change of anything, the power fails. The catalog has what it committed, the disk what was forced to it."""
+"""Power loss: at the n-th change of anything, the power fails.
+
+The catalog has what it committed, the disk what was forced to it.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,27 @@ from typing import Any
 
 from embedded.catalog import Catalog
 from landing import exchange, vault
-from policy import files
+from policy.zone import host_files
 from tests.faults import children
 from tests.faults.checker import Finding, Wrong
 from tests.faults.disk import Disk, Loss
 from tests.faults.machine import Bench, Case, scenario_of
 from tests.faults.site import Site
 
-NAMES = ("scan", "elsewhere", "late", "finalize", "time", "withdraw", "restore", "erase", "quarantine", "refile", "tidy", "register")
+NAMES = (
+    "scan",
+    "elsewhere",
+    "late",
+    "finalize",
+    "time",
+    "withdraw",
+    "restore",
+    "erase",
+    "quarantine",
+    "refile",
+    "tidy",
+    "register",
+)
 """Scenarios. What users upload iRODS itself forces nowhere."""
 _TOPS = ("landing", "vault")
 _CHANGING = ("rename", "replace", "link", "unlink", "rmdir", "mkdir", "fsync", "write")
@@ -86,7 +102,7 @@ def record(zone: Path, number: int, told: Path) -> None:
         setattr(system, name, recorder.changes(name, getattr(os, name)))
     system.open = recorder.opens(os.open)
     exchange._renameat2 = recorder.changes("renameat2", exchange._renameat2)
-    files.rename_without_replacing = recorder.changes("renameat2", files.rename_without_replacing)
+    host_files.rename_without_replacing = recorder.changes("renameat2", host_files.rename_without_replacing)
     vault._write = recorder.changes("write", vault._write)
     catalog: Any = Catalog
     catalog.writing = recorder.commits(Catalog.writing)

@@ -27,11 +27,15 @@ class Proxy:
     def __enter__(self) -> Proxy:
         self._thread.start()
         self._open.set()
-        server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._connected, "127.0.0.1", 0), self._loop).result()
+        server = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self._connected, "127.0.0.1", 0), self._loop
+        ).result()
         self.port = int(server.sockets[0].getsockname()[1])
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
@@ -46,7 +50,9 @@ class Proxy:
         return asyncio.run_coroutine_threadsafe(self._cut(chance), self._loop).result()
 
     def cut_after(self, size: int) -> int:
-        """Resets each connection when it has carried so many more bytes, in the middle of a message or not; how many there are."""
+        """Resets each connection when it has carried so many more bytes, in the middle of a message or not; how many
+        there are.
+        """
         return asyncio.run_coroutine_threadsafe(self._cut_after(size), self._loop).result()
 
     def hold(self, seconds: float) -> int:

@@ -64,7 +64,9 @@ def run(faults: int, seed: int, seconds: float, workers: int = 2) -> dict[str, T
     steps: Queue[Step | str] = multiprocessing.get_context("fork").Queue()
     wanted = {kind: faults * share // sum(SHARES.values()) for kind, share in SHARES.items()}
     context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=_work, args=(number, workers, seed, wanted, steps)) for number in range(workers)]
+    processes = [
+        context.Process(target=_work, args=(number, workers, seed, wanted, steps)) for number in range(workers)
+    ]
     for process in processes:
         process.start()
     totals = {kind: Total() for kind in SHARES}
@@ -103,7 +105,11 @@ def _work(number: int, workers: int, seed: int, wanted: dict[str, int], steps: Q
     chance = random.Random(f"{seed} {number}")
     try:
         with Bench(number) as bench:
-            kinds = {"calls": _calls(bench, chance), "power": _power(bench, chance), "world": _worlds(bench, seed, number, workers)}
+            kinds = {
+                "calls": _calls(bench, chance),
+                "power": _power(bench, chance),
+                "world": _worlds(bench, seed, number, workers),
+            }
             done = dict.fromkeys(kinds, 0)
             while kinds:
                 kind = min(kinds, key=lambda one: done[one] / max(1, wanted[one]))
@@ -145,7 +151,11 @@ def _power(bench: Bench, chance: random.Random) -> Iterator[Step]:
 def _worlds(bench: Bench, seed: int, number: int, workers: int) -> Iterator[Step]:
     for one in itertools.count(seed * 1_000_000 + number, workers):
         life = World(bench, one).live()
-        told = "\n  ".join([*(f"{found.wrong}: {found.what}" for found in life.findings), *life.told[-40:]]) if life.findings else ""
+        told = (
+            "\n  ".join([*(f"{found.wrong}: {found.what}" for found in life.findings), *life.told[-40:]])
+            if life.findings
+            else ""
+        )
         yield Step("world", life.faults, f"seed {one}", counted(life.findings), told)
 
 

@@ -11,9 +11,8 @@ from typing import Any
 from embedded import routes
 from embedded.errors import IrodsError
 from mrdata import verify
-from policy import layout
-from policy.layout import DataType
-from policy.zone import ZoneError
+from policy.zone import ZoneError, layout
+from policy.zone.layout import DataType
 from tests.faults.books import Act
 from tests.faults.site import ALICE, SCANNER, STUDY, Site
 from tests.files import dicom, twix

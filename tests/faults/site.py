@@ -20,12 +20,12 @@ from typing import Any
 from embedded.client import EmbeddedZone
 from landing.retention import Removed, retention
 from landing.scanner import Scanner
-from microservices.settings import load_settings
+from microservices.settings_file import load_settings
 from mrdata import verify
 from mrdata.new_zone import create, make_users
-from policy.layout import DataType
-from policy.settings import Settings
 from policy.zone import ZoneError
+from policy.zone.layout import DataType
+from policy.zone.settings import Settings
 from tests.faults.books import Act, Books
 
 STUDY, SCANNER, OTHER, ALICE = "pain", "94T", "3T", "alice"
@@ -77,7 +77,13 @@ class Site:
         case.mkdir(parents=True)
         archive = {"give_up_seconds": 0, **({} if vault else {"vault": ""})}
         rules = {"settle_seconds": 0.0, **lifecycle}
-        site = {"sweep": _SWEEP, "landing": _LANDING, "expanded": {"quiet_seconds": 0.0}, "archive": archive, "lifecycle": rules}
+        site = {
+            "sweep": _SWEEP,
+            "landing": _LANDING,
+            "expanded": {"quiet_seconds": 0.0},
+            "archive": archive,
+            "lifecycle": rules,
+        }
         create(case / "zone", scanners=[SCANNER, OTHER], site=site)
         made = cls(case)
         make_users(made.settings, ALICE)
@@ -167,12 +173,19 @@ class Site:
             return told
 
     def rest(self) -> str:
-        """Scanner and delay rules until nothing is left to do; what failed in the last round, or keeps it from resting."""
+        """Scanner and delay rules until nothing is left to do.
+
+        What failed in the last round, or keeps it from resting.
+        """
         failures = ""
         for _ in range(_ROUNDS):
             told, answers = self.scan(), self.rules()
-            failures = "; ".join([*told.alarms, *(f"{rule}: {one['error']}" for rule, one in answers.items() if "error" in one)])
-            done = {rule: {key: count for key, count in one.items() if key not in _IDLE} for rule, one in answers.items()}
+            failures = "; ".join(
+                [*told.alarms, *(f"{rule}: {one['error']}" for rule, one in answers.items() if "error" in one)]
+            )
+            done = {
+                rule: {key: count for key, count in one.items() if key not in _IDLE} for rule, one in answers.items()
+            }
             if not told.files and not any(done.values()):
                 return ""
         return failures or f"no rest after {_ROUNDS} rounds: {told.files} {done}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from policy.layout import DataType
+from policy.zone.layout import DataType
 from tests.faults import checker
 from tests.faults.checker import Wrong, counted
 from tests.faults.machine import Bench
@@ -59,8 +59,8 @@ def an_audit_entry_is_gone(site: Site) -> None:
 def a_state_is_jumped_to(site: Site) -> None:
     _sql(
         site,
-        "UPDATE R_OBJT_METAMAP SET meta_id = (SELECT meta_id FROM R_META_MAIN WHERE meta_attr_value = 'active') "
-        "WHERE meta_id = (SELECT meta_id FROM R_META_MAIN WHERE meta_attr_name = 'State' AND meta_attr_value = 'acquiring')",
+        "UPDATE R_OBJT_METAMAP SET meta_id = (SELECT meta_id FROM R_META_MAIN WHERE meta_attr_value = 'active') WHERE"
+        " meta_id = (SELECT meta_id FROM R_META_MAIN WHERE meta_attr_name = 'State' AND meta_attr_value = 'acquiring')",
     )
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from landing.scanner import Scanner
-from policy.experiment import State
-from policy.layout import DataType, experiment_path
 from policy.zone import AVU, Access, Client, Condition
+from policy.zone.experiment import State
+from policy.zone.layout import DataType, experiment_path
 from tests.faults import checker, nemesis, on_server
 from tests.faults.checker import Wrong
 from tests.landing_zone import Told
@@ -43,7 +43,9 @@ class World(on_server.ServerWorld):
 
     def images(self) -> list[tuple[str, str]]:
         """Path and file."""
-        rows = self.site.connect().query(["COLL_NAME", "DATA_NAME", "DATA_PATH"], Condition("DATA_NAME", "like", "%.dcm"))
+        rows = self.site.connect().query(
+            ["COLL_NAME", "DATA_NAME", "DATA_PATH"], Condition("DATA_NAME", "like", "%.dcm")
+        )
         return [(f"{collection}/{name}", file) for collection, name, file in rows if "/studies/" in collection]
 
     def check(self) -> dict[Wrong, int]:
@@ -57,7 +59,9 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Is left as it was by every test."""
     top = tmp_path_factory.mktemp("world")
     (top / "case").mkdir()
-    site = EmbeddedSite(top / "zone", {"landing": {"quiet_seconds": 0.0, "look_seconds": 0.0, "incomplete_seconds": 0.0}})
+    site = EmbeddedSite(
+        top / "zone", {"landing": {"quiet_seconds": 0.0, "look_seconds": 0.0, "incomplete_seconds": 0.0}}
+    )
     world = World(site, top / "case", 1, stranger=STEWARD)
     world.live(45)
     yield world
@@ -88,7 +92,9 @@ def test_an_image_under_another_experiment(lived: World) -> None:
     zone = lived.site.connect()
     path, _ = lived.images()[0]
     own = experiment_path(lived.settings, path)
-    other = next(experiment_path(lived.settings, one) for one, _ in lived.images() if experiment_path(lived.settings, one) != own)
+    other = next(
+        experiment_path(lived.settings, one) for one, _ in lived.images() if experiment_path(lived.settings, one) != own
+    )
     wrong = f"{other}/DICOM/{path.rpartition('/')[2]}"
     zone.move(path, wrong)
     found = lived.check()
@@ -97,7 +103,10 @@ def test_an_image_under_another_experiment(lived: World) -> None:
 
 
 def test_bytes_that_never_landed(lived: World) -> None:
-    zone, path = lived.site.connect(), f"{lived.settings.home}/studies/{lived.study}/experiments/{lived._experiments[0]}/DICOM/strange"
+    zone, path = (
+        lived.site.connect(),
+        f"{lived.settings.home}/studies/{lived.study}/experiments/{lived._experiments[0]}/DICOM/strange",
+    )
     zone.write(path, b"strange")
     found = lived.check()
     zone.erase(path)
@@ -117,7 +126,10 @@ def test_a_file_that_nobody_took(lived: World) -> None:
 
 
 def test_a_state_that_the_log_does_not_tell(lived: World) -> None:
-    zone, path = lived.site.connect(), f"{lived.settings.home}/studies/{lived.study}/experiments/{lived._experiments[0]}"
+    zone, path = (
+        lived.site.connect(),
+        f"{lived.settings.home}/studies/{lived.study}/experiments/{lived._experiments[0]}",
+    )
     (held,) = [avu for avu in zone.metadata(path) if avu.attribute == "State"]
     zone.annotate(path, add=[AVU("State", State.FINALIZED)], remove=[held])
     found = lived.check()

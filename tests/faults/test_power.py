@@ -16,7 +16,9 @@ STEPS = [
     ("finalize", Loss.ALL, (18, 63)),
     ("finalize", Loss.SOME, (63,)),
 ]
-"""Records that were not forced to the disk: nothing was registered any more, an experiment was never finalized, for ever."""
+"""Records that were not forced to the disk: nothing was registered any more, an experiment was never finalized, for
+ever.
+"""
 FAILED: list[tuple[str, Loss, int]] = []
 """Cases in which something was wrong once."""
 

@@ -1,4 +1,5 @@
-"""The world: random operations of scanner, users, stewards and clock, any process of which may be killed or meet a fault.
+"""The world: random operations of scanner, users, stewards and clock, any process of which may be killed or meet a
+fault.
 
 Everything follows from a seed, but for what processes that work at the same time do first.
 """
@@ -13,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from policy import layout
-from policy.layout import DataType
+from policy.zone import layout
+from policy.zone.layout import DataType
 from tests.faults import catalog, children
 from tests.faults.books import Act
 from tests.faults.calls import Fault, strike
@@ -110,7 +111,9 @@ class World:
             self._grows()
         ended = children.run(partial(aftermath, self._case))
         self._life.findings += (
-            ended.result if ended.result is not None else [Finding(Wrong.DISORDER, f"the normal work fails: {ended.error}")]
+            ended.result
+            if ended.result is not None
+            else [Finding(Wrong.DISORDER, f"the normal work fails: {ended.error}")]
         )
         self._site = Site(self._case)
         return bool(self._life.findings)
@@ -118,7 +121,9 @@ class World:
     # The scanner, and people at the landing zone
 
     def _known(self) -> list[str]:
-        return sorted(one for one, states in catalog.experiments(self._site.folder, self._site.settings).items() if states)
+        return sorted(
+            one for one, states in catalog.experiments(self._site.folder, self._site.settings).items() if states
+        )
 
     def _one(self) -> str:
         return self._chance.choice(self._experiments)
@@ -147,14 +152,23 @@ class World:
         one = self._one()
         for _ in range(self._chance.randint(1, 3)):
             self._number += 1
-            self._lands(f"{one}/{self._chance.choice(_NAMES)}/it's {self._number}%", b"of a tree %d" % self._number, DataType.EXP_DATA, one)
+            self._lands(
+                f"{one}/{self._chance.choice(_NAMES)}/it's {self._number}%",
+                b"of a tree %d" % self._number,
+                DataType.EXP_DATA,
+                one,
+            )
 
     def _stranger(self) -> None:
         self._number += 1
         self._lands(self._name(), dicom(f"SIMPSON^HOMER {self._number}"), DataType.DICOM)
 
     def _comes_again(self) -> None:
-        known = {key: one for key, one in self._contents.items() if self._site.books.contents[key].experiments and one[1] is DataType.DICOM}
+        known = {
+            key: one
+            for key, one in self._contents.items()
+            if self._site.books.contents[key].experiments and one[1] is DataType.DICOM
+        }
         if known:
             digest = self._chance.choice(sorted(known))
             content, kind = known[digest]
@@ -175,14 +189,19 @@ class World:
             one = self._growing.pop(self._chance.randrange(len(self._growing)))
             one.opened.write(one.content[len(one.content) // 2 :])
             one.opened.close()
-            self._contents[self._site.books.landed(one.content, one.name, DataType.DICOM, one.experiment)] = one.content, DataType.DICOM
+            self._contents[self._site.books.landed(one.content, one.name, DataType.DICOM, one.experiment)] = (
+                one.content,
+                DataType.DICOM,
+            )
             self._tell(f"{one.name} is whole")
 
     def _is_replaced(self) -> None:
         """Other bytes under a name that was used: over the old ones where they lie in the mailbox still."""
         folder = self._site.landing / SCANNER / "dicom"
         growing = {one.name for one in self._growing}
-        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).as_posix() not in growing)
+        files = sorted(
+            path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).as_posix() not in growing
+        )
         one = self._one()
         self._number += 1
         if files:
@@ -208,7 +227,9 @@ class World:
             self._life.faults += note.exists()
             self._life.findings += unexpected(one.error)
             where = note.read_text() if note.exists() else "no fault"
-            self._tell(f"  {where}: {one.error.strip().rpartition(chr(10))[2] or ('killed' if one.is_killed else one.result)}")
+            self._tell(
+                f"  {where}: {one.error.strip().rpartition(chr(10))[2] or ('killed' if one.is_killed else one.result)}"
+            )
         self._site = Site(self._case)
         self._experiments = sorted({*self._known(), *self._experiments})
 

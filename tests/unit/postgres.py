@@ -29,7 +29,10 @@ insert into r_rule_exec values (1, 'irods.example.org', '77', '01795000000');
 
 @contextmanager
 def cluster() -> Iterator[Path]:
-    """The folder of its socket. Skips where there are no programs. PostgreSQL does not run as root: then as `postgres`."""
+    """The folder of its socket.
+
+    Skips where there are no programs. PostgreSQL does not run as root: then as `postgres`.
+    """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[4]))
     if not found:
         pytest.skip("PostgreSQL's server programs (/usr/lib/postgresql) are not installed")
@@ -56,7 +59,14 @@ def database(socket: Path, name: str, collation: str, etc: Path, text: str = TAB
     create = f"create database {name} template template0 encoding 'UTF8' lc_collate '{collation}'"
     run(["psql", "-h", socket, "-U", "irods", "-d", "postgres", "-qc", create])
     run(["psql", "-h", socket, "-U", "irods", "-d", name, "-q", "-v", "ON_ERROR_STOP=1"], text)
-    named = {"technology": "postgres", "host": str(socket), "port": 5432, "name": name, "username": "irods", "password": "x"}
+    named = {
+        "technology": "postgres",
+        "host": str(socket),
+        "port": 5432,
+        "name": name,
+        "username": "irods",
+        "password": "x",
+    }
     config = etc / "server_config.json"
     config.write_text(json.dumps({"plugin_configuration": {"database": named}}))
     return config
@@ -64,6 +74,8 @@ def database(socket: Path, name: str, collation: str, etc: Path, text: str = TAB
 
 def run(command: list[object], text: str = "") -> str:
     """What it printed."""
-    done = subprocess.run([str(word) for word in command], input=text, capture_output=True, text=True, check=False, cwd="/")
+    done = subprocess.run(
+        [str(word) for word in command], input=text, capture_output=True, text=True, check=False, cwd="/"
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -1,4 +1,7 @@
-"""One file at a time: many workers, a scan that may be late, and a cache that may be lost. On the embedded zone's whole rulebase."""
+"""One file at a time: many workers, a scan that may be late, and a cache that may be lost.
+
+On the embedded zone's whole rulebase.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,8 @@ from landing.errors import LandingError, NotYet
 from landing.intake import Intake
 from landing.names import ADVICE, Reason
 from landing.single import Single
-from policy import layout
-from policy.settings import Expanded
-from policy.zone import Condition, ZoneError
+from policy.zone import Condition, ZoneError, layout
+from policy.zone.settings import Expanded
 from tests import files
 from tests.landing_zone import Faults
 from tests.zone.embedded_site import EmbeddedSite
@@ -144,7 +146,9 @@ def test_what_is_replaced_between_look_and_rename_is_gone_on_with_when_it_stands
 
     monkeypatch.setattr(Intake, "take", replaced)
     single = make_single(**impatient)
-    with pytest.raises(NotYet, match="it was replaced or changed at the last moment; it waits in the intake until it stands still"):
+    with pytest.raises(
+        NotYet, match="it was replaced or changed at the last moment; it waits in the intake until it stands still"
+    ):
         single.take(*seen.given)
     assert (registered(site), seen.file.exists()) == ({}, False)
     with pytest.raises(NotYet, match="is gone, or taken already"):
@@ -266,7 +270,9 @@ def test_what_cannot_be_put_back_is_told(site, experiment, single, monkeypatch):
     seen = Seen(site, f"{T94}/expdata/{experiment}/data", b"x")
     (seen.file.parent / "link").symlink_to("nowhere")
     monkeypatch.setattr("landing.exchange.move", lambda *_: False)
-    with pytest.raises(NotYet, match=r"a file in 94T/expdata: is not a file of data, and could not be put back \(its place is taken\)"):
+    with pytest.raises(
+        NotYet, match=r"a file in 94T/expdata: is not a file of data, and could not be put back \(its place is taken\)"
+    ):
         single.take(*seen.given)
     assert registered(site) == {seen.relative: 1}
     again = Seen(site, f"{T94}/dicom/1.dcm", files.dicom(experiment))

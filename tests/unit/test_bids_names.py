@@ -46,7 +46,9 @@ def test_the_sites_rules_go_first_and_fill_groups():
     assert found.extra == {"TaskName": "Pain2"}
 
 
-@pytest.mark.parametrize("target", ["T1w", "anat/T1w_acq-x", "anat/acq-{nothing}_T1w", "anat/colour-red_T1w", "nowhere/T1w"])
+@pytest.mark.parametrize(
+    "target", ["T1w", "anat/T1w_acq-x", "anat/acq-{nothing}_T1w", "anat/colour-red_T1w", "nowhere/T1w"]
+)
 def test_a_rule_that_is_none_is_an_error_that_names_it(target):
     with pytest.raises(BadRule, match=r"bids\.rules"):
         names("x", [image()], {target: ["x"]})
@@ -56,9 +58,15 @@ def test_echoes_and_phases_are_told_by_the_sidecars():
     echoes = [image(f"e{n}", 1, EchoTime=0.004 * n, EchoNumber=n) for n in (1, 2)]
     phase = image("p", 1, EchoTime=0.004, EchoNumber=1, ImageType=["ORIGINAL", "PRIMARY", "P", "PHASE"])
     found = names("gre_2echo", [*echoes, phase], {})
-    assert [found[stem].text() for stem in ("e1", "e2", "p")] == ["echo-1_MEGRE", "echo-2_MEGRE", "echo-1_part-phase_MEGRE"]
+    assert [found[stem].text() for stem in ("e1", "e2", "p")] == [
+        "echo-1_MEGRE",
+        "echo-2_MEGRE",
+        "echo-1_part-phase_MEGRE",
+    ]
     assert found["p"].extra["Units"] == "arbitrary"
-    field_map = names("gre_field_mapping", [*echoes, image("p", 1, ImageType=["P"], EchoTime1=0.004, EchoTime2=0.005)], {})
+    field_map = names(
+        "gre_field_mapping", [*echoes, image("p", 1, ImageType=["P"], EchoTime1=0.004, EchoTime2=0.005)], {}
+    )
     assert [field_map[stem].text() for stem in ("e1", "e2", "p")] == ["magnitude1", "magnitude2", "phasediff"]
 
 

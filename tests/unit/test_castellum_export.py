@@ -8,9 +8,9 @@ import zipfile
 
 import pytest
 
-from microservices.castellum_export import FolderSource
-from policy.settings import settings_from
-from policy.snapshot import SeenStudy, SourceError
+from microservices.castellum.castellum_export import FolderSource
+from policy.castellum.snapshot import SeenStudy, SourceError
+from policy.zone.settings import settings_from
 
 TABLE = "participant_id\thandedness\tage_group\nsub-P1\tleft\t20-29\nsub-P2\tright\tn/a\n"
 WANTED = {"P1": {"handedness": "left", "age_group": "20-29"}, "P2": {"handedness": "right", "age_group": "n/a"}}
@@ -31,7 +31,9 @@ def source(tmp_path):
             file = tmp_path / name.replace("__", ".")
             file.write_bytes(content if isinstance(content, bytes) else content.encode())
             os.utime(file, (time.time() - 60,) * 2)
-        return FolderSource(settings_from({"zone": "z", "castellum": {"source": "folder", "folder": str(tmp_path)}}).castellum)
+        return FolderSource(
+            settings_from({"zone": "z", "castellum": {"source": "folder", "folder": str(tmp_path)}}).castellum
+        )
 
     return make
 
@@ -42,7 +44,11 @@ def source(tmp_path):
         {"pain__tsv": TABLE},
         {"pain__zip": zipped(participants__tsv=TABLE, participants__json="{}")},
         {"pain__zip": zipped(attributes__json=json.dumps(WANTED), schema__json="{}")},
-        {"pain__zip": zipped(attributes__json=json.dumps([{"pseudonym": p, "attributes": a} for p, a in WANTED.items()]))},
+        {
+            "pain__zip": zipped(
+                attributes__json=json.dumps([{"pseudonym": p, "attributes": a} for p, a in WANTED.items()])
+            )
+        },
     ],
 )
 def test_each_kind_of_export_tells_the_same(source, files):
@@ -103,7 +109,10 @@ def test_what_may_be_somebodys_name_is_in_no_message(source):
     beside = "title: Anna\nmembers: [Mueller\n"
     listing = source(**{"Anna Mueller__tsv": TABLE, "pain__yaml": beside}).studies()
     assert set(listing.faults) == {"#1", "pain"}
-    inside = [zipped(**{"Anna Mueller__tsv": TABLE, "x__tsv": TABLE}), zipped(**{"Anna Mueller__tsv": TABLE}).replace(b"left", b"lEft")]
+    inside = [
+        zipped(**{"Anna Mueller__tsv": TABLE, "x__tsv": TABLE}),
+        zipped(**{"Anna Mueller__tsv": TABLE}).replace(b"left", b"lEft"),
+    ]
     faults = [*listing.faults.values()]
     for content in inside:
         with pytest.raises(SourceError) as caught:
@@ -115,6 +124,8 @@ def test_what_may_be_somebodys_name_is_in_no_message(source):
 
 
 def test_a_folder_that_is_missing(tmp_path):
-    settings = settings_from({"zone": "z", "castellum": {"source": "folder", "folder": str(tmp_path / "nowhere")}}).castellum
+    settings = settings_from(
+        {"zone": "z", "castellum": {"source": "folder", "folder": str(tmp_path / "nowhere")}}
+    ).castellum
     with pytest.raises(SourceError, match="No such file"):
         FolderSource(settings).studies()

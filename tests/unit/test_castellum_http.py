@@ -5,17 +5,19 @@ import time
 
 import pytest
 
-from microservices.castellum_http import HttpSource
+from microservices.castellum.castellum_http import HttpSource
 from mrdata.pretend_castellum import STUDIES, PretendCastellum, Study
-from policy.settings import settings_from
-from policy.snapshot import SeenStudy, SourceError
+from policy.castellum.snapshot import SeenStudy, SourceError
+from policy.zone.settings import settings_from
 
 TOKEN = "secret-token"
 
 
 @pytest.fixture
 def castellum():
-    pain = Study(17, "pain", "Pain", members=["alice"], subjects={f"P{n}": {"handedness": "left", "n": n} for n in range(7)})
+    pain = Study(
+        17, "pain", "Pain", members=["alice"], subjects={f"P{n}": {"handedness": "left", "n": n} for n in range(7)}
+    )
     sleep = Study(18, "sleep", status="finished", members=[], subjects={"P1": {"handedness": "right"}})
     with PretendCastellum(pain, sleep, token=TOKEN, page=3).running() as castellum:
         yield castellum
@@ -51,7 +53,10 @@ def test_studies_and_their_subjects_come_page_by_page(castellum, source):
     asked = source()
     listing = asked.studies()
     assert listing.faults == {}
-    assert listing.studies == [SeenStudy("pain", "17", "Pain", ("alice",), True, "d1"), SeenStudy("sleep", "18", "", (), False, "d1")]
+    assert listing.studies == [
+        SeenStudy("pain", "17", "Pain", ("alice",), True, "d1"),
+        SeenStudy("sleep", "18", "", (), False, "d1"),
+    ]
     subjects = asked.subjects(listing.studies[0])
     assert subjects == castellum.studies["pain"].subjects
     assert castellum.requests[castellum.studies["pain"].path] == 3
@@ -108,7 +113,9 @@ def test_waits_grow_and_end(castellum, source):
 
 def test_a_cursor_is_in_no_message(castellum, source, monkeypatch):
     asked = source()
-    monkeypatch.setattr(asked, "_own", lambda address, following: "http://127.0.0.1:9/next?cursor=Anna" if following else "")
+    monkeypatch.setattr(
+        asked, "_own", lambda address, following: "http://127.0.0.1:9/next?cursor=Anna" if following else ""
+    )
     with pytest.raises(SourceError, match="Connection") as caught:
         asked.subjects(pain(source()))
     assert "Anna" not in str(caught.value)

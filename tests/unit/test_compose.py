@@ -14,8 +14,8 @@ import yaml
 
 from irods_config.icommands import ICommands
 from irods_config.site import ARCHIVE_RESOURCE, Site
-from microservices.settings import load_settings
-from policy.castellum_settings import Castellum
+from microservices.settings_file import load_settings
+from policy.zone.castellum_settings import Castellum
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = ["Dockerfile", "docker/davrods/Dockerfile"]
@@ -74,7 +74,9 @@ def test_docker_compose_takes_it(tmp_path):
         "ingest-workers",
         "ingest-scan",
     }
-    refused = subprocess.run([*command, "config", "-q"], cwd=ROOT, env={"PATH": _path()}, capture_output=True, text=True, check=False)
+    refused = subprocess.run(
+        [*command, "config", "-q"], cwd=ROOT, env={"PATH": _path()}, capture_output=True, text=True, check=False
+    )
     assert refused.returncode != 0
     assert "MRDATA_HOST" in refused.stderr
 
@@ -118,7 +120,9 @@ def test_a_key_of_another_fingerprint_is_refused(tmp_path):
     tmp_path.chmod(0o700)
     quick = ["gpg", "--batch", "--passphrase", "", "--quick-gen-key", "x@example.org", "default", "default", "never"]
     subprocess.run(quick, env=environment, check=True, capture_output=True, timeout=60)
-    exported = subprocess.run(["gpg", "--armor", "--export"], env=environment, check=True, capture_output=True, timeout=60).stdout
+    exported = subprocess.run(
+        ["gpg", "--armor", "--export"], env=environment, check=True, capture_output=True, timeout=60
+    ).stdout
     (tmp_path / "irods.asc").write_bytes(exported)
     text = (ROOT / "Dockerfile").read_text()
     (check,) = re.findall(r'^    && (test "\$\{IRODS_KEY:\?.*) \\$', text, re.MULTILINE)
@@ -129,7 +133,10 @@ def test_a_key_of_another_fingerprint_is_refused(tmp_path):
     fingerprint = next(line.split(":")[9] for line in told.splitlines() if line.startswith("fpr"))
     for given, is_taken in ((fingerprint, True), ("0" * 40, False), ("", False)):
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", check], env={**environment, "IRODS_KEY": given}, capture_output=True, check=False
+            ["bash", "-euo", "pipefail", "-c", check],
+            env={**environment, "IRODS_KEY": given},
+            capture_output=True,
+            check=False,
         )
         assert (done.returncode == 0) is is_taken, given
 
@@ -161,7 +168,11 @@ def test_python_packages_are_taken_by_their_hashes():
 
 
 def test_only_tls_is_reached_from_outside(compose):
-    published = {name: {int(port.rsplit(":", 1)[1]) for port in s["ports"]} for name, s in compose["services"].items() if "ports" in s}
+    published = {
+        name: {int(port.rsplit(":", 1)[1]) for port in s["ports"]}
+        for name, s in compose["services"].items()
+        if "ports" in s
+    }
     assert published == OUTSIDE
     nginx = (ROOT / "docker/nginx/nginx.conf").read_text()
     servers = re.findall(r"listen (\d+)( ssl)?;", nginx)
@@ -192,13 +203,21 @@ def test_the_secrets_are_those_that_the_script_and_the_authority_make(compose, t
     from irods_config.tls import self_signed
 
     done = subprocess.run(
-        ["sh", ROOT / "docker/make-secrets.sh", tmp_path / "secrets"], capture_output=True, text=True, timeout=60, check=True
+        ["sh", ROOT / "docker/make-secrets.sh", tmp_path / "secrets"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert "server.key: is missing" in done.stdout
     self_signed(tmp_path / "secrets", ["localhost"])
     made = {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()}
     again = subprocess.run(
-        ["sh", ROOT / "docker/make-secrets.sh", tmp_path / "secrets"], capture_output=True, text=True, timeout=60, check=True
+        ["sh", ROOT / "docker/make-secrets.sh", tmp_path / "secrets"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert again.stdout == ""
     assert {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()} == made
@@ -218,7 +237,11 @@ def test_volumes_networks_and_configs_are_declared(compose):
         assert set(service.get("depends_on", {})) <= set(compose["services"]), name
     assert compose["networks"]["catalog"]["internal"] is True
     assert {name for name, s in compose["services"].items() if "catalog" in s["networks"]} == {"catalog", "irods"}
-    assert {name for name, s in compose["services"].items() if "ingest" in s["networks"]} == {"redis", "ingest-workers", "ingest-scan"}
+    assert {name for name, s in compose["services"].items() if "ingest" in s["networks"]} == {
+        "redis",
+        "ingest-workers",
+        "ingest-scan",
+    }
 
 
 @pytest.mark.parametrize("file", DOCKERFILES)
@@ -246,8 +269,15 @@ def test_the_client_image_has_what_its_services_need(compose):
     """Each service's command and the optional dependencies of the distribution that it takes."""
     import tomllib
 
-    needs = {"forms": "web", "products": "products", "ingest-workers": "automated-ingest", "ingest-scan": "automated-ingest"}
-    of_the_image = {name for name, service in compose["services"].items() if service["image"].startswith("mrdata/client:")}
+    needs = {
+        "forms": "web",
+        "products": "products",
+        "ingest-workers": "automated-ingest",
+        "ingest-scan": "automated-ingest",
+    }
+    of_the_image = {
+        name for name, service in compose["services"].items() if service["image"].startswith("mrdata/client:")
+    }
     assert of_the_image == {"scanner", *needs}
     assert compose["services"]["products"]["command"] == ["mrdata", "products"]
     optional = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -257,12 +287,16 @@ def test_the_client_image_has_what_its_services_need(compose):
 
 
 def test_only_who_needs_the_landing_zone_has_it(compose):
-    having = {name for name, s in compose["services"].items() if any(v.startswith("landing:") for v in s.get("volumes", []))}
+    having = {
+        name for name, s in compose["services"].items() if any(v.startswith("landing:") for v in s.get("volumes", []))
+    }
     assert having == {"irods", "scanner", "ingest-workers", "ingest-scan"}
 
 
 def test_who_archives_sees_the_vault_where_the_server_sees_it(compose):
-    """What `archive.vault` of the example names is a folder of the volume, at the same path, and the vault that set-up makes."""
+    """What `archive.vault` of the example names is a folder of the volume, at the same path, and the vault that set-up
+    makes.
+    """
     vault = Path(load_settings(ROOT / "docker/example.mrdata.yaml").archive.vault)
     mounts = {
         name: [volume.split(":")[1] for volume in service.get("volumes", []) if volume.startswith("vault:")]
@@ -294,7 +328,9 @@ def test_the_linter_has_nothing_to_say(file):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("script", sorted((ROOT / "docker").rglob("*.sh")), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "script", sorted((ROOT / "docker").rglob("*.sh")), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_scripts_are_shell(script):
     shell = script.read_text().split("\n", 1)[0].removeprefix("#!")
     subprocess.run([shell, "-n", script], check=True, timeout=10)

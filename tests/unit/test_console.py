@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from microservices.headers import read_header
+from microservices.headers.header_reader import read_header
 from mrdata.console import Console, Delivery, Fate, Manner
 from mrdata.plan import demo_session
-from policy import experiment_id
-from policy.experiment import Experiment
-from policy.ingest import Placement, Reason, decide
-from policy.layout import Branch, DataType, Landed
-from policy.settings import Guard, Settings
+from policy.ingest.decision import Placement, Reason, decide
+from policy.zone import experiment_id
+from policy.zone.experiment import Experiment
+from policy.zone.layout import Branch, DataType, Landed
+from policy.zone.settings import Guard, Settings
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 IDS = ("Z4KQ-STAS", "ABCD-EFGX")
@@ -101,7 +101,16 @@ def test_the_plan_covers_what_can_happen(plan):
     fates = Counter((d.fate, d.reason) for d in plan)
     assert fates[Fate.ARCHIVED, None] > 40
     assert fates[Fate.ONE_COPY, None] == 1
-    wanted = {"unregistered", "mistyped", "no-id", "personal-data", "truncated", "not-recognised", "duplicate-different", "conflict"}
+    wanted = {
+        "unregistered",
+        "mistyped",
+        "no-id",
+        "personal-data",
+        "truncated",
+        "not-recognised",
+        "duplicate-different",
+        "conflict",
+    }
     assert {str(d.reason) for d in plan if d.fate is Fate.QUARANTINED} == wanted
     assert {(d.experiment, d.data_type) for d in plan if d.fate is Fate.ARCHIVED} >= {
         (IDS[0], DataType.DICOM), (IDS[1], DataType.DICOM), (IDS[0], DataType.TWIX), (IDS[1], DataType.TWIX), (IDS[0], DataType.EXP_DATA)
@@ -127,7 +136,11 @@ def test_the_plan_needs_two_valid_ids(experiments):
 def test_the_wrong_ids_are_wrong_in_the_way_that_is_said(plan):
     from pydicom import dcmread
 
-    typed = {d.reason: str(dcmread(BytesIO(d.content)).PatientName) for d in plan if d.reason in (Reason.UNREGISTERED, Reason.MISTYPED)}
+    typed = {
+        d.reason: str(dcmread(BytesIO(d.content)).PatientName)
+        for d in plan
+        if d.reason in (Reason.UNREGISTERED, Reason.MISTYPED)
+    }
     assert experiment_id.parse(typed[Reason.UNREGISTERED]) not in (None, *IDS)
     assert experiment_id.parse(typed[Reason.MISTYPED]) is None
     assert experiment_id.distance(typed[Reason.MISTYPED], IDS[0]) == 1
@@ -181,10 +194,20 @@ def test_the_policies_decide_as_the_plan_foretells(corpus):
 
 
 def test_images_and_raw_data_of_a_protocol_are_described_alike(plan):
-    names = ("ProtocolName", "RepetitionTime", "EchoTime", "FlipAngle", "MagneticFieldStrength", "ImagingFrequency", "SliceThickness")
+    names = (
+        "ProtocolName",
+        "RepetitionTime",
+        "EchoTime",
+        "FlipAngle",
+        "MagneticFieldStrength",
+        "ImagingFrequency",
+        "SliceThickness",
+    )
     described = set()
     for delivery in plan:
-        if delivery.fate is Fate.ARCHIVED and ("GRE_2ECHO_AXIAL" in delivery.path or delivery.data_type is DataType.TWIX):
+        if delivery.fate is Fate.ARCHIVED and (
+            "GRE_2ECHO_AXIAL" in delivery.path or delivery.data_type is DataType.TWIX
+        ):
             technique = read_header(BytesIO(delivery.content), len(delivery.content)).technique
             described.add((delivery.data_type, tuple(technique[name] for name in names)))
     expected = ("gre_2echo_axial", "0.3", "0.0041", "25", "9.4", "399.725", "4")

@@ -10,10 +10,10 @@ import pytest
 
 import rulebase
 from embedded.types import CollInp, DataObjCopyInp, DataObjInp, GenQueryOut
-from microservices import bulk
-from microservices.agent import Agent
-from microservices.rules import RULES
-from policy.settings import SettingsError
+from microservices.rules.rule_agent import Agent
+from microservices.rules.rule_table import RULES
+from microservices.zones import bulk_registration
+from policy.zone.settings import SettingsError
 
 CORE = Path(rulebase.__file__).parent / "core.py"
 
@@ -34,8 +34,12 @@ def test_every_public_name_is_a_rule_and_every_rule_has_one(core):
 
 def test_import_brings_nothing_heavy():
     code = f"import sys; sys.path.insert(0, {str(CORE.parent)!r}); import core; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"yaml", "pydicom", "typing", "re", "json", "logging", "policy", "microservices", "functools"} & set(loaded)
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"yaml", "pydicom", "typing", "re", "json", "logging", "policy", "microservices", "functools"} & set(
+        loaded
+    )
 
 
 LOCAL, REMOTE_ADMIN, ADMIN = 3, 4, 5
@@ -86,9 +90,13 @@ def test_only_administrators_of_the_zone(core, point):
 @pytest.mark.parametrize("point", FORWARDED)
 def test_other_servers_of_the_zone_ask_for_their_users(core, point, monkeypatch):
     monkeypatch.setattr(core, "_agent", lambda: Agent.__new__(Agent))
-    monkeypatch.setattr("policy.batch.may_register", lambda *a: True)
+    monkeypatch.setattr("policy.ingest.batch.may_register", lambda *a: True)
     monkeypatch.setattr(Agent, "context", lambda *a: None)
-    request = [None, None, GenQueryOut(0, 2, 0, 0, [[], []], [bulk.DATA_NAME, bulk.DATA_PATH])]
+    request = [
+        None,
+        None,
+        GenQueryOut(0, 2, 0, 0, [[], []], [bulk_registration.DATA_NAME, bulk_registration.DATA_PATH]),
+    ]
     function = getattr(core, f"pep_{point}_pre")
     assert [function(request, None, asked_by(LOCAL, proxy)) for proxy in FLAGS] == [REFUSED] * 4 + [GOES_ON]
     assert function(request, None, asked_by(ADMIN)) == GOES_ON
@@ -108,14 +116,18 @@ def test_keywords_that_are_only_for_administrators(core, point):
     function = getattr(core, f"pep_{point}_pre")
     for keyword in LIMITED[point]:
         for request in requests(["forceFlag", keyword]):
-            assert [function([0, 0, request], None, asked_by(flag, ADMIN)) for flag in FLAGS] == [REFUSED] * 4 + [GOES_ON]
+            assert [function([0, 0, request], None, asked_by(flag, ADMIN)) for flag in FLAGS] == [REFUSED] * 4 + [
+                GOES_ON
+            ]
     for request in requests(["forceFlag", "recursiveOpr"]):
         assert [function([0, 0, request], None, asked_by(flag)) for flag in FLAGS] == [GOES_ON] * 5
 
 
 def test_genquery2(core):
     turned = {"query_string": "select COLL_NAME where COLL_NAME = 'a' or COLL_NAME = 'b'", "column_mappings": "0"}
-    assert [core.pep_api_genquery2_pre([0, 0, turned], None, asked_by(flag, ADMIN)) for flag in FLAGS] == [REFUSED] * 4 + [GOES_ON]
+    assert [core.pep_api_genquery2_pre([0, 0, turned], None, asked_by(flag, ADMIN)) for flag in FLAGS] == [
+        REFUSED
+    ] * 4 + [GOES_ON]
     harmless = {**turned, "query_string": "select COLL_NAME"}
     assert [core.pep_api_genquery2_pre([0, 0, harmless], None, asked_by(flag)) for flag in FLAGS] == [GOES_ON] * 5
 

@@ -1,14 +1,14 @@
-"""Where a landed file belongs: each rule of `policy.ingest.decide`, and each reason not to place."""
+"""Where a landed file belongs: each rule of `policy.ingest.decision.decide`, and each reason not to place."""
 
 from dataclasses import replace
 
 import pytest
 
-from policy.experiment import Experiment, State
-from policy.header import Header, Kind
-from policy.ingest import Hold, Placement, Quarantine, Reason, decide
-from policy.layout import Branch, DataType, Landed
-from policy.settings import Guard, Settings
+from policy.ingest.decision import Hold, Placement, Quarantine, Reason, decide
+from policy.zone.experiment import Experiment, State
+from policy.zone.header import Header, Kind
+from policy.zone.layout import Branch, DataType, Landed
+from policy.zone.settings import Guard, Settings
 
 ID, OTHER_ID, UNKNOWN_ID = "Z4KQ-STAS", "1234-567P", "ABCD-EFGX"
 SETTINGS = Settings(zone="z")
@@ -46,7 +46,12 @@ def test_an_image_goes_to_its_experiment_by_series_and_instance():
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("", Reason.NO_ID), ("SIMPSON^HOMER", Reason.NO_ID), ("Z4KQ-STAP", Reason.MISTYPED), (UNKNOWN_ID, Reason.UNREGISTERED)],
+    [
+        ("", Reason.NO_ID),
+        ("SIMPSON^HOMER", Reason.NO_ID),
+        ("Z4KQ-STAP", Reason.MISTYPED),
+        (UNKNOWN_ID, Reason.UNREGISTERED),
+    ],
 )
 def test_a_name_that_is_no_registered_id_is_quarantined(name, reason):
     verdict = judge(replace(IMAGE, patient_name=name))
@@ -94,7 +99,10 @@ def test_a_frame_of_reference_of_two_experiments_decides_nothing():
 
 
 def test_masked_raw_data_of_an_exam_at_another_scanner():
-    assert judge(RAW, Landed("3T", Branch.TWIX, "m.dat"), Book(EXPERIMENT, frames=[("1.9", ID)])).reason is Reason.WRONG_SCANNER
+    assert (
+        judge(RAW, Landed("3T", Branch.TWIX, "m.dat"), Book(EXPERIMENT, frames=[("1.9", ID)])).reason
+        is Reason.WRONG_SCANNER
+    )
 
 
 def test_raw_data_with_a_plain_name_are_known_by_it():
@@ -142,7 +150,9 @@ def test_personal_data_are_refused_in_expanded_data_as_well():
 
 
 def test_expanded_data_of_another_experiment():
-    assert judge(replace(IMAGE, patient_name=OTHER_ID), Landed("94T", Branch.EXPDATA, f"{ID}/x")).reason is Reason.CONFLICT
+    assert (
+        judge(replace(IMAGE, patient_name=OTHER_ID), Landed("94T", Branch.EXPDATA, f"{ID}/x")).reason is Reason.CONFLICT
+    )
 
 
 @pytest.mark.parametrize("value", [ID, "z4kqstas", "P1"])
@@ -154,6 +164,11 @@ def test_patient_id_may_be_the_experiment_or_the_pseudonym(value):
 def test_the_site_decides_what_else_it_accepts():
     header = replace(IMAGE, personal={"PatientWeight": "70", "PatientBirthDate": "19000101"})
     assert judge(header).reason is Reason.PERSONAL_DATA
-    lenient = Settings(zone="z", guard=Guard(retain_patient_characteristics=True, allow={"PatientBirthDate": ["19000101"]}))
+    lenient = Settings(
+        zone="z", guard=Guard(retain_patient_characteristics=True, allow={"PatientBirthDate": ["19000101"]})
+    )
     assert isinstance(judge(header, settings=lenient), Placement)
-    assert judge(replace(header, personal={"PatientBirthDate": "190001011"}), settings=lenient).reason is Reason.PERSONAL_DATA
+    assert (
+        judge(replace(header, personal={"PatientBirthDate": "190001011"}), settings=lenient).reason
+        is Reason.PERSONAL_DATA
+    )

@@ -24,16 +24,24 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from microservices.dicom_sniff import is_dicom
-from microservices.headers import Source, read_header
-from policy.header import Kind
-from policy.personal_data import PERSONAL, tells_nothing
-from policy.vocabulary import UNITS, number
+from microservices.dicom.dicom_sniff import is_dicom
+from microservices.headers.header_reader import Source, read_header
+from policy.privacy.personal_data import PERSONAL, tells_nothing
+from policy.zone.header import Kind
+from policy.zone.vocabulary import UNITS, number
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "dicom"
-needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real scanner files is not beside the project")
+needs_corpus = pytest.mark.skipif(
+    not CORPUS.is_dir(), reason="the corpus of real scanner files is not beside the project"
+)
 FILES = sorted(path for path in CORPUS.rglob("*") if path.is_file()) if CORPUS.is_dir() else []
-SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, RLELossless]
+SYNTAXES = [
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+    RLELossless,
+]
 
 
 def read(content: bytes):
@@ -48,7 +56,12 @@ def item(**elements: object) -> Dataset:
 
 
 def image(
-    syntax=ExplicitVRLittleEndian, *, undefined: bool = False, pixels: bool = True, sop_class=MRImageStorage, **elements: object
+    syntax=ExplicitVRLittleEndian,
+    *,
+    undefined: bool = False,
+    pixels: bool = True,
+    sop_class=MRImageStorage,
+    **elements: object,
 ) -> bytes:
     """A small image of a syntax; its sequences have undefined lengths on demand."""
     meta = FileMetaDataset()
@@ -62,7 +75,9 @@ def image(
     ds.PatientName, ds.PatientID, ds.Modality, ds.StudyDate = "0123-4567", "", "MR", "20260102"
     ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.FrameOfReferenceUID = "1.2.3", "1.2.4", "1.2.5"
     ds.SeriesNumber, ds.InstanceNumber, ds.SeriesDescription = 4, 17, "gre"
-    ds.ReferencedImageSequence = Sequence([item(ReferencedSOPClassUID=MRImageStorage, ReferencedSOPInstanceUID="1.2.6")])
+    ds.ReferencedImageSequence = Sequence(
+        [item(ReferencedSOPClassUID=MRImageStorage, ReferencedSOPInstanceUID="1.2.6")]
+    )
     ds.add_new(0x00290010, "LO", "SIEMENS CSA HEADER")
     ds.add_new(0x00291010, "OB", bytes(range(200)))
     if pixels:
@@ -156,7 +171,10 @@ def check_personal(file, ds, personal):
         if stored is None or keyword == "PatientName" or stored.VR == "SQ":
             continue
         text = as_text(ds[group, element].value)
-        assert (keyword in personal) is not (tells_nothing(text) or (keyword, text) == ("PregnancyStatus", "4")), (file, keyword)
+        assert (keyword in personal) is not (tells_nothing(text) or (keyword, text) == ("PregnancyStatus", "4")), (
+            file,
+            keyword,
+        )
         if keyword in personal and text.isascii():
             assert personal[keyword].strip() == text.strip(), (file, keyword)
 
@@ -170,12 +188,20 @@ def test_enhanced_images_are_described_by_their_functional_groups():
             continue
         technique = read(file.read_bytes()).technique
         groups = [ds.SharedFunctionalGroupsSequence[0], ds.PerFrameFunctionalGroupsSequence[0]]
-        timing = next(g.MRTimingAndRelatedParametersSequence[0] for g in groups if "MRTimingAndRelatedParametersSequence" in g)
+        timing = next(
+            g.MRTimingAndRelatedParametersSequence[0] for g in groups if "MRTimingAndRelatedParametersSequence" in g
+        )
         echo = next(g.MREchoSequence[0] for g in groups if "MREchoSequence" in g)
         assert technique["RepetitionTime"] == number(float(timing.RepetitionTime) / 1000)
         assert technique["FlipAngle"] == number(float(timing.FlipAngle))
         assert technique["EchoTime"] == number(float(echo.EffectiveEchoTime) / 1000)
-        assert {"ImagingFrequency", "PixelSpacing", "SliceThickness", "NumberOfFrames", "ResonantNucleus"} <= technique.keys()
+        assert {
+            "ImagingFrequency",
+            "PixelSpacing",
+            "SliceThickness",
+            "NumberOfFrames",
+            "ResonantNucleus",
+        } <= technique.keys()
         found += 1
     assert found >= 10
 
@@ -236,11 +262,34 @@ def test_reading_takes_few_bytes():
 @pytest.mark.parametrize("undefined", [False, True], ids=["defined", "undefined"])
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.name)
 def test_every_syntax(syntax, undefined):
-    header = read(image(syntax, undefined=undefined, RepetitionTime=2000, EchoTime="2.46", ImageType=["ORIGINAL", "PRIMARY", "M", "ND"]))
+    header = read(
+        image(
+            syntax,
+            undefined=undefined,
+            RepetitionTime=2000,
+            EchoTime="2.46",
+            ImageType=["ORIGINAL", "PRIMARY", "M", "ND"],
+        )
+    )
     assert (header.kind, header.problem, header.incomplete) == (Kind.DICOM, "", False)
-    assert (header.patient_name, header.series_number, header.instance_number, header.date) == ("0123-4567", "4", "17", "20260102")
-    assert (header.study_instance_uid, header.series_instance_uid, header.frame_of_reference_uid) == ("1.2.3", "1.2.4", "1.2.5")
-    wanted = {"RepetitionTime": "2", "EchoTime": "0.00246", "ImageType": "ORIGINAL\\PRIMARY\\M\\ND", "Rows": "4", "SeriesNumber": "4"}
+    assert (header.patient_name, header.series_number, header.instance_number, header.date) == (
+        "0123-4567",
+        "4",
+        "17",
+        "20260102",
+    )
+    assert (header.study_instance_uid, header.series_instance_uid, header.frame_of_reference_uid) == (
+        "1.2.3",
+        "1.2.4",
+        "1.2.5",
+    )
+    wanted = {
+        "RepetitionTime": "2",
+        "EchoTime": "0.00246",
+        "ImageType": "ORIGINAL\\PRIMARY\\M\\ND",
+        "Rows": "4",
+        "SeriesNumber": "4",
+    }
     assert wanted.items() <= header.technique.items()
     assert header.personal == {}
 
@@ -257,10 +306,15 @@ def test_every_truncation_is_told(syntax, undefined):
         elif syntax == DeflatedExplicitVRLittleEndian and len(content) - cut == 1 and not header.problem:
             continue  # the padding to an even length
         else:
-            assert (header.kind, header.incomplete, bool(header.problem)) == (Kind.DICOM, True, True), (cut, header.problem)
+            assert (header.kind, header.incomplete, bool(header.problem)) == (Kind.DICOM, True, True), (
+                cut,
+                header.problem,
+            )
 
 
-@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian], ids=lambda syntax: syntax.name)
+@pytest.mark.parametrize(
+    "syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian], ids=lambda syntax: syntax.name
+)
 def test_without_preamble_and_without_meta_information(syntax):
     content = image(syntax)
     length = int.from_bytes(content[140:144], "little")
@@ -314,7 +368,9 @@ def test_personal_data_within_sequences():
         ReferringPhysicianName="^^^^",
         OtherPatientIDsSequence=Sequence([item(PatientID="A1"), item(PatientID="B2")]),
         RequestAttributesSequence=Sequence([item(RequestedProcedureID="R1", RequestedProcedureDescription="Head")]),
-        OriginalAttributesSequence=Sequence([item(ModifiedAttributesSequence=Sequence([item(PatientName="Doe^Jane")]))]),
+        OriginalAttributesSequence=Sequence(
+            [item(ModifiedAttributesSequence=Sequence([item(PatientName="Doe^Jane")]))]
+        ),
         ReferencedPatientSequence=Sequence([item(ReferencedSOPInstanceUID="1.2.9")]),
     )
     for undefined in (False, True):
@@ -343,7 +399,10 @@ def test_personal_data_within_sequences_of_other_syntaxes(syntax):
     ds.add_new(0x00111001, "SQ", private)
     buffer = io.BytesIO()
     ds.save_as(buffer)
-    assert read(buffer.getvalue()).personal == {"OtherPatientIDsSequence": "A1", "(0011,1001).OperatorsName": "Op^Erator"}
+    assert read(buffer.getvalue()).personal == {
+        "OtherPatientIDsSequence": "A1",
+        "(0011,1001).OperatorsName": "Op^Erator",
+    }
 
 
 def test_personal_data_of_any_length_are_told():
@@ -422,7 +481,9 @@ def test_a_file_that_was_made_longer_before_it_was_written_is_incomplete(undefin
 @given(st.data())
 @settings(max_examples=400)
 def test_damage_never_raises(data):
-    content = bytearray(data.draw(st.sampled_from([image(syntax, undefined=u) for syntax in SYNTAXES[:3] for u in (False, True)])))
+    content = bytearray(
+        data.draw(st.sampled_from([image(syntax, undefined=u) for syntax in SYNTAXES[:3] for u in (False, True)]))
+    )
     for _ in range(data.draw(st.integers(1, 20))):
         content[data.draw(st.integers(128, len(content) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(content)))

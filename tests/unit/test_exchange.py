@@ -1,4 +1,6 @@
-"""Looks and renames in folders of others: no link is followed, nothing is written over; also where a file system knows no such renames."""
+"""Looks and renames in folders of others: no link is followed, nothing is written over; also where a file system knows
+no such renames.
+"""
 
 from __future__ import annotations
 

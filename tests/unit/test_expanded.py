@@ -2,16 +2,22 @@
 
 import pytest
 
-from policy.expanded import LARGEST, MOST, parse
-from policy.settings import Expanded
+from policy.ingest.expanded_data import LARGEST, MOST, parse
 from policy.zone import AVU
+from policy.zone.settings import Expanded
 
 ANY = Expanded()
 
 
 def test_values_stay_as_they_are_written():
     found = parse(b"Task: faces\nRuns: [1, 2.50, on]\nDose: {value: 3e2, unit: mg}\n", ANY)
-    expected = (AVU("Task", "faces"), AVU("Runs", "1"), AVU("Runs", "2.50"), AVU("Runs", "on"), AVU("Dose", "3e2", "mg"))
+    expected = (
+        AVU("Task", "faces"),
+        AVU("Runs", "1"),
+        AVU("Runs", "2.50"),
+        AVU("Runs", "on"),
+        AVU("Dose", "3e2", "mg"),
+    )
     assert (found.avus, found.faults) == (expected, ())
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy import experiment_id
-from policy.experiment_id import ALPHABET, distance, draw, looks_meant, parse
+from policy.zone import experiment_id
+from policy.zone.experiment_id import ALPHABET, distance, draw, looks_meant, parse
 
 
 @pytest.mark.parametrize("typed", ["Z4KQ-STAS", "z4kqstas", " Z4KQ STAS ", "Z4KQ^STAS", "Z4KQ-STAS^^^^", "Z4KQ_STAS"])
@@ -13,7 +13,9 @@ def test_forgives_how_it_was_typed(typed):
     assert parse(typed) == "Z4KQ-STAS"
 
 
-@pytest.mark.parametrize("typed", ["", "Z4KQ-STAP", "Z4KQ-STA", "Z4KQ-STASS", "xxxxxxxx", "Z4KQ-ST*S", "SIMPSON^HOMER", "ſ4KQ-STAS"])
+@pytest.mark.parametrize(
+    "typed", ["", "Z4KQ-STAP", "Z4KQ-STA", "Z4KQ-STASS", "xxxxxxxx", "Z4KQ-ST*S", "SIMPSON^HOMER", "ſ4KQ-STAS"]
+)
 def test_refuses_what_is_none(typed):
     assert parse(typed) is None
 
@@ -62,7 +64,9 @@ def test_distance(a, b, expected):
     assert distance(a, b) == distance(b, a) == expected
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("Z4KQ-STAP", True), ("Z4KQSTA", True), ("SIMPSON^HOMER^J", False), ("phantom", False)])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("Z4KQ-STAP", True), ("Z4KQSTA", True), ("SIMPSON^HOMER^J", False), ("phantom", False)]
+)
 def test_looks_meant(typed, meant):
     assert looks_meant(typed) is meant
 

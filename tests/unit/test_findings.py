@@ -3,7 +3,7 @@
 import pytest
 
 from mrdata.verify import FAULTY, INCOMPLETE, SOUND, status
-from policy.findings import FAULTS, UNKNOWN, Area, Finding, Kind, Look, Report
+from policy.verification.findings import FAULTS, UNKNOWN, Area, Finding, Kind, Look, Report
 
 ALL = set(Area)
 

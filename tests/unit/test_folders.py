@@ -5,7 +5,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microservices.folders import position, shown, walk
+from microservices.zones.host_folders import position, shown, walk
 
 NAMES = st.text(st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1, max_size=6).filter(
     lambda name: name not in (".", "..")
@@ -37,7 +37,9 @@ def test_links_are_not_followed(tmp_path):
     (tmp_path / "inside").mkdir()
     (tmp_path / "inside" / "file").write_text("x")
     (tmp_path / "link").symlink_to("inside")
-    found = {folder.relative: ([n for n, _ in folder.files], [n for n, _ in folder.others]) for folder in walk(str(tmp_path))}
+    found = {
+        folder.relative: ([n for n, _ in folder.files], [n for n, _ in folder.others]) for folder in walk(str(tmp_path))
+    }
     assert found == {"": ([], ["link"]), "inside": (["file"], [])}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from policy.free_text import personal_data
+from policy.privacy.free_text import personal_data
 
 
 @pytest.mark.parametrize(

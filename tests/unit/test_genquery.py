@@ -18,7 +18,10 @@ NAMES = ["a", "b", "o'y", "100%", "a_b", "axb", "back\\slash", "ünï", "|| x", 
 
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory):
-    """Objects of all NAMES in HOME/c, as large as their number; `a` has AVUs k=1, k=2, l=1, `b` has k=1; HOME/c has m=c."""
+    """Objects of all NAMES in HOME/c, as large as their number;
+
+    `a` has AVUs k=1, k=2, l=1, `b` has k=1; HOME/c has m=c.
+    """
     zone = make_zone(tmp_path_factory.mktemp("genquery"))
     with Agent(zone, "mrdata") as connected:
         routes.imkdir(connected, f"{HOME}/c/d/e", parents=True)
@@ -70,7 +73,13 @@ IN_C = f"COLL_NAME = '{HOME}/c'"
         ("DATA_SIZE >= '007' and DATA_SIZE < '9'", ["ünï", "|| x"]),
         ("DATA_SIZE between '0' '1'", ["a", "b"]),
         ("META_DATA_ATTR_NAME = 'k' and META_DATA_ATTR_VALUE = '1'", ["a", "b"]),
-        ("META_DATA_ATTR_NAME = 'k' and META_DATA_ATTR_VALUE = '1' and META_DATA_ATTR_NAME = 'l' and META_DATA_ATTR_VALUE = '1'", ["a"]),
+        (
+            (
+                "META_DATA_ATTR_NAME = 'k' and META_DATA_ATTR_VALUE = '1' and META_DATA_ATTR_NAME = 'l' and"
+                " META_DATA_ATTR_VALUE = '1'"
+            ),
+            ["a"],
+        ),
         ("META_DATA_ATTR_NAME = 'l' and META_DATA_ATTR_VALUE = '2'", []),
         ("META_COLL_ATTR_VALUE = 'c' and DATA_NAME = 'a'", ["a"]),
         ("DATA_NAME = 'a' AnD DATA_REPL_STATUS = '1'", ["a"]),
@@ -90,7 +99,11 @@ def test_genquery1(agent, where, expected):
         ("META_DATA_ATTR_NAME, count(DATA_ID)", f"{IN_C} and DATA_NAME = 'a'", [("k", "2"), ("l", "1")]),
         ("order_desc(DATA_SIZE)", f"{IN_C} and DATA_SIZE > '7'", [("9",), ("8",)]),
         ("ORDER(DATA_SIZE)", f"{IN_C} and DATA_SIZE > '7'", [("8",), ("9",)]),
-        ("COLL_NAME", f"COLL_NAME parent_of '{HOME}/c'", [("/",), ("/tempZone",), ("/tempZone/home",), (HOME,), (f"{HOME}/c",)]),
+        (
+            "COLL_NAME",
+            f"COLL_NAME parent_of '{HOME}/c'",
+            [("/",), ("/tempZone",), ("/tempZone/home",), (HOME,), (f"{HOME}/c",)],
+        ),
         ("COLL_NAME", f"COLL_PARENT_NAME = '{HOME}/c/d'", [(f"{HOME}/c/d/e",)]),
         ("DATA_RESC_NAME, DATA_REPL_NUM", f"{IN_C} and DATA_NAME = 'b'", [("demoResc", "0"), ("archiveResc", "1")]),
         ("DATA_OWNER_NAME", IN_C, [("mrdata",)]),  # distinct
@@ -164,23 +177,41 @@ def _run(callback, columns, where):
         (f"select DATA_NAME where {IN_C} and DATA_NAME = 'o''y'", [("o'y",)]),
         (f"select DATA_NAME where {IN_C} and DATA_NAME = 'o\\x27y'", [("o'y",)]),
         (f"select DATA_NAME where {IN_C} and DATA_NAME in ('o''y', 'a') order by DATA_NAME desc", [("o'y",), ("a",)]),
-        (f"select DATA_NAME where {IN_C} and (DATA_NAME = 'a' or DATA_NAME = 'b') order by DATA_NAME", [("a",), ("b",), ("b",)]),
-        (f"select distinct DATA_NAME where {IN_C} and (DATA_NAME = 'a' or DATA_NAME = 'b') order by DATA_NAME", [("a",), ("b",)]),
+        (
+            f"select DATA_NAME where {IN_C} and (DATA_NAME = 'a' or DATA_NAME = 'b') order by DATA_NAME",
+            [("a",), ("b",), ("b",)],
+        ),
+        (
+            f"select distinct DATA_NAME where {IN_C} and (DATA_NAME = 'a' or DATA_NAME = 'b') order by DATA_NAME",
+            [("a",), ("b",)],
+        ),
         (f"select DATA_NAME where {IN_C} and not DATA_NAME like '_%' and DATA_SIZE >= '0'", []),
         (f"select DATA_NAME where {IN_C} and DATA_NAME not in ('a') and DATA_SIZE < '1'", []),
         (f"select DATA_NAME where {IN_C} and DATA_SIZE between '8' and '9' order by DATA_SIZE", [("|| x",), ("A",)]),
         (f"select DATA_SIZE where {IN_C} order by DATA_SIZE desc limit 2 offset 1", [("8",), ("7",)]),
         (f"select DATA_SIZE where {IN_C} order by DATA_SIZE offset 2 fetch first 1 rows only", [("1",)]),
         (f"select count(DATA_ID) where {IN_C} and DATA_REPL_NUM = '0'", [(str(len(NAMES)),)]),
-        (f"select COLL_NAME, count(distinct DATA_ID) where {IN_C} group by COLL_NAME", [(f"{HOME}/c", str(len(NAMES)))]),
         (
-            f"select META_DATA_ATTR_VALUE where {IN_C} and DATA_NAME = 'a' and META_DATA_ATTR_NAME = 'k' order by META_DATA_ATTR_VALUE",
+            f"select COLL_NAME, count(distinct DATA_ID) where {IN_C} group by COLL_NAME",
+            [(f"{HOME}/c", str(len(NAMES)))],
+        ),
+        (
+            (
+                f"select META_DATA_ATTR_VALUE where {IN_C} and DATA_NAME = 'a' and META_DATA_ATTR_NAME = 'k' order by"
+                " META_DATA_ATTR_VALUE"
+            ),
             [("1",), ("2",)],
         ),
         (f"select DATA_NAME where {IN_C} and META_DATA_ATTR_NAME is null and DATA_SIZE < '3'", [("o'y",)]),
-        (f"select distinct DATA_NAME where {IN_C} and META_DATA_ATTR_NAME is not null order by DATA_NAME", [("a",), ("b",)]),
+        (
+            f"select distinct DATA_NAME where {IN_C} and META_DATA_ATTR_NAME is not null order by DATA_NAME",
+            [("a",), ("b",)],
+        ),
         (f"select COLL_NAME where {IN_C} and META_COLL_ATTR_VALUE = 'c'", [(f"{HOME}/c",)]),
-        (f"select DATA_RESC_HIER where {IN_C} and DATA_NAME = 'b' order by DATA_RESC_HIER", [("archiveResc",), ("demoResc",)]),
+        (
+            f"select DATA_RESC_HIER where {IN_C} and DATA_NAME = 'b' order by DATA_RESC_HIER",
+            [("archiveResc",), ("demoResc",)],
+        ),
         (f"select DATA_ACCESS_USER_NAME, DATA_ACCESS_PERM_NAME where {IN_C} and DATA_NAME = 'a'", [("mrdata", "own")]),
         (f"select lower(DATA_NAME) where {IN_C} and DATA_NAME = 'A'", [("a",)]),
         ("SELECT COLL_NAME WHERE COLL_NAME = '/nowhere'", []),
@@ -223,7 +254,9 @@ def test_genquery2_ends_after_256_rows(agent):
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=1, max_size=4))
 def test_literals_come_back(texts):
     """Whatever a text holds, quoted it is one literal and itself again."""
-    query = "select A where " + " and ".join("B = '" + t.replace("\\x", "\\x5cx").replace("'", "''") + "'" for t in texts)
+    query = "select A where " + " and ".join(
+        "B = '" + t.replace("\\x", "\\x5cx").replace("'", "''") + "'" for t in texts
+    )
     shape, literals = split(query)
     assert literals == texts
     assert shape == "select A where " + " and ".join(f"B = '{i}'" for i in range(len(texts)))
@@ -234,4 +267,7 @@ def test_no_value_escapes_its_quotes(value):
     parsed = parse("select DATA_NAME where DATA_NAME = '" + value.replace("\\x", "\\x5cx").replace("'", "''") + "'")
     statement = parsed.statement(options=0, restricted=False, offset=False)
     assert statement.parameters(parsed.literals, 1)["p0"] == value
-    assert statement.sql == parse("select DATA_NAME where DATA_NAME = 'x'").statement(options=0, restricted=False, offset=False).sql
+    assert (
+        statement.sql
+        == parse("select DATA_NAME where DATA_NAME = 'x'").statement(options=0, restricted=False, offset=False).sql
+    )

@@ -11,19 +11,28 @@ from hypothesis import strategies as st
 from embedded import genquery2
 from embedded.errors import IrodsError
 from embedded.genquery2 import compile_query
-from microservices import genquery2 as text
-from microservices.genquery2_guard import may_ask, may_send, server_version
+from microservices.rules.genquery2_guard import may_ask, may_send, server_version
+from microservices.zones import genquery2_text as text
 from policy.zone import Among, Condition, Either
 
 ASKED = [
     "select COLL_NAME",
-    "SELECT DISTINCT COLL_NAME, DATA_NAME WHERE COLL_NAME LIKE '/z/%' ORDER BY COLL_NAME DESC, DATA_NAME LIMIT 10 OFFSET 20",
+    (
+        "SELECT DISTINCT COLL_NAME, DATA_NAME WHERE COLL_NAME LIKE '/z/%' ORDER BY COLL_NAME DESC, DATA_NAME LIMIT 10"
+        " OFFSET 20"
+    ),
     "select COLL_NAME where (COLL_NAME = 'a' or COLL_NAME = 'b')",
-    "select COLL_NAME where not (COLL_NAME = 'a' or COLL_NAME = 'b') and (DATA_NAME = 'c' or (DATA_NAME in ('d', 'or', 'e')))",
+    (
+        "select COLL_NAME where not (COLL_NAME = 'a' or COLL_NAME = 'b') and (DATA_NAME = 'c' or (DATA_NAME in ('d',"
+        " 'or', 'e')))"
+    ),
     "select COLL_NAME where COLL_NAME = 'a or b' and DATA_NAME != 'it''s or not'",
     "select COLL_NAME where COLL_NAME = '\\x27 or \\x27'",
     "select COLL_NAME\n\twhere DATA_SIZE between '1' and '2' and COLL_NAME not like 'x' and DATA_NAME is not null",
-    "select COLL_NAME, count(distinct DATA_ID), sum(DATA_SIZE), Min(DATA_SIZE), AVG(DATA_SIZE) group by COLL_NAME fetch first 5 rows only",
+    (
+        "select COLL_NAME, count(distinct DATA_ID), sum(DATA_SIZE), Min(DATA_SIZE), AVG(DATA_SIZE) group by COLL_NAME"
+        " fetch first 5 rows only"
+    ),
     "select COLL_NAME where cast(META_DATA_ATTR_VALUE as int) > '5' and cast(DATA_NAME as varchar(20)) = 'x'",
     "select COLL_NAME order by max(DATA_SIZE) desc",
     "select ORDER_ID, LIKE_NAME",
@@ -92,7 +101,11 @@ def test_what_the_pages_ask_is_answered():
         Among("META_COLL_ATTR_NAME", ("a", "') or ('")),
         Condition("META_COLL_ATTR_VALUE", ">=", "\\x27 or"),
     ]
-    assert may_ask(text.text(["COLL_NAME", "count(DATA_ID)", "sum(DATA_SIZE)", "min(DATA_NAME)"], conditions, "COLL_NAME", True, 10))
+    assert may_ask(
+        text.text(
+            ["COLL_NAME", "count(DATA_ID)", "sum(DATA_SIZE)", "min(DATA_NAME)"], conditions, "COLL_NAME", True, 10
+        )
+    )
 
 
 def test_names_of_columns_may_be_asked_for(tmp_path, monkeypatch):
@@ -156,6 +169,10 @@ def test_no_text_passes_of_which_iRODS_s_own_grammar_makes_an_or_at_the_top(piec
 
 def test_a_long_query_costs_little():
     began = time.perf_counter()
-    for query in ("select COLL_NAME where COLL_NAME = " + "'a''" * 30_000, "(" * 30_000, "select " + "count(DATA_ID), " * 10_000):
+    for query in (
+        "select COLL_NAME where COLL_NAME = " + "'a''" * 30_000,
+        "(" * 30_000,
+        "select " + "count(DATA_ID), " * 10_000,
+    ):
         may_ask(query)
     assert time.perf_counter() - began < 5

@@ -1,4 +1,6 @@
-"""What the guard refuses and why: each place in a file that may tell who the person is, and headers that would cost too much to read."""
+"""What the guard refuses and why: each place in a file that may tell who the person is, and headers that would cost too
+much to read.
+"""
 
 import io
 import os
@@ -9,14 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microservices.headers import read_header
-from policy import carriers, describe, guard, place
-from policy.experiment import Experiment
-from policy.header import Header, Kind
-from policy.ingest import Placement, Quarantine, Reason, admit, decide
-from policy.layout import Branch, Landed
-from policy.private_attributes import PRIVATE
-from policy.settings import Guard, Settings, SettingsError, settings_from
+from microservices.headers.header_reader import read_header
+from policy.ingest import describe, place
+from policy.ingest.decision import Placement, Quarantine, Reason, admit, decide
+from policy.privacy import guard
+from policy.privacy.private_attributes import PRIVATE
+from policy.zone import carriers
+from policy.zone.experiment import Experiment
+from policy.zone.header import Header, Kind
+from policy.zone.layout import Branch, Landed
+from policy.zone.settings import Guard, Settings, SettingsError, settings_from
 from tests import hostile, mutated
 from tests.files import dicom
 
@@ -136,11 +140,17 @@ def test_private_attributes_are_those_of_pydicoms_dictionary():
         if vr == "PN" and int(tag[:4], 16) % 2 and (int(tag[:4], 16), int(tag[6:], 16)) not in PRIVATE.get(creator, {})
     ]
     assert not missing
-    assert all(f"{group:04X}xx{number:02X}" in private_dictionaries[creator] for creator, tags in PRIVATE.items() for group, number in tags)
+    assert all(
+        f"{group:04X}xx{number:02X}" in private_dictionaries[creator]
+        for creator, tags in PRIVATE.items()
+        for group, number in tags
+    )
 
 
 def test_a_private_block_may_stand_anywhere():
-    block = hostile.element(0x00330042, b"LO", b"MITRA OBJECT UTF8 ATTRIBUTES 1.0") + hostile.element(0x00334213, b"UN", b"Doe^Jane")
+    block = hostile.element(0x00330042, b"LO", b"MITRA OBJECT UTF8 ATTRIBUTES 1.0") + hostile.element(
+        0x00334213, b"UN", b"Doe^Jane"
+    )
     header = read(hostile.before(dicom(ID), 0x7FE00010, block))
     assert header.personal == {"(0033,4213).Patient's Name Single Byte": "Doe^Jane"}
 

@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microservices.headers import Source, kind_of, read_header
-from policy.header import Kind
+from microservices.headers.header_reader import Source, kind_of, read_header
+from policy.zone.header import Kind
 from tests.files import dicom
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus"
-needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real scanner files is not beside the project")
+needs_corpus = pytest.mark.skipif(
+    not CORPUS.is_dir(), reason="the corpus of real scanner files is not beside the project"
+)
 
 
 def read(content: bytes):
@@ -120,7 +122,7 @@ def test_repr_shows_nothing_personal():
 
 def test_importing_costs_nothing_and_raw_data_need_no_pydicom(tmp_path):
     code = (
-        "import sys, io; import microservices.headers as h; heavy = {'pydicom', 'numpy', 'twixtools'};"
+        "import sys, io; import microservices.headers.header_reader as h; heavy = {'pydicom', 'numpy', 'twixtools'};"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules);"
         "b = sys.stdin.buffer.read(); k = h.read_header(io.BytesIO(b), len(b)).kind; assert k == 'TWIX', k;"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from microservices.history import GitHistory
-from policy.history import HistoryError
-from policy.settings import settings_from
+from microservices.castellum.git_history import GitHistory
+from policy.castellum.metadata_history import HistoryError
+from policy.zone.settings import settings_from
 
 
 def git(*arguments):
@@ -46,7 +46,9 @@ def test_a_commit_is_what_git_reads(history, tmp_path):
     assert new.head() == ""
     assert new.files("") == {}
     first = new.commit("", FIRST, "Castellum: 2 studies new\n")
-    second = new.commit(first, {"studies/pain/subjects/P1.yaml": "ü\n".encode(), "studies/pain/subjects/P2.yaml": b"c\n"}, "more\n")
+    second = new.commit(
+        first, {"studies/pain/subjects/P1.yaml": "ü\n".encode(), "studies/pain/subjects/P2.yaml": b"c\n"}, "more\n"
+    )
     assert new.head() == second
     assert (new.has(first), new.has("0" * 40), new.has("")) == (True, False, False)
     assert new.changed(first, second) == ["studies/pain/subjects/P1.yaml", "studies/pain/subjects/P2.yaml"]
@@ -159,7 +161,13 @@ def test_what_a_file_held_at_a_moment(history, tmp_path, monkeypatch):
     one, other = "studies/pain/subjects/P1.yaml", "studies/pain/subjects/P2.yaml"
     new, commits = history(), [""]
     assert new.as_of(one, 100) == ""
-    for when, changes in ((100, {one: b"a"}), (200, {other: b"a"}), (300, {one: b"b"}), (400, {other: b"b"}), (500, {one: b"a"})):
+    for when, changes in (
+        (100, {one: b"a"}),
+        (200, {other: b"a"}),
+        (300, {one: b"b"}),
+        (400, {other: b"b"}),
+        (500, {one: b"a"}),
+    ):
         monkeypatch.setattr(time, "time", lambda when=when: when)
         commits.append(new.commit(commits[-1], changes, "x\n"))
     asked = {50: 1, 100: 1, 299: 1, 300: 3, 450: 3, 499.9: 3, 500: 5, 1000: 5}
@@ -167,4 +175,7 @@ def test_what_a_file_held_at_a_moment(history, tmp_path, monkeypatch):
     assert commits.index(new.as_of(other, 150)) == 2  # the first that has it
     assert new.as_of("studies/pain/subjects/P9.yaml", 1000) == ""
     for commit in (1, 3, 5):
-        assert git("-C", tmp_path / "here/mixed-use.git", "log", "-1", "--format=%H", commits[commit], "--", one).strip() == commits[commit]
+        assert (
+            git("-C", tmp_path / "here/mixed-use.git", "log", "-1", "--format=%H", commits[commit], "--", one).strip()
+            == commits[commit]
+        )

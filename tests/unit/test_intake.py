@@ -1,4 +1,6 @@
-"""Files leave the mailbox by a rename: whatever lies in their place, whoever comes at the same time, wherever a process is killed."""
+"""Files leave the mailbox by a rename: whatever lies in their place, whoever comes at the same time, wherever a process
+is killed.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +127,10 @@ def test_a_branch_in_which_nothing_can_be_renamed_is_refused_with_what_to_grant(
     (folder.landing / "prisma/twix").chmod(0o555)
     told = refusal(folder)
     assert told.startswith(f"{folder.landing}/prisma/twix: MrData may not rename files here")
-    assert "give the account of `mrdata scan` write permission on this folder and all below it, and take the sticky bit away" in told
+    assert (
+        "give the account of `mrdata scan` write permission on this folder and all below it, and take the sticky bit"
+        " away" in told
+    )
     (folder.landing / "prisma/twix").chmod(0o755)
     Intake(folder.settings).check()
 
@@ -219,7 +224,10 @@ def test_what_cannot_go_back_is_told_and_stays(folder, intake, monkeypatch):
     assert intake.take(seen) == []
     (told,) = intake.reports
     batch = next(iter(folder.batches()))
-    assert told == (IMAGE, "is not a file of data, and could not be put back (its place is taken); it stays in the intake")
+    assert told == (
+        IMAGE,
+        "is not a file of data, and could not be put back (its place is taken); it stays in the intake",
+    )
     assert (folder.mailbox(), folder.in_intake()) == ([IMAGE], [IMAGE])
     intake.batches.finish(at_once=True)
     assert folder.batches() == {batch: True}
@@ -331,7 +339,10 @@ def test_a_tree_is_taken_whole_and_an_empty_folder_takes_its_place(folder, intak
 
 
 def test_leftovers_and_what_is_no_file_go_back(folder, intake):
-    stay = [f"{TREE}/a/{name}" for name in (".nfs0000000002c1a3f500000001", ".smbdeleteAAA1", "~$table.xlsx", "half.part", "notes.txt~")]
+    stay = [
+        f"{TREE}/a/{name}"
+        for name in (".nfs0000000002c1a3f500000001", ".smbdeleteAAA1", "~$table.xlsx", "half.part", "notes.txt~")
+    ]
     stay += not_files(folder, f"{TREE}/b")
     for path in (*stay[:5], f"{TREE}/a/data"):
         folder.put(path)
@@ -360,7 +371,9 @@ ODD = ["line\nfeed", "it's || this", "a\\x41b", "odd\nfolder/it's && more/\x01",
 def test_odd_names_of_a_tree_are_escaped_and_nothing_is_written_over(folder, intake, tree):
     for name in (*FIT, *ODD):
         folder.put(f"{tree}/{name}", os.fsencode(name))
-    found = {one.landing_path.removeprefix(f"{tree}/"): Path(one.file).read_bytes() for one in intake.take(Ready(tree, None))}
+    found = {
+        one.landing_path.removeprefix(f"{tree}/"): Path(one.file).read_bytes() for one in intake.take(Ready(tree, None))
+    }
     assert {name: content for name, content in found.items() if name in FIT} == {name: name.encode() for name in FIT}
     others = {name: content for name, content in found.items() if name not in FIT}
     assert sorted(others.values()) == sorted(map(os.fsencode, ODD))
@@ -413,7 +426,10 @@ def test_a_tree_whose_taking_breaks_off_is_gone_on_with(folder, intake, monkeypa
     (batch,) = intake.batches.abandoned(intake.clock())
     left = [path for path in intake.batches.files(batch) if step != "move" or "\n" in path]
     found = [one for path in left for one in intake.take_over(batch, path)]
-    assert sorted(one.landing_path for one in found) == [f"{TREE}/{name}" for name in ("a/1", "b/2", "odd%0Aname")][2 * (step == "move") :]
+    assert (
+        sorted(one.landing_path for one in found)
+        == [f"{TREE}/{name}" for name in ("a/1", "b/2", "odd%0Aname")][2 * (step == "move") :]
+    )
     assert all(one.resumed for one in found)
     assert folder.mailbox() == []
 
@@ -464,7 +480,9 @@ def test_a_batch_that_holds_more_than_was_counted_is_not_done(folder, intake):
 
 
 def test_the_name_of_a_batch_never_comes_again(folder, monkeypatch):
-    """The vault may have files of a batch that the retention has removed from the intake, and a later process may have the same number."""
+    """The vault may have files of a batch that the retention has removed from the intake, and a later process may have
+    the same number.
+    """
     names = set()
     for start in (1000.0, 2000.0):
         monkeypatch.setattr(batches, "_numbers", itertools.count(1))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from policy import layout
-from policy.layout import Branch
-from policy.settings import Settings
+from policy.zone import layout
+from policy.zone.layout import Branch
+from policy.zone.settings import Settings
 
 SETTINGS = Settings(zone="z")
 
@@ -25,7 +25,15 @@ def test_other_paths_have_not_landed(path):
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("a/b", "a_b"), ("../..", ""), ("  x ", "x"), ("Übersicht ß", "Ubersicht"), ("a" * 100, "a" * 64), ("..", ""), ("", "")],
+    [
+        ("a/b", "a_b"),
+        ("../..", ""),
+        ("  x ", "x"),
+        ("Übersicht ß", "Ubersicht"),
+        ("a" * 100, "a" * 64),
+        ("..", ""),
+        ("", ""),
+    ],
 )
 def test_safe_names(text, name):
     assert layout.safe(text) == name

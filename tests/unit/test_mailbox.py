@@ -1,4 +1,7 @@
-"""Looks at real folders with a clock that stands still: what is complete, what waits and for what, what needs a person."""
+"""Looks at real folders with a clock that stands still.
+
+What is complete, what waits and for what, what needs a person.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +131,11 @@ def test_what_went_is_forgotten_and_a_new_name_is_a_new_file(folder, eyes):
 def raw() -> bytes:
     session = Session("", datetime(2026, 3, 1, 9), 1)
     return phantom_twix.ve(
-        session, [phantom_twix.coil_sensitivities(session, 1, channels=2), phantom_twix.gradient_echo(session, 2, size=16, channels=2)]
+        session,
+        [
+            phantom_twix.coil_sensitivities(session, 1, channels=2),
+            phantom_twix.gradient_echo(session, 2, size=16, channels=2),
+        ],
     )
 
 
@@ -284,7 +291,9 @@ def not_files(folder: Folder, where: str) -> dict[str, Reason]:
     os.mkfifo(top / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"/proc/self/fd/{os.open(top, os.O_RDONLY)}/socket")
-    reasons = dict.fromkeys(("link", "linked", "dangling"), Reason.SYMLINK) | dict.fromkeys(("pipe", "socket"), Reason.SPECIAL)
+    reasons = dict.fromkeys(("link", "linked", "dangling"), Reason.SYMLINK) | dict.fromkeys(
+        ("pipe", "socket"), Reason.SPECIAL
+    )
     return {f"{where}/{name}": reason for name, reason in reasons.items()}
 
 

@@ -5,12 +5,27 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.mixed_use import StudyFile, SubjectFile, exported, parts, study_from, study_path, subject_from, subject_path, taken, wrong_names
+from policy.castellum.mixed_use import (
+    StudyFile,
+    SubjectFile,
+    exported,
+    parts,
+    study_from,
+    study_path,
+    subject_from,
+    subject_path,
+    taken,
+    wrong_names,
+)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Co", "Cn", "Cf"]), min_size=1, max_size=30)
 
 
-@given(st.dictionaries(TEXTS, st.lists(TEXTS, min_size=1, max_size=3, unique=True).map(lambda v: tuple(sorted(v))), max_size=5))
+@given(
+    st.dictionaries(
+        TEXTS, st.lists(TEXTS, min_size=1, max_size=3, unique=True).map(lambda v: tuple(sorted(v))), max_size=5
+    )
+)
 def test_a_subject_comes_back_as_it_was_written(attributes):
     file = SubjectFile("pain", "P1", attributes, "d1")
     assert subject_from(file.content()) == file
@@ -34,8 +49,9 @@ def test_what_is_exported_is_what_may_come_in_with_a_value_or_without():
 
 def test_the_bytes_are_these():
     file = SubjectFile("pain", "P1", {"sex": ("f",), "drugs": ("a", "b")}, "d1", "2026-01-02T03:04:05Z")
-    assert file.content() == (
-        b'attributes:\n  "drugs": ["a", "b"]\n  "sex": "f"\npseudonym: "P1"\npseudonym_list: "d1"\nstudy: "pain"\n'
+    assert (
+        file.content()
+        == b'attributes:\n  "drugs": ["a", "b"]\n  "sex": "f"\npseudonym: "P1"\npseudonym_list: "d1"\nstudy: "pain"\n'
         b'vanished: "2026-01-02T03:04:05Z"\n'
     )
 
@@ -87,7 +103,9 @@ def test_what_looks_like_personal_data_is_refused_and_not_repeated(value):
         assert text not in refusal.reason
 
 
-@pytest.mark.parametrize("value", ["left", "20-29", "right-handed", "higher education", "7", "0.83", "yes", "german", "Müller"])
+@pytest.mark.parametrize(
+    "value", ["left", "20-29", "right-handed", "higher education", "7", "0.83", "yes", "german", "Müller"]
+)
 def test_what_does_not_is_taken(value):
     assert taken("s", "p", {"a": value}, {"a": []})[0] == {"a": (value,)}
 
@@ -104,7 +122,9 @@ def test_only_what_is_allowed():
     assert taken("s", "p", {"a": "x", "b": "y"}, {"a": []}) == ({"a": ("x",)}, [])
 
 
-@pytest.mark.parametrize("name", ["first_name", "Nachname", "date of birth", "e-mail", "Telefon", "address", "ZIP", "name"])
+@pytest.mark.parametrize(
+    "name", ["first_name", "Nachname", "date of birth", "e-mail", "Telefon", "address", "ZIP", "name"]
+)
 def test_names_of_attributes_that_sound_like_a_person(name):
     assert wrong_names({name: []})
     assert not wrong_names({name: ["[0-9]{2}"]})

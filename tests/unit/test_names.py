@@ -6,12 +6,25 @@ import os
 
 import pytest
 
-from landing.names import LONGEST_PATH, another, escaped, fitted, folder_key, is_fit, is_leftover, is_temporary, is_too_long, shown
+from landing.names import (
+    LONGEST_PATH,
+    another,
+    escaped,
+    fitted,
+    folder_key,
+    is_fit,
+    is_leftover,
+    is_temporary,
+    is_too_long,
+    shown,
+)
 
 LATIN1 = os.fsdecode(b"caf\xe9")
 
 
-@pytest.mark.parametrize("name", [".a.dcm.X3d", ".partial-dir", "b.tmp", "c.PART", "d.partial", "e~", "f.filepart", "~$report.docx"])
+@pytest.mark.parametrize(
+    "name", [".a.dcm.X3d", ".partial-dir", "b.tmp", "c.PART", "d.partial", "e~", "f.filepart", "~$report.docx"]
+)
 def test_copying_programs_use_such_names_while_they_write(name):
     assert is_temporary(name)
 
@@ -46,7 +59,9 @@ def test_other_dot_files_are_data(name):
     assert not is_leftover(name)
 
 
-@pytest.mark.parametrize("name", ["o'clock", "100%", "a_b", "back\\slash", " blanks ", "é", '"quoted"', "日本", "*?[x]", "%0A"])
+@pytest.mark.parametrize(
+    "name", ["o'clock", "100%", "a_b", "back\\slash", " blanks ", "é", '"quoted"', "日本", "*?[x]", "%0A"]
+)
 def test_names_that_irods_holds_stay(name):
     assert is_fit(name)
     assert fitted(name) == name

@@ -68,7 +68,9 @@ def port(tmp_path) -> Iterator[int]:
     for old, new in changes.items():
         text = text.replace(old, new)
     (tmp_path / "nginx.conf").write_text(text)
-    running = subprocess.Popen([nginx, "-e", "stderr", "-c", tmp_path / "nginx.conf", "-g", "daemon off;"], stderr=subprocess.PIPE)
+    running = subprocess.Popen(
+        [nginx, "-e", "stderr", "-c", tmp_path / "nginx.conf", "-g", "daemon off;"], stderr=subprocess.PIPE
+    )
     try:
         for _ in range(100):
             with closing(socket.socket()) as trial:
@@ -85,7 +87,9 @@ def port(tmp_path) -> Iterator[int]:
 
 
 def answers(port: int, method: str, path: str, times: int) -> Counter[int]:
-    with closing(http.client.HTTPSConnection("127.0.0.1", port, context=ssl._create_unverified_context())) as connection:
+    with closing(
+        http.client.HTTPSConnection("127.0.0.1", port, context=ssl._create_unverified_context())
+    ) as connection:
         found: Counter[int] = Counter()
         for n in range(times):
             connection.request(method, path, headers={"Authorization": f"Basic {n}"})
@@ -96,7 +100,8 @@ def answers(port: int, method: str, path: str, times: int) -> Counter[int]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/metalnx/login/authenticate/", "/metalnx//LOGIN/authenticate", "/metalnx/%6cogin/authenticate/", "/mrdata/login"]
+    "path",
+    ["/metalnx/login/authenticate/", "/metalnx//LOGIN/authenticate", "/metalnx/%6cogin/authenticate/", "/mrdata/login"],
 )
 def test_logging_in_has_a_limit(port, path):
     found = answers(port, "POST", path, 40)

@@ -3,7 +3,7 @@
 import pytest
 from pydicom.datadict import keyword_for_tag
 
-from policy.personal_data import CHARACTERISTICS, DIRECT, PERSONAL, TWIX, TWIX_NAMES, tells_nothing
+from policy.privacy.personal_data import CHARACTERISTICS, DIRECT, PERSONAL, TWIX, TWIX_NAMES, tells_nothing
 
 NEWER_THAN_THE_DICTIONARY = {
     "PersonNamesToUseSequence",
@@ -68,7 +68,13 @@ def test_a_guard_refuses(keyword):
 
 
 def test_characteristics_are_what_a_scanner_needs_for_sar():
-    assert set(CHARACTERISTICS.values()) == {"PatientSex", "PatientSexNeutered", "PatientAge", "PatientSize", "PatientWeight"}
+    assert set(CHARACTERISTICS.values()) == {
+        "PatientSex",
+        "PatientSexNeutered",
+        "PatientAge",
+        "PatientSize",
+        "PatientWeight",
+    }
 
 
 @pytest.mark.parametrize(
@@ -78,6 +84,8 @@ def test_placeholders_tell_nothing(value):
     assert tells_nothing(value)
 
 
-@pytest.mark.parametrize("value", ["Xavier", "xx1", "O", "033Y", "19700101", "80", "Last^First", "n.a. Müller", "0042-1"])
+@pytest.mark.parametrize(
+    "value", ["Xavier", "xx1", "O", "033Y", "19700101", "80", "Last^First", "n.a. Müller", "0042-1"]
+)
 def test_everything_else_tells(value):
     assert not tells_nothing(value)

@@ -40,7 +40,9 @@ def test_tubes_decay_with_their_own_t2_star():
 def test_a_longer_flip_angle_and_tr_change_the_picture_as_the_flash_equation_says():
     water = signal(AXIAL.moved(30.0), CONTRAST)[64, 64]
     angle, recovered = np.deg2rad(25.0), np.exp(-300.0 / 1800.0)
-    assert water == pytest.approx(np.sin(angle) * (1 - recovered) / (1 - np.cos(angle) * recovered) * np.exp(-4.1 / 45.0))
+    assert water == pytest.approx(
+        np.sin(angle) * (1 - recovered) / (1 - np.cos(angle) * recovered) * np.exp(-4.1 / 45.0)
+    )
 
 
 def test_pictures_are_12_bit_and_equal_for_equal_seeds():

@@ -14,7 +14,7 @@ from mrdata.phantom import Session
 from mrdata.phantom_dicom import csa_header, epi, gradient_echo, localizer
 from mrdata.phantom_enhanced import enhanced
 from mrdata.plan import images as exam
-from policy.personal_data import PERSONAL
+from policy.privacy.personal_data import PERSONAL
 
 SESSION = Session("Z4KQ-STAS", datetime(2026, 3, 12, 9, 0, 0, 123000), seed=3)
 
@@ -40,7 +40,9 @@ def test_a_session_shares_what_an_exam_shares(images):
     assert len({i.SeriesInstanceUID for i in images}) == 4
     assert {i.SOPClassUID for i in images} == {MRImageStorage, EnhancedMRImageStorage}
     assert all(UID(uid).is_valid for i in images for uid in (i.SOPInstanceUID, i.SeriesInstanceUID, i.StudyInstanceUID))
-    assert {(i.Manufacturer, i.ManufacturerModelName, i.MagneticFieldStrength) for i in images} == {("SIEMENS", "Magnetom 9.4T", 9.4)}
+    assert {(i.Manufacturer, i.ManufacturerModelName, i.MagneticFieldStrength) for i in images} == {
+        ("SIEMENS", "Magnetom 9.4T", 9.4)
+    }
     assert {i.SoftwareVersions for i in images} == {"syngo MR E12", "syngo MR XA60"}
 
 
@@ -97,7 +99,9 @@ def test_a_mosaic_is_made_of_tiles():
 
 
 def test_the_csa_header_has_its_documented_layout():
-    raw = csa_header({"NumberOfImagesInMosaic": ("US", ["9"]), "MosaicRefAcqTimes": ("FD", [f"{n}.5" for n in range(9)])})
+    raw = csa_header(
+        {"NumberOfImagesInMosaic": ("US", ["9"]), "MosaicRefAcqTimes": ("FD", [f"{n}.5" for n in range(9)])}
+    )
     assert raw[:8] == b"SV10\4\3\2\1"
     count, check = struct.unpack_from("<II", raw, 8)
     assert (count, check) == (2, 77)
@@ -119,13 +123,20 @@ def test_the_csa_header_has_its_documented_layout():
 def test_an_enhanced_image_has_its_timing_in_the_functional_groups_only():
     (image,) = read(enhanced(SESSION, slices=3, echo_times=(3.0, 9.0)))
     assert image.NumberOfFrames == len(image.PerFrameFunctionalGroupsSequence) == image.pixel_array.shape[0] == 6
-    assert not {"RepetitionTime", "EchoTime", "EffectiveEchoTime", "FlipAngle", "PixelSpacing"} & {keyword_for_tag(t) for t in image.keys()}  # noqa: SIM118
+    assert not {"RepetitionTime", "EchoTime", "EffectiveEchoTime", "FlipAngle", "PixelSpacing"} & {
+        keyword_for_tag(t)
+        for t in image.keys()  # noqa: SIM118
+    }
     timing = image.SharedFunctionalGroupsSequence[0].MRTimingAndRelatedParametersSequence[0]
     assert (timing.RepetitionTime, timing.FlipAngle) == (280.0, 22.0)
     echoes = [frame.MREchoSequence[0].EffectiveEchoTime for frame in image.PerFrameFunctionalGroupsSequence]
     assert echoes == [3.0] * 3 + [9.0] * 3
-    positions = {frame.PlanePositionSequence[0].ImagePositionPatient[2] for frame in image.PerFrameFunctionalGroupsSequence}
+    positions = {
+        frame.PlanePositionSequence[0].ImagePositionPatient[2] for frame in image.PerFrameFunctionalGroupsSequence
+    }
     assert len(positions) == 3
-    indices = [tuple(frame.FrameContentSequence[0].DimensionIndexValues) for frame in image.PerFrameFunctionalGroupsSequence]
+    indices = [
+        tuple(frame.FrameContentSequence[0].DimensionIndexValues) for frame in image.PerFrameFunctionalGroupsSequence
+    ]
     assert len(set(indices)) == 6
     assert {len(i) for i in indices} == {len(image.DimensionIndexSequence)}

@@ -137,6 +137,8 @@ def test_a_large_file_is_whole_but_takes_no_room(tmp_path, version):
     stat = path.stat()
     assert 200_000_000 <= stat.st_size == size < 240_000_000
     assert stat.st_blocks * 512 < 5_000_000
-    (measurement,) = twixtools.read_twix(str(path), verbose=False, parse_pmu=False, parse_geometry=False, keep_acqend=True)
+    (measurement,) = twixtools.read_twix(
+        str(path), verbose=False, parse_pmu=False, parse_geometry=False, keep_acqend=True
+    )
     assert measurement["mdb"][-1].is_flag_set("ACQEND")
     assert [m.mdh.ScanCounter for m in measurement["mdb"][:2]] == [1, 2]

@@ -76,4 +76,6 @@ def test_a_summary_in_words():
 
 def test_files_may_wait_when_all_is_well():
     assert Summary(waiting={"its end": 1}).ok
-    assert not any(one.ok for one in (Summary(refused={"x": 1}), Summary(alarms=1), Summary(failed=1), Summary(error="x")))
+    assert not any(
+        one.ok for one in (Summary(refused={"x": 1}), Summary(alarms=1), Summary(failed=1), Summary(error="x"))
+    )

@@ -1,4 +1,6 @@
-"""Removing what is in hand: never what took the name meanwhile, never what is no regular file; and back without replacing."""
+"""Removing what is in hand: never what took the name meanwhile, never what is no regular file; and back without
+replacing.
+"""
 
 import hashlib
 import os
@@ -6,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from policy import files, removal
-from policy.removal import Outcome, Root
+from policy.zone import file_removal, host_files
+from policy.zone.file_removal import Outcome, Root
 
 CONTENT, OTHER = b"what was archived", b"something else, new"
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -31,7 +33,7 @@ def aside(root):
 
 
 def remove(root, relative="a/b/f", size=17):
-    return removal.remove(root, relative, {SHA}, size)[0]
+    return file_removal.remove(root, relative, {SHA}, size)[0]
 
 
 def test_what_is_meant_goes(root):
@@ -51,7 +53,7 @@ def test_something_else_stays(root, content):
 
 def test_what_takes_its_name_while_it_is_read_stays(root, monkeypatch):
     """t1, a4: a new file is renamed to the name of the one that is being hashed."""
-    real = files.sha256
+    real = host_files.sha256
 
     def slow(descriptor):
         digest = real(descriptor)
@@ -60,7 +62,7 @@ def test_what_takes_its_name_while_it_is_read_stays(root, monkeypatch):
         os.replace(new, file(root))
         return digest
 
-    monkeypatch.setattr(files, "sha256", slow)
+    monkeypatch.setattr(host_files, "sha256", slow)
     assert remove(root) is Outcome.REMOVED
     assert file(root).read_bytes() == OTHER
 
@@ -73,13 +75,13 @@ def test_what_cannot_go_back_lies_aside(root, monkeypatch):
         return "0" * 64
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "sha256", slow)
+        patch.setattr(host_files, "sha256", slow)
         assert remove(root) is Outcome.ASIDE
     assert file(root).read_bytes() == OTHER
     assert [path.read_bytes() for path in aside(root)] == [CONTENT]
-    assert removal.recover(root) == 1
+    assert file_removal.recover(root) == 1
     file(root).unlink()
-    assert removal.recover(root) == 0
+    assert file_removal.recover(root) == 0
     assert file(root).read_bytes() == CONTENT
 
 
@@ -127,8 +129,8 @@ def test_only_regular_files_are_opened(root, tmp_path, kind):
         file(root).mkdir()
     assert remove(root) is Outcome.OTHER
     assert os.path.lexists(file(root))
-    with pytest.raises(files.NotRegular):
-        files.open_regular(str(file(root)))
+    with pytest.raises(host_files.NotRegular):
+        host_files.open_regular(str(file(root)))
 
 
 def test_no_folder_on_the_way_is_a_link(root, tmp_path):
@@ -145,15 +147,15 @@ def test_killed_while_it_was_aside_it_comes_back(root):
     held.mkdir(parents=True)
     file(root).rename(held / "f")
     (Path(root.folder) / "a" / "b").rmdir()
-    assert removal.recover(root) == 0
+    assert file_removal.recover(root) == 0
     assert file(root).read_bytes() == CONTENT
     assert os.listdir(Path(root.folder) / root.aside) == []
 
 
 def test_two_processes_at_one_file(root):
     """One puts it back as what a killed process left; the other removes nothing then."""
-    with removal.aside(root, "a/b/f") as in_hand:
-        assert removal.recover(root) == 0
+    with file_removal.aside(root, "a/b/f") as in_hand:
+        assert file_removal.recover(root) == 0
         with pytest.raises(OSError, match="put it back"):
             in_hand.remove()
     assert file(root).read_bytes() == CONTENT
@@ -168,25 +170,25 @@ def test_a_file_system_without_rename_that_replaces_nothing(root, monkeypatch):
         pass
 
     monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Library())
-    with removal.aside(root, "a/b/f"):
+    with file_removal.aside(root, "a/b/f"):
         assert not file(root).exists()
     assert file(root).read_bytes() == CONTENT
-    with removal.aside(root, "a/b/f") as in_hand:
+    with file_removal.aside(root, "a/b/f") as in_hand:
         file(root).write_bytes(OTHER)
     assert in_hand.is_left
     assert file(root).read_bytes() == OTHER
 
 
 def test_where_it_is_not_seen(tmp_path):
-    outcome, why = removal.remove(Root(str(tmp_path / "gone"), ".intake/.removing"), "a/f", {SHA})
+    outcome, why = file_removal.remove(Root(str(tmp_path / "gone"), ".intake/.removing"), "a/f", {SHA})
     assert (outcome, why) == (Outcome.FAILED, "its folder is not on this host")
 
 
 def test_empty_folders_go_up_to_a_stop(root):
     (Path(root.folder) / "a" / "b" / "c").mkdir()
-    removal.remove_folders(root, "a/b/c", "a")
+    file_removal.remove_folders(root, "a/b/c", "a")
     assert file(root).exists()
     assert not (Path(root.folder) / "a" / "b" / "c").exists()
     file(root).unlink()
-    removal.remove_folders(root, "a/b/gone", "a")
+    file_removal.remove_folders(root, "a/b/gone", "a")
     assert os.listdir(Path(root.folder) / "a") == []

@@ -2,8 +2,8 @@
 
 import pytest
 
-from microservices.settings import load_settings
-from policy.settings import SettingsError
+from microservices.settings_file import load_settings
+from policy.zone.settings import SettingsError
 
 
 def load(tmp_path, text):
@@ -20,7 +20,10 @@ def test_defaults_are_strict(tmp_path):
 
 
 def test_nested_values(tmp_path):
-    settings = load(tmp_path, "zone: z\nscanners: [94T]\nlanding: {quiet_seconds: 3}\nguard: {allow: {PatientBirthDate: ['19000101']}}\n")
+    settings = load(
+        tmp_path,
+        "zone: z\nscanners: [94T]\nlanding: {quiet_seconds: 3}\nguard: {allow: {PatientBirthDate: ['19000101']}}\n",
+    )
     assert settings.landing.quiet_seconds == 3.0
     assert settings.guard.allow == {"PatientBirthDate": ["19000101"]}
 
@@ -67,7 +70,9 @@ def test_a_missing_file(tmp_path):
         load_settings(tmp_path / "nowhere.yaml")
 
 
-@pytest.mark.parametrize("url", ["https://workflows.example/x", "http://127.0.0.1:8080/x", "http://localhost/", "http://[::1]:1/x"])
+@pytest.mark.parametrize(
+    "url", ["https://workflows.example/x", "http://127.0.0.1:8080/x", "http://localhost/", "http://[::1]:1/x"]
+)
 def test_a_hook_needs_https_but_on_this_machine(tmp_path, url):
     settings = load(tmp_path, f"zone: z\nevents: {{hooks: {{h: {{url: '{url}', secret_file: s}}}}}}")
     assert settings.events.hooks["h"].url == url

@@ -27,7 +27,16 @@ def made(tmp_path, capsys):
 
     def make(*more, zone="site", folder="secrets"):
         file = tmp_path / "answers.json"
-        required = ["--zone", zone, "--host", "irods.example.org", "--secrets", str(tmp_path / folder), "--template", str(template)]
+        required = [
+            "--zone",
+            zone,
+            "--host",
+            "irods.example.org",
+            "--secrets",
+            str(tmp_path / folder),
+            "--template",
+            str(template),
+        ]
         status = answers.main([str(file), *required, *more])
         return status, json.loads(file.read_text()) if status == 0 else capsys.readouterr().err
 
@@ -45,7 +54,12 @@ def test_passwords_are_made_up_once_and_the_file_is_for_its_owner_alone(made, tm
     texts = {first["admin_password"], config["zone_key"], config["negotiation_key"], database["password"]}
     assert len(texts) == 4
     assert len(config["negotiation_key"]) == 32
-    assert {p.name for p in (tmp_path / "secrets").iterdir()} == {"admin_password", "catalog_password", "negotiation_key", "zone_key"}
+    assert {p.name for p in (tmp_path / "secrets").iterdir()} == {
+        "admin_password",
+        "catalog_password",
+        "negotiation_key",
+        "zone_key",
+    }
 
 
 def test_the_packaged_template_is_kept_and_completed(made):
@@ -54,9 +68,18 @@ def test_the_packaged_template_is_kept_and_completed(made):
     config = found["server_config"]
     assert config["a_setting_of_a_newer_irods"] == 7
     assert config["plugin_configuration"]["rule_engines"] == [{"instance_name": "native"}]
-    assert (config["host"], config["catalog_provider_hosts"], config["zone_name"]) == ("irods.example.org", ["irods.example.org"], "site")
+    assert (config["host"], config["catalog_provider_hosts"], config["zone_name"]) == (
+        "irods.example.org",
+        ["irods.example.org"],
+        "site",
+    )
     database = config["plugin_configuration"]["database"]
-    assert (database["host"], database["port"], database["name"], database["username"]) == ("db.example.org", 5433, "ICAT", "irods")
+    assert (database["host"], database["port"], database["name"], database["username"]) == (
+        "db.example.org",
+        5433,
+        "ICAT",
+        "irods",
+    )
     assert found["default_resource_directory"] == "/srv/vault"
     environment = found["service_account_environment"]
     assert environment["irods_home"] == "/site/home/rods"

@@ -62,7 +62,9 @@ def made(tmp_path):
 def test_a_backup_that_is_whole_is_read(made):
     manifest = backup.Manifest.read(made)
     assert manifest.differences(contents(lines(DUMP))) == []
-    assert manifest.differences(contents(lines(DUMP.replace(b"10001\tone\n", b"")))) == ["public.r_data_main: 1 rows, 2 in the backup"]
+    assert manifest.differences(contents(lines(DUMP.replace(b"10001\tone\n", b"")))) == [
+        "public.r_data_main: 1 rows, 2 in the backup"
+    ]
     assert len(manifest.differences({})) == 3
 
 
@@ -102,7 +104,9 @@ def test_only_whole_backups_count_when_old_ones_go(tmp_path):
 def test_a_failed_backup_leaves_nothing(tmp_path):
     (tmp_path / "etc").mkdir()
     with pytest.raises(SetupError, match="pg_dump"):
-        backup.backup(Catalog("127.0.0.1", 1, "ICAT", "irods", "x"), tmp_path / "to", tmp_path / "etc", tmp_path / "current")
+        backup.backup(
+            Catalog("127.0.0.1", 1, "ICAT", "irods", "x"), tmp_path / "to", tmp_path / "etc", tmp_path / "current"
+        )
     assert list((tmp_path / "to").iterdir()) == []
 
 

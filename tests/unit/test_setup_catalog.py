@@ -14,8 +14,8 @@ from irods_config.catalog import Catalog
 from irods_config.icommands import ICommands, SetupError
 from irods_config.site import Site
 from irods_config.steps import catalog_indexes
-from microservices.history import GitHistory
-from policy.castellum_settings import Castellum
+from microservices.castellum.git_history import GitHistory
+from policy.zone.castellum_settings import Castellum
 from tests.unit import postgres
 
 BELOW = "explain select coll_id from r_coll_main where coll_name like '/zone/home/mrdata/landing/%'"
@@ -34,7 +34,9 @@ def site(socket, tmp_path, collation):
 
 
 def plan(catalog, question=BELOW):
-    return postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-Atc", f"analyze; {question}"])
+    return postgres.run(
+        ["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-Atc", f"analyze; {question}"]
+    )
 
 
 def test_an_ordinary_database_lacks_them_and_gets_them_once(socket, tmp_path):
@@ -55,7 +57,9 @@ def test_an_ordinary_database_lacks_them_and_gets_them_once(socket, tmp_path):
 
 def test_a_database_of_collation_c_needs_none_for_the_beginning_of_a_path(socket, tmp_path):
     here, catalog = site(socket, tmp_path, "C")
-    assert catalog_indexes.differences(here) == ["r_data_main.data_checksum: no index (whether the archive has the bytes of a file)"]
+    assert catalog_indexes.differences(here) == [
+        "r_data_main.data_checksum: no index (whether the archive has the bytes of a file)"
+    ]
     assert "using idx_coll_main3" in plan(catalog)
 
 
@@ -91,7 +95,10 @@ def test_an_index_that_was_broken_off_is_made_again(socket, tmp_path):
 def test_a_backup_is_tried_and_restored(socket, tmp_path):
     _, catalog = site(socket, tmp_path, "C.UTF-8")
     made = backup.backup(catalog, tmp_path / "backups", tmp_path, tmp_path / "current")
-    change = "delete from r_coll_main where coll_id > 5; create table left_behind (a int); insert into r_data_main values (1, '/x')"
+    change = (
+        "delete from r_coll_main where coll_id > 5; create table left_behind (a int); insert into r_data_main values"
+        " (1, '/x')"
+    )
     postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-qc", change])
     before = catalog.contents()
     assert backup.Manifest.read(made).differences(before)
@@ -108,7 +115,9 @@ def test_a_backup_is_tried_and_restored(socket, tmp_path):
         restore.restore(made, catalog)
     postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-qc", "drop table left_behind"])
     assert restore.restore(made, catalog) == 20001
-    locks = postgres.run(["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-Atc", "select lock_host from r_rule_exec"])
+    locks = postgres.run(
+        ["psql", "-h", catalog.host, "-U", "irods", "-d", catalog.database, "-Atc", "select lock_host from r_rule_exec"]
+    )
     assert locks.strip() == "", "what a delay server had begun would never run again"
 
 
@@ -160,6 +169,8 @@ def test_nothing_is_restored_while_somebody_is_connected(socket, tmp_path):
 
 def test_a_catalog_that_does_not_answer_says_so(socket, tmp_path):
     here, catalog = site(socket, tmp_path, "C")
-    (here.etc / "server_config.json").write_text((here.etc / "server_config.json").read_text().replace(catalog.database, "no_such"))
+    (here.etc / "server_config.json").write_text(
+        (here.etc / "server_config.json").read_text().replace(catalog.database, "no_such")
+    )
     with pytest.raises(SetupError, match='database "no_such" does not exist'):
         catalog_indexes.differences(here)

@@ -10,13 +10,16 @@ import pytest
 
 from irods_config import files, server_config, templates, tls
 from irods_config.icommands import SetupError, name
-from policy.settings import settings_from
+from policy.zone.settings import settings_from
 
 CORE = Path(__file__).resolve().parents[2] / "rulebase/core.py"
 NATIVE = {
     "instance_name": "irods_rule_engine_plugin-irods_rule_language-instance",
     "plugin_name": "irods_rule_engine_plugin-irods_rule_language",
-    "plugin_specific_configuration": {"re_rulebase_set": ["core"], "regexes_for_supported_peps": ["ac[^ ]*", "[^ ]*pep_[^ ]*_(pre|post)"]},
+    "plugin_specific_configuration": {
+        "re_rulebase_set": ["core"],
+        "regexes_for_supported_peps": ["ac[^ ]*", "[^ ]*pep_[^ ]*_(pre|post)"],
+    },
     "shared_memory_instance": "irods_rule_language_rule_engine",
 }
 DEFAULT = {
@@ -168,4 +171,7 @@ def test_the_command_makes_certificates(tmp_path):
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "DNS:localhost" in shown.stdout
     assert "CA:TRUE" not in shown.stdout
-    assert json.loads(json.dumps(tls.client_entries(tmp_path / "new/ca.crt")))["irods_client_server_policy"] == "CS_NEG_REQUIRE"
+    assert (
+        json.loads(json.dumps(tls.client_entries(tmp_path / "new/ca.crt")))["irods_client_server_policy"]
+        == "CS_NEG_REQUIRE"
+    )

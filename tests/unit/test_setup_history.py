@@ -14,8 +14,8 @@ import pytest
 
 from irods_config import history
 from irods_config.icommands import SetupError
-from microservices.history import GitHistory
-from policy.castellum_settings import Castellum
+from microservices.castellum.git_history import GitHistory
+from policy.zone.castellum_settings import Castellum
 
 MANY = {f"studies/pain/subjects/P{i}.yaml": b"%d\n" % i for i in range(150)}
 
@@ -69,7 +69,9 @@ def test_polls_go_on_while_it_is_saved(repository, tmp_path):
         for number in range(40):
             if stop.wait(0.02):
                 return
-            files = {f"studies/pain/subjects/P{i}.yaml": b"%d %d\n" % (i, number) for i in range(110 if number % 2 else 20)}
+            files = {
+                f"studies/pain/subjects/P{i}.yaml": b"%d %d\n" % (i, number) for i in range(110 if number % 2 else 20)
+            }
             commits.append(commit(repository, files))
 
     poller = threading.Thread(target=polls)
@@ -84,7 +86,12 @@ def test_polls_go_on_while_it_is_saved(repository, tmp_path):
 
 
 def test_what_is_being_written_is_left_out(repository, tmp_path):
-    half = ["refs/heads/main.lock", "objects/pack/tmp_pack_x", f"objects/pack/pack-{'0' * 40}.pack", "objects/00/tmp_obj_x"]
+    half = [
+        "refs/heads/main.lock",
+        "objects/pack/tmp_pack_x",
+        f"objects/pack/pack-{'0' * 40}.pack",
+        "objects/00/tmp_obj_x",
+    ]
     for name in half:
         (repository / name).parent.mkdir(exist_ok=True)
         (repository / name).write_bytes(b"half")

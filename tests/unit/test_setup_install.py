@@ -28,10 +28,22 @@ def release(place, name, **changed):
     new = place.root / "releases" / name
     for package in install.OURS:
         shutil.copytree(SOURCE / package, new / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for package in ("pydicom", "stdnum", "yaml", "dulwich", "requests", "urllib3", "certifi", "charset_normalizer", "idna"):
+    for package in (
+        "pydicom",
+        "stdnum",
+        "yaml",
+        "dulwich",
+        "requests",
+        "urllib3",
+        "certifi",
+        "charset_normalizer",
+        "idna",
+    ):
         origin = importlib.util.find_spec(package).origin
         compiled = [] if package == "yaml" else ["*.so"]
-        shutil.copytree(Path(origin).parent, new / package, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", *compiled))
+        shutil.copytree(
+            Path(origin).parent, new / package, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", *compiled)
+        )
     shutil.copy(importlib.util.find_spec("typing_extensions").origin, new)
     for module, text in changed.items():
         path = new / (module.replace("__", "/") + ".py")
@@ -67,7 +79,11 @@ def test_a_release_that_works_is_switched_to_and_back(place):
         ("rulebase__core", "del mrdata_health", "lacks its rules"),
         ("rulebase__core", "import time as _t\nwhile _t.process_time() < 0.5:\n    pass", "import core took"),
         ("microservices__agent", "raise RuntimeError('no agent')", "no agent"),
-        ("microservices__headers", "def read_header(file, size): return Header(Kind.OTHER, size)", "DICOM header was read wrongly"),
+        (
+            "microservices__headers",
+            "def read_header(file, size): return Header(Kind.OTHER, size)",
+            "DICOM header was read wrongly",
+        ),
         ("policy__settings", "settings_from = None", "NoneType"),
     ],
 )
@@ -84,7 +100,10 @@ def test_a_broken_release_is_refused_and_the_old_one_stays(place, module, text, 
     "text",
     [
         "import time as _t; _t.sleep(0.2)",
-        "if not _os.path.exists(__file__ + '.seen'):\n    open(__file__ + '.seen', 'x').close()\n    [_n**2 for _n in range(3000000)]",
+        (
+            "if not _os.path.exists(__file__ + '.seen'):\n    open(__file__ + '.seen', 'x').close()\n    [_n**2 for _n"
+            " in range(3000000)]"
+        ),
     ],
     ids=["others had the processor meanwhile", "the first import is the dearest"],
 )

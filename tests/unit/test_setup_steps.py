@@ -1,4 +1,7 @@
-"""What set-up finds on a server. The iCommands here are scripts that print what the real ones printed on iRODS 5.0.2."""
+"""What set-up finds on a server.
+
+The iCommands here are scripts that print what the real ones printed on iRODS 5.0.2.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,17 @@ import pytest
 from irods_config import install, server
 from irods_config.icommands import PYTHON_ENGINE, ICommands, SetupError
 from irods_config.site import Site
-from irods_config.steps import accounts, collections, delay_rules, delay_server, earlier_files, folders, rulebase, settings
-from policy.schedule import periods
+from irods_config.steps import (
+    accounts,
+    collections,
+    delay_rules,
+    delay_server,
+    earlier_files,
+    folders,
+    rulebase,
+    settings,
+)
+from policy.schedule.delay_rules import periods
 
 HOST = "localhost"
 OTHER = "127.0.0.2"
@@ -36,7 +48,10 @@ def site(tmp_path):
     (tmp_path / "etc/server_config.json").write_text(json.dumps(config))
     (tmp_path / "etc/mrdata.yaml").write_text("zone: site\nscanners: [94T]\n")
     place = install.Place(
-        tmp_path / "root", tmp_path / "etc/core.py", tmp_path / "etc/mrdata.yaml", config=tmp_path / "etc/server_config.json"
+        tmp_path / "root",
+        tmp_path / "etc/core.py",
+        tmp_path / "etc/mrdata.yaml",
+        config=tmp_path / "etc/server_config.json",
     )
     return Site(ICommands(tmp_path, tmp_path / "bin"), etc=tmp_path / "etc", place=place)
 
@@ -51,7 +66,10 @@ def command(site, name, text):
 
 
 def leader(site, name):
-    """`iadmin get_delay_server_info`; `set_delay_server` makes the server that is named the leader, as a running server does."""
+    """`iadmin get_delay_server_info`;
+
+    `set_delay_server` makes the server that is named the leader, as a running server does.
+    """
     (site.etc / "leader").write_text(name)
     text = f"""case $1 in
 get_delay_server_info) printf '{{"leader": "%s", "successor": ""}}\\n' "$(cat {site.etc}/leader)";;
@@ -61,19 +79,29 @@ esac"""
 
 
 def queue(site, *rows):
-    """`iquest` about the delay queue: (rule, due, period, user, host, process, since); the rule is looked for in the question."""
+    """`iquest` about the delay queue: (rule, due, period, user, host, process, since); the rule is looked for in the
+    question.
+    """
     lines = []
     for number, (rule, due, period, user, host, process, *since) in enumerate(rows):
         locked = f"{int(since[0]):011d}" if since else ""
-        fields = "\\037".join([str(10000 + number), f"{int(due):011d}", f"{period}s REPEAT FOR EVER", user, host, str(process), locked])
+        fields = "\\037".join(
+            [str(10000 + number), f"{int(due):011d}", f"{period}s REPEAT FOR EVER", user, host, str(process), locked]
+        )
         lines.append(f"case \"$*\" in *{rule}*) printf '{fields}\\n'; n=1;; esac")
-    command(site, "iquest", "\n".join([*lines, '[ -n "$n" ] || echo CAT_NO_ROWS_FOUND: Nothing was found matching your query']))
+    command(
+        site,
+        "iquest",
+        "\n".join([*lines, '[ -n "$n" ] || echo CAT_NO_ROWS_FOUND: Nothing was found matching your query']),
+    )
 
 
 def all_rules(site, **late):
     """Every rule once, due just now or `late` seconds ago."""
     rules = periods(site.settings())
-    queue(site, *((rule, time.time() - late.get(rule, 0), seconds, "mrdata", "", "") for rule, seconds in rules.items()))
+    queue(
+        site, *((rule, time.time() - late.get(rule, 0), seconds, "mrdata", "", "") for rule, seconds in rules.items())
+    )
 
 
 # --- the delay server -----------------------------------------------------------------------------------------------
@@ -226,7 +254,9 @@ def test_an_account_that_could_not_be_made_is_not_taken_for_ones_own(site):
     """Somebody else makes it just then."""
     users(site, rods="rodsadmin")
     made = (site.icommands.bin / "iadmin").read_text().partition("\n")[2]
-    command(site, "iadmin", f'[ "$1" = mkuser ] && {{ echo CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME >&2; exit 4; }}\n{made}')
+    command(
+        site, "iadmin", f'[ "$1" = mkuser ] && {{ echo CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME >&2; exit 4; }}\n{made}'
+    )
     with pytest.raises(SetupError, match="CATALOG_ALREADY_HAS"):
         accounts.make(site)
     users(site, mrdata="rodsadmin")
@@ -263,7 +293,12 @@ def folders_site(site, tmp_path):
     landing, vault = tmp_path / "landing", tmp_path / "vaults/archiveVault"
     (landing / "94T/dicom").mkdir(parents=True)
     vault.mkdir(parents=True)
-    settings = {"zone": "site", "scanners": ["94T"], "landing": {"folder": str(landing)}, "archive": {"vault": str(vault)}}
+    settings = {
+        "zone": "site",
+        "scanners": ["94T"],
+        "landing": {"folder": str(landing)},
+        "archive": {"vault": str(vault)},
+    }
     site.place.settings.write_text(json.dumps(settings))
     resource(site, vault)
     return dataclasses.replace(site, vaults=vault.parent)
@@ -296,7 +331,10 @@ def test_the_intake_and_the_vaults_folder_are_made_and_closed(folders_site):
     assert [stat.S_IMODE(one.stat().st_mode) for one in (intake, landed)] == [0o700, 0o2770]
     intake.chmod(0o755)
     landed.chmod(0o777)
-    assert folders.differences(folders_site) == [f"{intake}: mode 755 lets everybody in", f"{landed}: mode 777 lets everybody in"]
+    assert folders.differences(folders_site) == [
+        f"{intake}: mode 755 lets everybody in",
+        f"{landed}: mode 777 lets everybody in",
+    ]
     folders.make(folders_site)
     assert folders.differences(folders_site) == []
     intake.chmod(0o2770)  # for a scanner that runs as another member of the account's own group
@@ -313,7 +351,9 @@ def test_a_folder_of_somebody_else_is_told(folders_site, monkeypatch):
     assert told[0].startswith(f"{intake}: belongs to user {os.getuid()}; give it to daemon")
     monkeypatch.undo()
     account = pwd.getpwuid(os.getuid())
-    monkeypatch.setattr(folders.pwd, "getpwuid", lambda _: types.SimpleNamespace(pw_uid=account.pw_uid, pw_gid=12345, pw_name="irods"))
+    monkeypatch.setattr(
+        folders.pwd, "getpwuid", lambda _: types.SimpleNamespace(pw_uid=account.pw_uid, pw_gid=12345, pw_name="irods")
+    )
     assert folders.differences(folders_site)[0].endswith(f"lets group {account.pw_gid} in, which is not that of irods")
     intake.rmdir()
     intake.write_text("")
@@ -358,7 +398,10 @@ def test_a_vault_that_is_not_the_resources_is_told(folders_site, tmp_path):
     folders.make(folders_site)
     resource(folders_site, tmp_path / "other")
     (fault,) = folders.differences(folders_site)
-    assert fault == f"archive.vault: {folders_site.settings().archive.vault} is not the vault of archiveResc, {tmp_path / 'other'}"
+    assert (
+        fault == f"archive.vault: {folders_site.settings().archive.vault} is not the vault of archiveResc,"
+        f" {tmp_path / 'other'}"
+    )
 
 
 def test_a_vault_on_another_host_and_none_at_all(folders_site):
@@ -440,12 +483,18 @@ def delay_server_process(tmp_path):
         (700, "", "is marked as running for 70"),
     ],
 )
-def test_a_rule_that_is_marked_as_running_has_a_connection_of_its_own(site, delay_server_process, locked, open_for, fault):
+def test_a_rule_that_is_marked_as_running_has_a_connection_of_its_own(
+    site, delay_server_process, locked, open_for, fault
+):
     """The mark stays when the delay server's connection was refused."""
     seconds = periods(site.settings())["mrdata_sweep"]
     queue(site, ("mrdata_sweep", 0, seconds, "mrdata", HOST, delay_server_process, time.time() - locked))
     opened = f"echo '    16319 rods#mrdata  {open_for}  irodsDelayServer  127.0.0.1'" if open_for else ""
-    command(site, "ips", f"echo 'Server: irods.example.org'\necho '    12202 rods#mrdata  0:11:40  ips  127.0.0.1'\n{opened}")
+    command(
+        site,
+        "ips",
+        f"echo 'Server: irods.example.org'\necho '    12202 rods#mrdata  0:11:40  ips  127.0.0.1'\n{opened}",
+    )
     found = [line for line in delay_rules.differences(site) if "mrdata_sweep" in line]
     assert len(found) == bool(fault)
     assert fault in "".join(found)

@@ -17,7 +17,7 @@ from mrdata.phantom import Session
 from mrdata.phantom_dicom import encoded, localizer
 from mrdata.phantom_twix import coil_sensitivities, gradient_echo, vb, ve
 from mrdata.stamp import CannotStamp, stamp_dicom, stamp_twix
-from policy.personal_data import DIRECT
+from policy.privacy.personal_data import DIRECT
 
 ID = "Z4KQ-STAS"
 LONG = "A name that is longer than any that a scanner lets one type"
@@ -44,7 +44,11 @@ def real(name):
 def elements(content):
     image = dcmread(BytesIO(content), force=True)
     raw = {tag: image.get_item(tag) for tag in list(image.keys()) if tag.element}
-    return {tag: e.value for tag, e in raw.items() if tag not in (tag_for_keyword("PatientName"), tag_for_keyword("PatientID"))}
+    return {
+        tag: e.value
+        for tag, e in raw.items()
+        if tag not in (tag_for_keyword("PatientName"), tag_for_keyword("PatientID"))
+    }
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -74,7 +78,10 @@ def test_clearing_takes_the_direct_identifiers_and_leaves_the_characteristics():
     image.ReferencedPatientSequence = [dcmread(BytesIO(real("MR_small.dcm")), specific_tags=["PatientName"])]
     image.ReferencedPatientSequence[0].ReferringPhysicianName = "Somebody^Else"
     buffer = encoded(image)
-    kept, cleared = dcmread(BytesIO(stamp_dicom(buffer, ID))), dcmread(BytesIO(stamp_dicom(buffer, ID, clear_personal=True)))
+    kept, cleared = (
+        dcmread(BytesIO(stamp_dicom(buffer, ID))),
+        dcmread(BytesIO(stamp_dicom(buffer, ID, clear_personal=True))),
+    )
     assert (kept.PatientBirthDate, kept.OperatorsName) == ("19700101", "Somebody")
     assert str(cleared.ReferencedPatientSequence[0].PatientName) == ID, "the old name must not stay inside"
     told = {e.keyword for e in cleared.iterall() if (e.tag.group, e.tag.elem) in DIRECT and not e.is_empty}
@@ -135,10 +142,15 @@ def test_a_shorter_name_keeps_the_length_and_every_other_byte(tmp_path, raw):
     stamped = stamp_twix(source, ID)
     assert len(stamped) == len(source)
     assert b"Gel phantom" not in stamped
-    restored = stamped.replace(f'"{ID}"'.encode() + b" " * (len(SESSION.patient_name) - len(ID)), f'"{SESSION.patient_name}"'.encode())
+    restored = stamped.replace(
+        f'"{ID}"'.encode() + b" " * (len(SESSION.patient_name) - len(ID)), f'"{SESSION.patient_name}"'.encode()
+    )
     assert restored == source
     (measurement,) = reread(tmp_path, stamped)
-    assert {measurement["hdr"][b][f] for b, f in (("Config", "tPatientName"), ("Meas", "PatientName"), ("Spice", "PatientsName"))} == {ID}
+    assert {
+        measurement["hdr"][b][f]
+        for b, f in (("Config", "tPatientName"), ("Meas", "PatientName"), ("Spice", "PatientsName"))
+    } == {ID}
 
 
 def test_a_longer_name_grows_the_header_and_nothing_else(tmp_path, raw):

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microservices import twix
 from microservices.budget import Budget
-from microservices.headers import Source, read_header
-from microservices.twix_text import ascconv, buffers, real, xprotocol
-from policy.header import Kind
-from policy.vocabulary import number
+from microservices.headers.header_reader import Source, read_header
+from microservices.twix import twix_header
+from microservices.twix.twix_text import ascconv, buffers, real, xprotocol
+from policy.zone.header import Kind
+from policy.zone.vocabulary import number
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "twix"
 REAL = sorted(CORPUS.glob("twixtools/*.dat")) + sorted(CORPUS.glob("pulseq-vb19/*.dat")) if CORPUS.is_dir() else []
@@ -29,7 +29,7 @@ def read(content: bytes):
 
 
 def has_end(content: bytes) -> bool:
-    return twix.has_end(io.BytesIO(content), len(content))
+    return twix_header.has_end(io.BytesIO(content), len(content))
 
 
 # --- a small writer -------------------------------------------------------------------------------------------------
@@ -41,18 +41,27 @@ def parameters(**values: object) -> str:
             return f'<ParamString."{name}">  {{ "{value}"  }}'
         return f'<ParamDouble."{name}">  {{ <Precision> 6  {value}  }}'
 
-    return '<XProtocol> \n{\n  <ParamMap.""> \n  {\n' + "".join(f"    {one(*item)}\n" for item in values.items()) + "  }\n}\n"
+    return (
+        '<XProtocol> \n{\n  <ParamMap.""> \n  {\n'
+        + "".join(f"    {one(*item)}\n" for item in values.items())
+        + "  }\n}\n"
+    )
 
 
 def header(name: str = "0123-4567", protocol: str = "", **more: object) -> bytes:
-    protocol = protocol or 'tProtocolName\t = \t"gre"\nalTR[0]\t = \t10000\nalTE[0]\t = \t2460\nadFlipAngleDegree[0]\t = \t15.0\n'
+    protocol = (
+        protocol
+        or 'tProtocolName\t = \t"gre"\nalTR[0]\t = \t10000\nalTE[0]\t = \t2460\nadFlipAngleDegree[0]\t = \t15.0\n'
+    )
     texts = {
         "Config": parameters(tPatientName=name, FrameOfReference=FRAME, MeasUID="7"),
         "Dicom": parameters(tPatientName=name, SoftwareVersions="syngo MR E12", flMagneticFieldStrength=9.39, **more),
         "Meas": parameters(flPatientHeight=0),
         "MeasYaps": "### ASCCONV BEGIN ###\n" + protocol + "### ASCCONV END ###\n",
     }
-    body = b"".join(key.encode() + b"\0" + struct.pack("<I", len(text.encode())) + text.encode() for key, text in texts.items())
+    body = b"".join(
+        key.encode() + b"\0" + struct.pack("<I", len(text.encode())) + text.encode() for key, text in texts.items()
+    )
     body += bytes(-(len(body) + 8) % 32)
     return struct.pack("<II", len(body) + 8, len(texts)) + body
 
@@ -69,7 +78,9 @@ def vd_readout(uid: int, counter: int, flags: int, samples: int, channels: int, 
 def vd_measurement(uid: int = 7, readouts: int = 4, **fields: object) -> bytes:
     content = header(**fields)
     for counter in range(1, readouts + 1):
-        channel = struct.pack("<IiI", (32 + 64) << 8 | 2, uid, counter).ljust(32, b"\0") + random.Random(counter).randbytes(64)
+        channel = struct.pack("<IiI", (32 + 64) << 8 | 2, uid, counter).ljust(32, b"\0") + random.Random(
+            counter
+        ).randbytes(64)
         content += vd_readout(uid, counter, 8, 8, 1, channel)
     return content + vd_readout(uid, readouts + 1, 1, 0, 0, random.Random(0).randbytes(160))
 
@@ -91,7 +102,9 @@ def vb_file(uid: int = 142, readouts: int = 4, channels: int = 1, **fields: obje
     for counter in range(1, readouts + 2):
         flags, samples = (1, 16) if counter > readouts else (8, 10)
         for _ in range(channels):
-            mdh = struct.pack("<IiIIIQHH", (128 + 8 * samples) | 1 << 31, uid, counter, 1000 + counter, 0, flags, samples, channels)
+            mdh = struct.pack(
+                "<IiIIIQHH", (128 + 8 * samples) | 1 << 31, uid, counter, 1000 + counter, 0, flags, samples, channels
+            )
             content += mdh.ljust(128, b"\0") + random.Random(counter).randbytes(8 * samples)
     return content
 
@@ -173,7 +186,13 @@ def test_channels_are_those_of_the_readouts(file):
         ("text.dat", Kind.OTHER, False, False, ""),
         ("trunc_after_raid_header.dat", Kind.TWIX, True, False, "measurement 1 of 1 begins at byte 10240"),
         ("trunc_in_data.dat", Kind.TWIX, True, False, "measurement 1 of 1 ends at byte 1656864"),
-        ("trunc_in_raid_header.dat", Kind.TWIX, True, False, "the table of measurements is cut off: 200 of 10240 bytes"),
+        (
+            "trunc_in_raid_header.dat",
+            Kind.TWIX,
+            True,
+            False,
+            "the table of measurements is cut off: 200 of 10240 bytes",
+        ),
         ("trunc_in_text_header.dat", Kind.TWIX, True, False, "measurement 1 of 1 ends at byte 1656864"),
         ("vb_nbuffers_huge.dat", Kind.TWIX, False, False, "the header of measurement 1 would have 65535 text buffers"),
         ("vb_renamed_as_dcm.dcm", Kind.TWIX, False, True, ""),
@@ -204,7 +223,13 @@ def test_a_real_file_has_its_end_and_no_beginning_of_it_has(file):
     content = file.read_bytes()
     assert has_end(content)
     last = len(content.rstrip(b"\0")) if content[:4] == b"\0\0\0\0" else len(content)
-    cuts = [*range(last - 600, last), *range(max(10240, last - 2 * TAIL), last, 257), *range(0, last, 9973), 10240, 10241]
+    cuts = [
+        *range(last - 600, last),
+        *range(max(10240, last - 2 * TAIL), last, 257),
+        *range(0, last, 9973),
+        10240,
+        10241,
+    ]
     ended = [cut for cut in cuts if has_end(content[:cut])]
     assert not ended
     for cut in cuts[::40]:
@@ -220,7 +245,13 @@ def test_a_made_file(content):
     header = read(content)
     assert (header.kind, header.problem, header.patient_name, header.masked) == (Kind.TWIX, "", "0123-4567", False)
     assert (header.date, header.frame_of_reference_uid, header.series_description) == ("20210622", FRAME, "gre")
-    wanted = {"RepetitionTime": "0.01", "EchoTime": "0.00246", "FlipAngle": "15", "MagneticFieldStrength": "9.4", "MeasUID": "7"}
+    wanted = {
+        "RepetitionTime": "0.01",
+        "EchoTime": "0.00246",
+        "FlipAngle": "15",
+        "MagneticFieldStrength": "9.4",
+        "MeasUID": "7",
+    }
     assert wanted.items() <= header.technique.items()
     assert header.personal == {}
     assert has_end(content)
@@ -264,7 +295,15 @@ def test_lengths_that_are_not_written_in_a_file_of_two():
 
 @pytest.mark.parametrize(
     ("name", "masked"),
-    [("xxxxxxx", True), ("XXXX", True), ("0012-3456", False), ("1e5", False), ("00012345", False), ("x7", False), ("", False)],
+    [
+        ("xxxxxxx", True),
+        ("XXXX", True),
+        ("0012-3456", False),
+        ("1e5", False),
+        ("00012345", False),
+        ("x7", False),
+        ("", False),
+    ],
 )
 def test_names_are_the_quoted_text(name, masked):
     header = read(vd_file(vd_measurement(name=name)))
@@ -286,15 +325,21 @@ def test_personal_fields_by_dicom_keyword_and_placeholders():
         "PatientID": "4711", "PatientBirthDate": "19700101", "PatientSex": "M", "PatientAge": "33.5", "PatientWeight": "71.25",
         "PatientSize": "1.83", "PerformingPhysicianName": "Dr. Who", "PatientTelephoneNumbers": "+49 1",
     }  # fmt: skip
-    empty = {"PatientID": "xxxxxxxx", "PatientBirthDay": "", "lPatientSex": 0, "flPatientAge": 0.0, "tPerfPhysiciansName": "n.a."}
+    empty = {
+        "PatientID": "xxxxxxxx",
+        "PatientBirthDay": "",
+        "lPatientSex": 0,
+        "flPatientAge": 0.0,
+        "tPerfPhysiciansName": "n.a.",
+    }
     assert read(vd_file(vd_measurement(**empty))).personal == {}
 
 
 def test_an_inversion_time_counts_only_where_the_protocol_inverts():
     def inversion(mode: str) -> str | None:
-        return read(vd_file(vd_measurement(protocol=f"alTI[0]\t = \t300000\nsPrepPulses.ucInversion\t = \t{mode}\n"))).technique.get(
-            "InversionTime"
-        )
+        return read(
+            vd_file(vd_measurement(protocol=f"alTI[0]\t = \t300000\nsPrepPulses.ucInversion\t = \t{mode}\n"))
+        ).technique.get("InversionTime")
 
     assert (inversion("4"), inversion("0x4"), inversion("1"), inversion("0x2")) == (None, None, "0.3", "0.3")
 
@@ -357,8 +402,8 @@ def test_a_file_of_gigabytes_costs_what_a_small_one_costs(tmp_path, vb):
         assert (header.problem, header.patient_name) == ("", "0123-4567")
         assert source.bytes_read < 512 * 1024
         assert source.reads <= 8
-        assert twix.has_end(stream, size)
-        assert not twix.has_end(stream, size - 1)
+        assert twix_header.has_end(stream, size)
+        assert not twix_header.has_end(stream, size - 1)
 
 
 # --- text -----------------------------------------------------------------------------------------------------------
@@ -383,7 +428,14 @@ def test_xprotocol_values(text, value):
 
 
 @pytest.mark.parametrize(
-    "text", ['<ParamString."name">  { }', '<ParamString."name"> { "" }', '<ParamString."other"> { "x" }', '<ParamString."name">', ""]
+    "text",
+    [
+        '<ParamString."name">  { }',
+        '<ParamString."name"> { "" }',
+        '<ParamString."other"> { "x" }',
+        '<ParamString."name">',
+        "",
+    ],
 )
 def test_xprotocol_without_a_value(text):
     assert list(xprotocol(text.encode(), ("name",), Budget())) == []
@@ -395,13 +447,23 @@ def test_xprotocol_texts_of_both_encodings():
 
 
 def test_ascconv_of_vb_and_ve():
-    text = b'alTR[0]    = 100000\nalTE[0]\t = \t2460\ntProtocolName = "a b"\nucInv = 0x4\ntSeq\t = \t""%SiemensSeq%\\gre""\nxalTR[1] = 3\n'
+    text = (
+        b'alTR[0]    = 100000\nalTE[0]\t = \t2460\ntProtocolName = "a b"\nucInv = 0x4\ntSeq\t ='
+        b' \t""%SiemensSeq%\\gre""\nxalTR[1] = 3\n'
+    )
     found = ascconv(text, ("alTR[0]", "alTE[0]", "tProtocolName", "ucInv", "tSeq", "alTR[1]"))
-    assert found == {"alTR[0]": "100000", "alTE[0]": "2460", "tProtocolName": "a b", "ucInv": "0x4", "tSeq": "%SiemensSeq%\\gre"}
+    assert found == {
+        "alTR[0]": "100000",
+        "alTE[0]": "2460",
+        "tProtocolName": "a b",
+        "ucInv": "0x4",
+        "tSeq": "%SiemensSeq%\\gre",
+    }
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("0x4", 4.0), ("-1.5", -1.5), ("1e3", 1000.0), ("nan", None), ("inf", None), ("", None), ("0xz", None)]
+    ("text", "value"),
+    [("0x4", 4.0), ("-1.5", -1.5), ("1e3", 1000.0), ("nan", None), ("inf", None), ("", None), ("0xz", None)],
 )
 def test_numbers(text, value):
     assert real(text) == value

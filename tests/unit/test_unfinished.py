@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from microservices.unfinished import is_open
+from microservices.zones.left_unfinished import is_open
 
 NOBODY = 65534
 SCRIPT = """

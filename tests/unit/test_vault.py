@@ -2,7 +2,7 @@
 
 import pytest
 
-from microservices import vault
+from microservices.zones import vault_replicas
 
 CONTENT = bytes(range(100))
 
@@ -14,7 +14,7 @@ def file(tmp_path):
 
 
 def read(*rows, offset=0, length=100):
-    return vault.read(lambda *_: list(rows), "/zone/home/object", offset, length)
+    return vault_replicas.read(lambda *_: list(rows), "/zone/home/object", offset, length)
 
 
 @pytest.mark.parametrize(("offset", "length"), [(0, 100), (10, 5), (90, 50), (100, 5)])
@@ -25,7 +25,11 @@ def test_a_piece_of_a_replica(file, offset, length):
 def test_the_first_that_is_here_and_whole(file):
     short = file.with_name("short")
     short.write_bytes(b"short")
-    others = [(str(short), "100", "localhost"), (str(file) + "gone", "100", "localhost"), ("bucket/object", "100", "localhost")]
+    others = [
+        (str(short), "100", "localhost"),
+        (str(file) + "gone", "100", "localhost"),
+        ("bucket/object", "100", "localhost"),
+    ]
     assert read(*others) is None
     assert read(*others, (str(file), "100", "localhost")) == CONTENT
 

@@ -1,4 +1,6 @@
-"""Taken files become MrData's own: copied into the vault and hashed, or hashed in the intake; whatever happens to them meanwhile."""
+"""Taken files become MrData's own: copied into the vault and hashed, or hashed in the intake; whatever happens to them
+meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from landing.intake import Intake, Taken
 from landing.mailbox import Ready
 from landing.signature import Signature
 from landing.vault import Vault
-from policy.settings import Archive
+from policy.zone.settings import Archive
 from tests.landing_zone import NOBODY, Folder, folder, ordinary
 
 __all__ = ["folder", "ordinary"]
@@ -260,7 +262,12 @@ def test_files_and_all_their_folders_are_forced_to_the_disk_once(owner, monkeypa
     assert forced[:3] == [one.file for one in owned]
     below = ("prisma/dicom/a", "prisma/dicom/b", "prisma/dicom", "prisma")
     taken = f"{owned[0].taken.intake}/{owned[0].taken.batch}"
-    tops = [f"{one}/{path}" for one in (top, taken) for path in below] + [top, os.path.dirname(top), taken, os.path.dirname(taken)]
+    tops = [f"{one}/{path}" for one in (top, taken) for path in below] + [
+        top,
+        os.path.dirname(top),
+        taken,
+        os.path.dirname(taken),
+    ]
     assert sorted(forced[3:]) == sorted(tops)
 
 
@@ -294,7 +301,9 @@ def test_a_copy_is_dropped_once(owner):
 def test_the_folder_of_landed_files_is_made_and_forced_to_the_disk(folder, monkeypatch):
     forced = []
     fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda descriptor: forced.append(os.readlink(f"/proc/self/fd/{descriptor}")) or fsync(descriptor))
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: forced.append(os.readlink(f"/proc/self/fd/{descriptor}")) or fsync(descriptor)
+    )
     Owner(folder)
     assert forced == [str(folder.vault)]
     assert stat.S_IMODE((folder.vault / "landed").stat().st_mode) == 0o2770
@@ -304,7 +313,10 @@ def test_the_folder_of_landed_files_is_made_and_forced_to_the_disk(folder, monke
 
 def test_a_vault_that_is_not_there(folder):
     folder.vault.rmdir()
-    with pytest.raises(LandingError, match=r"No such file or directory; archive.vault in mrdata.yaml names .* or is empty where it is on"):
+    with pytest.raises(
+        LandingError,
+        match=r"No such file or directory; archive.vault in mrdata.yaml names .* or is empty where it is on",
+    ):
         Vault(folder.settings).check()
 
 

@@ -3,7 +3,7 @@
 import time
 
 from mrdata.listing import Entry, entries
-from policy.layout import audit
+from policy.zone.layout import audit
 
 _SETTLED = 60
 """Seconds after which an entry is not changed any more, not even by a test that forges one."""

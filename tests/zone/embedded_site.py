@@ -17,10 +17,10 @@ from embedded import delay, routes
 from embedded.client import EmbeddedZone, zone_error
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
-from microservices.settings import load_settings
-from microservices.zone import ServerZone
+from microservices.settings_file import load_settings
+from microservices.zones.server_zone import ServerZone
 from mrdata.new_zone import create, make_users
-from policy.layout import landing
+from policy.zone.layout import landing
 from tests.zone import dying, template
 from tests.zone.names import USERS
 from tests.zone.site import SCANNERS, SITE, Inside, Site
@@ -157,7 +157,9 @@ class EmbeddedSite(Site):
 
     @contextmanager
     def counted(self, steps: Sequence[tuple[str, str, str]]) -> Iterator[Countdown]:
-        """Within the block, agents count what they do of these (module, class or "", function), and die where they are told to."""
+        """Within the block, agents count what they do of these (module, class or "", function), and die where they are
+        told to.
+        """
         countdown = Countdown()
         with pytest.MonkeyPatch.context() as patch:
             for where, name in dying.located(steps):
@@ -167,7 +169,10 @@ class EmbeddedSite(Site):
     def killed(self, rule: str, verb: str, when: str) -> None:
         vault = self.vault(self.settings.archive.resource)
         arguments = [str(self.folder), f"mrdata_{rule}", verb, when, vault]
-        assert subprocess.run([sys.executable, "-c", dying.IN_PROCESS, *arguments], check=False).returncode == -signal.SIGKILL
+        assert (
+            subprocess.run([sys.executable, "-c", dying.IN_PROCESS, *arguments], check=False).returncode
+            == -signal.SIGKILL
+        )
 
 
 class EmbeddedClients:

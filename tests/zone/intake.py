@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from policy import layout
-from policy.settings import settings_from
+from policy.zone import layout
+from policy.zone.settings import settings_from
 
 INTAKE = ".intake"
 BATCH = "host.1.a"
@@ -33,7 +33,9 @@ def taken(site, landing_path: str, content: bytes, batch: str = BATCH) -> Path:
 
 
 def registered_in_place(site, landing_path: str, content: bytes, batch: str = BATCH) -> str:
-    """Where the archive's vault is on another host: a taken file is registered where it lies; the path where its object is."""
+    """Where the archive's vault is on another host: a taken file is registered where it lies; the path where its object
+    is.
+    """
     return _registered(site, landing_path, taken(site, landing_path, content, batch), site.settings.landing.resource)
 
 

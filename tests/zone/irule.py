@@ -1,4 +1,7 @@
-"""Runs a rule file as irule does: INPUT gives the parameters, `main` runs in the rule engine, stdout comes back. On a server: irule."""
+"""Runs a rule file as irule does:
+
+INPUT gives the parameters, `main` runs in the rule engine, stdout comes back. On a server: irule.
+"""
 
 import ast
 import re

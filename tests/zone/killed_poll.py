@@ -1,6 +1,8 @@
-"""One poll that kills itself (SIGKILL) before its step number N: `python -m tests.zone.killed_poll FOLDER N`; its steps to stderr.
+"""One poll that kills itself (SIGKILL) before its step number N: `python -m tests.zone.killed_poll FOLDER N`; its steps
+to stderr.
 
-A step is whatever changes something outside the process: a microservice that writes, an object or a ref of git, a push, a file.
+A step is whatever changes something outside the process: a microservice that writes, an object or a ref of git, a push,
+a file.
 """
 
 import json
@@ -14,11 +16,11 @@ from tests.zone.dying import located
 
 _CHANGES = ("make_collection", "write", "rename", "_modify", "permit", "inherit", "_iadmin")
 STEPS = [
-    *(("microservices.zone", "ServerZone", verb) for verb in _CHANGES),
+    *(("microservices.zones.server_zone", "ServerZone", verb) for verb in _CHANGES),
     *(("dulwich.object_store", "DiskObjectStore", name) for name in ("add_object", "add_objects")),
     *(("dulwich.refs", "DiskRefsContainer", name) for name in ("set_if_equals", "add_if_new")),
-    ("microservices.history", "GitHistory", "push"),
-    ("microservices.castellum", "", "_keep"),
+    ("microservices.castellum.git_history", "GitHistory", "push"),
+    ("microservices.castellum.castellum_rules", "", "_keep"),
 ]
 """(module, class or "", function)."""
 

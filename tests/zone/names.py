@@ -1,4 +1,7 @@
-"""The names that tests use. On a server each test session has its own, so that it meets nobody else's studies and users."""
+"""The names that tests use.
+
+On a server each test session has its own, so that it meets nobody else's studies and users.
+"""
 
 import os
 

@@ -10,7 +10,7 @@ from html import escape
 from irods.exception import iRODSException
 from irods.message import iRODSMessage
 
-from microservices.client import IrodsZone
+from microservices.zones.client_zone import IrodsZone
 
 
 class Packed:
@@ -25,7 +25,10 @@ class Packed:
 
 def struct(name: str, **fields: object) -> str:
     """A structure in iRODS's XML: values in the order of the structure; what begins with `<` is packed already."""
-    inside = "".join(str(v) if str(v).startswith("<") else f"<{key}>{escape(str(v), quote=False)}</{key}>" for key, v in fields.items())
+    inside = "".join(
+        str(v) if str(v).startswith("<") else f"<{key}>{escape(str(v), quote=False)}</{key}>"
+        for key, v in fields.items()
+    )
     return f"<{name}>{inside}</{name}>"
 
 
@@ -44,7 +47,9 @@ def bytes_buffer(content: str, name: str = "BytesBuf_PI") -> str:
 def data_obj_inp(path: str, special: str = "", opr: int = 0, **keywords: str) -> str:
     """DataObjInp_PI."""
     numbers = {"createMode": 0, "openFlags": 0, "offset": 0, "dataSize": 0, "numThreads": 0, "oprType": opr}
-    return struct("DataObjInp_PI", objPath=path, **numbers, special=special or "<!-- -->", pairs=pairs(**keywords)).replace("<!-- -->", "")
+    return struct(
+        "DataObjInp_PI", objPath=path, **numbers, special=special or "<!-- -->", pairs=pairs(**keywords)
+    ).replace("<!-- -->", "")
 
 
 def coll_inp(path: str, **keywords: str) -> str:

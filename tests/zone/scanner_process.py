@@ -1,4 +1,5 @@
-"""`mrdata scan` as a process that kills itself (SIGKILL) at a step: `python -m tests.zone.scanner_process STEP NUMBER [--once]`.
+"""`mrdata scan` as a process that kills itself (SIGKILL) at a step: `python -m tests.zone.scanner_process STEP NUMBER
+[--once]`.
 
 It dies when it comes to the step for the NUMBERth time; what kind of death `STEPS` tells.
 """
@@ -46,7 +47,10 @@ def die() -> None:
 
 
 def deadly(whole: Callable[..., object], when: str, number: int) -> Callable[..., object]:
-    """A function that kills its process at its NUMBERth call: before it does its work, after that, or after half of it."""
+    """A function that kills its process at its NUMBERth call.
+
+    Before it does its work, after that, or after half of it.
+    """
     calls = 0
 
     def call(*given: object, **named: object) -> object:
@@ -83,7 +87,9 @@ def arm(step: str, number: int) -> None:
     if when == "within":
         _arm_within(number, is_embedded=is_embedded)
         return
-    zone, client = ("embedded.client", "EmbeddedZone") if is_embedded else ("microservices.client", "IrodsZone")
+    zone, client = (
+        ("embedded.client", "EmbeddedZone") if is_embedded else ("microservices.zones.client_zone", "IrodsZone")
+    )
     where = importlib.import_module(module.format(zone=zone))
     if owner == "os":
         where.os = _Lethal(os, name, deadly(getattr(os, name), when, number))  # type: ignore[attr-defined]
@@ -93,7 +99,10 @@ def arm(step: str, number: int) -> None:
 
 
 def _arm_within(number: int, *, is_embedded: bool) -> None:
-    """On a server: when the request is sent. The embedded zone's agent dies with its client: between two rows of a transaction."""
+    """On a server: when the request is sent.
+
+    The embedded zone's agent dies with its client: between two rows of a transaction.
+    """
     if is_embedded:
         from embedded import objects
 
@@ -101,7 +110,7 @@ def _arm_within(number: int, *, is_embedded: bool) -> None:
         return
     from irods.connection import Connection
 
-    from microservices.client import IrodsZone
+    from microservices.zones.client_zone import IrodsZone
 
     whole = IrodsZone.register_all
 

@@ -1,7 +1,7 @@
 """The server that `pytest --irods` tests: its accounts, its settings, its delay rules.
 
-The tests run on the server's host, as an account that may write mrdata.yaml and core.py; the iRODS environment is that of the
-service account (mrdata). They put everything back as it was.
+The tests run on the server's host, as an account that may write mrdata.yaml and core.py; the iRODS environment is that
+of the service account (mrdata). They put everything back as it was.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from pathlib import Path
 import pytest
 from irods.exception import CAT_COLLECTION_NOT_EMPTY
 
-from microservices.client import IrodsZone
-from microservices.client_session import environment_file, open_session
-from policy.settings import Settings
+from microservices.zones.client_session import environment_file, open_session
+from microservices.zones.client_zone import IrodsZone
 from policy.zone import Access, Condition
+from policy.zone.settings import Settings
 from tests.zone.names import SUFFIX, USERS
 
 SERVICE = Settings.account
@@ -84,8 +84,15 @@ class Server:
         server = cls({SERVICE: service}, folder)
         try:
             with service.connect() as zone:
-                assert zone.whoami().name == SERVICE, f"the iRODS environment is {zone.whoami().name}'s, not {SERVICE}'s"
-            with server._kept(server.settings_file), server._kept(server.core), server._without_delay_rules(), server._users():
+                assert zone.whoami().name == SERVICE, (
+                    f"the iRODS environment is {zone.whoami().name}'s, not {SERVICE}'s"
+                )
+            with (
+                server._kept(server.settings_file),
+                server._kept(server.core),
+                server._without_delay_rules(),
+                server._users(),
+            ):
                 yield server
         finally:
             shutil.rmtree(folder)
@@ -141,11 +148,15 @@ class Server:
             resting = zone.query(["COLL_NAME", "DATA_NAME"], landing)
         try:
             if resting:
-                pytest.exit(f"--irods: {len(resting)} objects rest in landing, like {'/'.join(resting[0])}: a sweep would count them", 3)
+                pytest.exit(
+                    f"--irods: {len(resting)} objects rest in landing, like {'/'.join(resting[0])}: a sweep would count"
+                    " them",
+                    3,
+                )
             yield
         finally:
-            from microservices import client_rule
-            from microservices.delay import PYTHON
+            from microservices.zones import client_rule
+            from microservices.zones.repetition import PYTHON
 
             with self.service.connect() as zone:
                 for text, every in self.parked:
@@ -170,7 +181,9 @@ def erase(zone: IrodsZone, path: str) -> None:
     if found.is_collection:
         try:
             zone.session.collections.remove(path, recurse=True, force=True)
-        except CAT_COLLECTION_NOT_EMPTY:  # iRODS stumbles over a name that holds a quote together with || or &&: one by one
+        except (
+            CAT_COLLECTION_NOT_EMPTY
+        ):  # iRODS stumbles over a name that holds a quote together with || or &&: one by one
             empty(zone, path)
             zone.session.collections.remove(path, recurse=True, force=True)
     else:

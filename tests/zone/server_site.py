@@ -18,12 +18,11 @@ import yaml
 from irods.genquery2 import GenQuery2
 from irods.rule import Rule
 
-from microservices import delay
-from microservices.client import IrodsZone
-from microservices.client import _errors as errors
-from policy import layout
-from policy.settings import settings_from
-from policy.zone import Condition, ZoneError
+from microservices.zones import repetition
+from microservices.zones.client_zone import IrodsZone
+from microservices.zones.client_zone import _errors as errors
+from policy.zone import Condition, ZoneError, layout
+from policy.zone.settings import settings_from
 from tests.zone import dying
 from tests.zone.names import PAIN, SLEEP, SUFFIX
 from tests.zone.server import SERVICE, Account, Server, erase, replace
@@ -132,7 +131,9 @@ class ServerSite(Site):
         def call(verb, arguments, named):
             given = base64.b64encode(pickle.dumps((verb, arguments, named))).decode()
             text, inputs = io.StringIO(INSIDE), {"*given": given}
-            rule = Rule(self.connect().session, text, params=inputs, output="ruleExecOut", instance_name=delay.PYTHON)
+            rule = Rule(
+                self.connect().session, text, params=inputs, output="ruleExecOut", instance_name=repetition.PYTHON
+            )
             printed = rule.execute(session_cleanup=False).MsParam_PI[0].inOutStruct.stdoutBuf.buf
             answer, fault = pickle.loads(base64.b64decode(printed.rstrip(b"\0")))
             if fault is not None:
@@ -152,7 +153,7 @@ class ServerSite(Site):
     def irule(self, file: Path, **given: str) -> str:
         """What a rule file prints, run by irule."""
         parameters = [f"*{key}={json.dumps(value)}" for key, value in given.items()]
-        return self.server.service.run("irule", "-r", delay.PYTHON, "-F", str(file), *parameters)
+        return self.server.service.run("irule", "-r", repetition.PYTHON, "-F", str(file), *parameters)
 
     def unschedule(self, text: str) -> None:
         for (number,) in self.connect().query(["RULE_EXEC_ID"], Condition("RULE_EXEC_NAME", "like", text)):
@@ -176,7 +177,9 @@ class ServerSite(Site):
 
     @contextmanager
     def counted(self, steps: Sequence[tuple[str, str, str]]) -> Iterator[Countdown]:
-        """Within the block, agents count what they do of these (module, class or "", function), and die where they are told to."""
+        """Within the block, agents count what they do of these (module, class or "", function), and die where they are
+        told to.
+        """
         countdown = Countdown(self.folder / "steps")
         text = dying.IN_CORE_COUNTED.format(steps=list(steps), counter=str(countdown.file), struck=Countdown.STRUCK)
         with self._altered(text):
@@ -218,10 +221,14 @@ class ServerSite(Site):
         """What is withdrawn of this test session's studies: its collections have no name of the tests'."""
         below = Condition("COLL_NAME", "like", f"{layout.withdrawn(self.settings)}/%")
         records = zone.query(["COLL_NAME", "DATA_NAME"], below, Condition("DATA_NAME", "like", "record.%"))
-        yield from {collection for collection, name in records if SUFFIX.encode() in zone.read(f"{collection}/{name}", 0, 4096)}
+        yield from {
+            collection for collection, name in records if SUFFIX.encode() in zone.read(f"{collection}/{name}", 0, 4096)
+        }
 
     def _own(self, zone: IrodsZone) -> list[str]:
-        """The topmost collections and objects of this test session in the service account's home and trash: all have its suffix."""
+        """The topmost collections and objects of this test session in the service account's home and trash: all have
+        its suffix.
+        """
         tops = list(self._withdrawn(zone))
         for home in (self.settings.home, f"/{self.settings.zone}/trash/home/{SERVICE}"):
             named = zone.query(["COLL_PARENT_NAME", "COLL_NAME"], Condition("COLL_NAME", "like", f"{home}/%{SUFFIX}%"))

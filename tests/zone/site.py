@@ -10,14 +10,14 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
-from microservices.headers import read_header
-from policy import landed_again, origin
-from policy.context import Context
-from policy.findings import FAULTS, UNKNOWN
-from policy.layout import landing, studies
-from policy.origin import Origin
-from policy.settings import Settings
+from microservices.headers.header_reader import read_header
+from policy.ingest import landed_again, origin
+from policy.ingest.origin import Origin
+from policy.verification.findings import FAULTS, UNKNOWN
 from policy.zone import Client, Condition, Zone
+from policy.zone.context import Context
+from policy.zone.layout import landing, studies
+from policy.zone.settings import Settings
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T3, T94
 
 SCANNERS = [T94, T3]
@@ -96,11 +96,13 @@ class Site(ABC):
 
     @abstractmethod
     def broken(self, *functions: str):
-        """Within the block, these functions of the policies (`policy.sweep.decide`) fail in every new agent."""
+        """Within the block, these functions of the policies (`policy.ingest.sweep.decide`) fail in every new agent."""
 
     @abstractmethod
     def killed(self, rule: str, verb: str, when: str) -> None:
-        """Calls a rule, whose agent is killed `before`, `within` or `after` its first call of this verb; see `tests.zone.dying`."""
+        """Calls a rule, whose agent is killed `before`, `within` or `after` its first call of this verb; see
+        `tests.zone.dying`.
+        """
 
     def iadmin(self, *arguments: str) -> str:
         """What the administrator's command prints."""
@@ -167,7 +169,10 @@ class Site(ABC):
         return self.rule("register", request)["experiment_id"]
 
     def land(self, relative: str, content: bytes, user: str = "mrdata") -> str:
-        """Writes a file into the landing zone and registers it, as the scanner process does; the path where it is then."""
+        """Writes a file into the landing zone and registers it, as the scanner process does.
+
+        The path where it is then.
+        """
         path = f"{landing(self.settings)}/{relative}"
         zone = self.connect(user)
         zone.make_collection(path.rpartition("/")[0])
@@ -202,7 +207,11 @@ class Site(ABC):
 
         home, own = self.settings.home, {*SCANNERS, PAIN, SLEEP}
         found = entries(self.connect(), f"{home}/{below}".rstrip("/"), recursive=True)
-        return [path for e in found if not e.is_collection and own & set((path := e.path.removeprefix(home + "/")).split("/"))]
+        return [
+            path
+            for e in found
+            if not e.is_collection and own & set((path := e.path.removeprefix(home + "/")).split("/"))
+        ]
 
     def avus(self, path: str) -> dict[str, str]:
         """AVUs of a path below the service account's home; values of one attribute are joined by `|`."""

@@ -17,7 +17,9 @@ _folder: list[tempfile.TemporaryDirectory] = []  # removed when the process ends
 def copy(folder: Path, site: dict, make: Callable[[Path], None]) -> None:
     """Puts into `folder` the zone that `make` makes for these settings."""
     template = _template(json.dumps(site, sort_keys=True, default=str), make)
-    shutil.copytree(template, folder, ignore=lambda parent, names: names if parent.endswith("/agents") else [], dirs_exist_ok=True)
+    shutil.copytree(
+        template, folder, ignore=lambda parent, names: names if parent.endswith("/agents") else [], dirs_exist_ok=True
+    )
     was, now = str(template), str(folder.resolve())
     settings = folder / "mrdata.yaml"
     settings.write_text(settings.read_text().replace(was, now))

@@ -11,21 +11,30 @@ from pathlib import Path
 
 import pytest
 
-from microservices.zone import ServerZone
-from policy import durability, verify
-from policy.zone import Condition, ZoneError
+from microservices.zones.server_zone import ServerZone
+from policy.verification import verification
+from policy.zone import Condition, ZoneError, durability
 from tests.files import dicom, twix
 from tests.zone.names import ALICE, PAIN, T94
 
 ARCHIVE = "archiveResc"
 MB = 10**6
 LARGE = "MRDATA_TEST_LARGE"
-"""Environment variable: bytes of the large file for a server (5000000000, say). It takes twice that on the server's disk."""
+"""Environment variable: bytes of the large file for a server (5000000000, say).
+
+It takes twice that on the server's disk.
+"""
 
 
 BYTES = int(os.environ.get(LARGE, "0"))
-NOT_SO_LARGE = pytest.mark.skipif(not BYTES, reason=f"{LARGE}=5000000000 makes a file of 5 GB, and another in the archive")
-SIZES = [pytest.param(10_000, id="10 KB"), pytest.param(100 * MB, id="100 MB"), pytest.param(BYTES, id="large", marks=NOT_SO_LARGE)]
+NOT_SO_LARGE = pytest.mark.skipif(
+    not BYTES, reason=f"{LARGE}=5000000000 makes a file of 5 GB, and another in the archive"
+)
+SIZES = [
+    pytest.param(10_000, id="10 KB"),
+    pytest.param(100 * MB, id="100 MB"),
+    pytest.param(BYTES, id="large", marks=NOT_SO_LARGE),
+]
 STEPS = [
     ("checksum", "before"), ("checksum", "after"), ("replicate", "before"), ("replicate", "within"), ("replicate", "after"),
     ("trim", "before"), ("trim", "after"),
@@ -46,12 +55,16 @@ def placed(site):
     site.land(f"{T94}/dicom/b", dicom(new, instance=2))
     site.upload(f"{T94}/twix/m.dat", twix(new))
     site.sweep()
-    return [f"{site.settings.home}/{path}" for path in site.paths(f"studies/{PAIN}/experiments/{new}") if "yaml" not in path]
+    return [
+        f"{site.settings.home}/{path}" for path in site.paths(f"studies/{PAIN}/experiments/{new}") if "yaml" not in path
+    ]
 
 
 @pytest.fixture
 def alone(site):
-    """One object in the archive, its experiment's record beside it is archived already: (path, checksum) of so many bytes."""
+    """One object in the archive, its experiment's record beside it is archived already: (path, checksum) of so many
+    bytes.
+    """
 
     def make(size: int) -> tuple[str, str]:
         new = site.register()
@@ -83,7 +96,9 @@ def replicas(site, path):
     """{(resource, status)} and the checksums of an object's replicas."""
     collection, _, name = path.rpartition("/")
     rows = site.connect().query(
-        ["DATA_RESC_NAME", "DATA_REPL_STATUS", "DATA_CHECKSUM"], Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)
+        ["DATA_RESC_NAME", "DATA_REPL_STATUS", "DATA_CHECKSUM"],
+        Condition("COLL_NAME", "=", collection),
+        Condition("DATA_NAME", "=", name),
     )
     return {row[:2] for row in rows}, {row[2] for row in rows}
 
@@ -91,7 +106,11 @@ def replicas(site, path):
 def file_on(site, path, resource):
     """The file of an object's replica."""
     collection, _, name = path.rpartition("/")
-    where = [Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name), Condition("DATA_RESC_NAME", "=", resource)]
+    where = [
+        Condition("COLL_NAME", "=", collection),
+        Condition("DATA_NAME", "=", name),
+        Condition("DATA_RESC_NAME", "=", resource),
+    ]
     ((file,),) = site.connect().query(["DATA_PATH"], *where)
     return Path(file)
 
@@ -129,7 +148,10 @@ def test_files_of_every_size(site, alone, size):
 
 
 def _archive(site):
-    with site.new_connection() as zone, suppress(ZoneError):  # python-irodsclient waits for two minutes at most; the rule goes on
+    with (
+        site.new_connection() as zone,
+        suppress(ZoneError),
+    ):  # python-irodsclient waits for two minutes at most; the rule goes on
         zone.rule("mrdata_archive", "{}")
 
 
@@ -168,7 +190,7 @@ def test_what_may_still_be_written_is_left_alone(make_site, monkeypatch):
         site.iadmin("modrepl", "logical_path", path, "replica_number", number, "DATA_REPL_STATUS", status)
     assert "given_up" not in site.rule("archive")
     assert {status for _, status in replicas(site, path)[0]} == {"2", "4"}
-    monkeypatch.setattr(verify, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(verification, "PATIENCE_SECONDS", 0.0)
     assert site.verify(checksums=False)["busy"] == [path]
     with site.new_connection(ALICE) as alice, pytest.raises(ZoneError):
         alice.give_up(path, certain=True)
@@ -176,7 +198,9 @@ def test_what_may_still_be_written_is_left_alone(make_site, monkeypatch):
 
 
 def test_a_replica_that_differs_is_never_the_only_one(site, alone):
-    """The archive's file is damaged while the run that made it was killed: the next run makes it again from the good one."""
+    """The archive's file is damaged while the run that made it was killed: the next run makes it again from the good
+    one.
+    """
     path, checksum = alone(1000)
     site.killed("archive", "replicate", "after")
     damaged, good = file_on(site, path, ARCHIVE), file_on(site, path, site.settings.landing.resource)
@@ -206,7 +230,11 @@ def test_a_replica_is_on_the_disk_before_its_source_goes(site, alone, monkeypatc
     monkeypatch.setattr(ServerZone, "trim", trimmed)
     assert site.rule("archive") == {"archived": 1}
     file = file_on(site, path, ARCHIVE)
-    assert [one for one in told if one in (str(file), str(file.parent), "trim")][-3:] == [str(file), str(file.parent), "trim"]
+    assert [one for one in told if one in (str(file), str(file.parent), "trim")][-3:] == [
+        str(file),
+        str(file.parent),
+        "trim",
+    ]
 
 
 @pytest.mark.embedded

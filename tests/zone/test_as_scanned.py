@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from mrdata.pretend_castellum import PretendCastellum, Study
-from policy.layout import studies
-from policy.mixed_use import SubjectFile, subject_path
+from policy.castellum.mixed_use import SubjectFile, subject_path
 from policy.zone import AVU, Condition
+from policy.zone.layout import studies
 from tests.files import dicom, twix
 from tests.zone.irule import irule
 from tests.zone.names import ALICE, PAIN, T94
@@ -21,7 +21,10 @@ from tests.zone.test_routes import Counted
 
 @pytest.fixture
 def castellum():
-    subjects = {f"P{n}": {"handedness": "left" if n % 3 == 0 else "right", "sex": "f", "age_group": "20-29"} for n in range(1, 7)}
+    subjects = {
+        f"P{n}": {"handedness": "left" if n % 3 == 0 else "right", "sex": "f", "age_group": "20-29"}
+        for n in range(1, 7)
+    }
     with PretendCastellum(Study(17, PAIN, "Pain in layers", members=[ALICE], subjects=subjects)).running() as castellum:
         yield castellum
 
@@ -150,7 +153,14 @@ def test_the_day_of_the_scan_counts_when_its_first_image_comes_later(polled, cas
     past(polled, (5, "left"), (3, "right"))
     castellum.studies[PAIN].subjects["P3"]["handedness"] = "both"
     polled.good_poll()
-    wanted = {0: "both", 2: "right", 3: "right", 4: "left", 5: "left", 300: "left"}  # older than git: what was known first
+    wanted = {
+        0: "both",
+        2: "right",
+        3: "right",
+        4: "left",
+        5: "left",
+        300: "left",
+    }  # older than git: what was known first
     scanned = {ago: polled.site.register(pseudonym="P3") for ago in wanted}
     for ago, experiment in scanned.items():
         polled.site.land(f"{T94}/dicom/s{ago}/1", dicom(experiment, AcquisitionDate=day(ago)))
@@ -163,7 +173,9 @@ def test_the_day_of_the_scan_counts_when_its_first_image_comes_later(polled, cas
     newest, right, left = polled.git("rev-list", "main").split()
     commits = {ago: of_experiment(polled, e)["AtScanCommit"] for ago, e in scanned.items()}
     assert commits == {0: newest, 2: right, 3: right, 4: left, 5: left, 300: left}
-    assert polled.site.rule("castellum_changes", {"experiment": scanned[4]})["changed"] == {"handedness": [["left"], ["both"]]}
+    assert polled.site.rule("castellum_changes", {"experiment": scanned[4]})["changed"] == {
+        "handedness": [["left"], ["both"]]
+    }
     assert polled.good_poll()["avus"] == 0
     polled.good_poll(check=True)
     assert {ago: of_experiment(polled, e)["AtScan.handedness"] for ago, e in scanned.items()} == wanted

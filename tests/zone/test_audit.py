@@ -5,13 +5,13 @@ import threading
 
 import pytest
 
-from microservices.headers import read_header
-from policy import audit
-from policy.audit_check import check
-from policy.context import Context
-from policy.layout import audit as root
-from policy.layout import landing
+from microservices.headers.header_reader import read_header
+from policy.records import audit
+from policy.records.audit_check import check
 from policy.zone import ZoneError
+from policy.zone.context import Context
+from policy.zone.layout import audit as root
+from policy.zone.layout import landing
 from tests.files import dicom
 from tests.zone.audit_log import files
 from tests.zone.names import ALICE, BOB, PAIN, STEWARD, T94
@@ -114,7 +114,11 @@ def entries(count: int) -> list[tuple[str, bytes]]:
     """A sound log."""
     made = [audit.sealed(audit.Entry(0, "2026-01-01T00:00:00Z", "mrdata", "tried", "2222-3333", PAIN, {"n": "0"}))]
     for n in range(1, count):
-        made.append(audit.sealed(audit.Entry(n, "2026-01-01T00:00:00Z", "mrdata", "tried", "", "", {"n": str(n)}, made[-1].hash)))
+        made.append(
+            audit.sealed(
+                audit.Entry(n, "2026-01-01T00:00:00Z", "mrdata", "tried", "", "", {"n": str(n)}, made[-1].hash)
+            )
+        )
     return [(audit.path_of("", e.number)[1:], audit.written(e)) for e in made]
 
 
@@ -185,9 +189,20 @@ def test_each_act_on_an_experiment_is_in_its_history_once(site, context):
     acts = ["registered", "state changed", "series begun", "series begun"]
     assert [entry.act for entry in audit.history(context, wrong)] == acts
     site.rule("experiment_reassign", {"source": wrong, "to": right})
-    assert [entry.act for entry in audit.history(context, wrong)] == [*acts, "re-filing elsewhere", "re-filed elsewhere"]
+    assert [entry.act for entry in audit.history(context, wrong)] == [
+        *acts,
+        "re-filing elsewhere",
+        "re-filed elsewhere",
+    ]
     away = audit.history(context, right)
-    assert [entry.act for entry in away] == ["registered", "re-filing", "state changed", "series begun", "series begun", "re-filed"]
+    assert [entry.act for entry in away] == [
+        "registered",
+        "re-filing",
+        "state changed",
+        "series begun",
+        "series begun",
+        "re-filed",
+    ]
     assert (away[1].details, away[-1].details) == ({"source": wrong, "asked": "4"}, {"source": wrong, "objects": "4"})
     assert {entry.study for entry in away} == {PAIN}
 

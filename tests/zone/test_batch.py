@@ -1,4 +1,6 @@
-"""The rule that decides about a batch of owned files (`mrdata_batch`), and the registration that may do only what it said."""
+"""The rule that decides about a batch of owned files (`mrdata_batch`), and the registration that may do only what it
+said.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from microservices.headers import read_header
-from policy import landed_again, layout
-from policy.context import Context
-from policy.withdrawal import Reason
-from policy.zone import GOOD, Condition, NotPermitted, Registration, ZoneError
+from microservices.headers.header_reader import read_header
+from policy.ingest import landed_again
+from policy.withdrawal.withdrawal import Reason
+from policy.zone import GOOD, Condition, NotPermitted, Registration, ZoneError, layout
+from policy.zone.context import Context
 from tests.files import dicom, twix
 from tests.zone import intake
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, STEWARD, T3, T94
@@ -67,14 +69,23 @@ class Batch:
         return reply["files"]
 
     def reply(self, *files: File, resumed: bool = False, user: str = "mrdata", **changes: object) -> dict:
-        request = {"batch": self.name, "folder": self.folder, "files": [file.told for file in files], "resumed": resumed, **changes}
+        request = {
+            "batch": self.name,
+            "folder": self.folder,
+            "files": [file.told for file in files],
+            "resumed": resumed,
+            **changes,
+        }
         return self.site.ask("batch", request, user)
 
     def register(self, *files: File, zone=None, answers: list[list[str]] | None = None) -> list[str]:
         """Registers files as it was answered about them; the objects' paths."""
         answers = self.ask(*files) if answers is None else answers
         paths = [path for outcome, path, _ in answers if outcome in ("placed", "rests")]
-        rows = [Registration(path, str(file.file), len(file.content), sha2(file.content)) for path, file in zip(paths, files, strict=True)]
+        rows = [
+            Registration(path, str(file.file), len(file.content), sha2(file.content))
+            for path, file in zip(paths, files, strict=True)
+        ]
         (zone or self.site.connect()).register_all(rows, self.resource)
         return paths
 
@@ -119,7 +130,10 @@ def home(site, path: str) -> str:
 
 def again(site) -> list[tuple[str, str]]:
     """What landed with bytes that the archive had: landing path and batch."""
-    return sorted((one.landing_path, one.batch) for _, one in landed_again.everywhere(Context(site.connect(), site.settings, read_header)))
+    return sorted(
+        (one.landing_path, one.batch)
+        for _, one in landed_again.everywhere(Context(site.connect(), site.settings, read_header))
+    )
 
 
 # What is answered
@@ -141,7 +155,9 @@ def test_each_kind_of_file_has_its_place(site, batch):
         ("placed", f"{base}/EXP_DATA/deep/er/log.txt", "EXP_DATA"),
         ("rests", f"landing/{T94}/dicom/odd", ""),
     ]
-    assert site.paths("studies") == [home(site, f"{site.settings.home}/{base}/experiment.yaml")]  # nothing but collections is made
+    assert site.paths("studies") == [
+        home(site, f"{site.settings.home}/{base}/experiment.yaml")
+    ]  # nothing but collections is made
     paths = batch.register(*files, answers=answers)
     zone = site.connect()
     assert [zone.read(path, 0, 1 << 24) for path in paths] == [file.content for file in files]
@@ -170,7 +186,9 @@ def test_the_same_bytes_of_another_name_need_no_second_object(site, archived, ma
     other = make_batch()
     files = [other.own(f"{T94}/dicom/b/{name}.dcm", first.content) for name in ("again", "and again")]
     assert other.ask(*files) == [["same", path, ""]] * 2
-    assert again(site) == [(file.landing_path, other.name) for file in sorted(files, key=lambda file: file.landing_path)]
+    assert again(site) == [
+        (file.landing_path, other.name) for file in sorted(files, key=lambda file: file.landing_path)
+    ]
     assert other.ask(*files) == [["same", path, ""]] * 2, "asked twice, it is written down once"
     assert len(again(site)) == 2
 
@@ -226,7 +244,9 @@ def test_a_second_file_rests_beside_one_of_its_name(site, batch, make_batch):
     second = other.own(f"{T94}/dicom/1", dicom("SIMPSON^MARGE"))
     (path,) = other.register(second)
     assert path != first
-    assert layout.landed(site.settings, path) == layout.landed(site.settings, first), "it tells the same of where it landed"
+    assert layout.landed(site.settings, path) == layout.landed(site.settings, first), (
+        "it tells the same of where it landed"
+    )
     zone = site.connect()
     assert [zone.read(one, 0, 1 << 24) for one in (first, path)] == [files[0].content, second.content]
     assert site.sweep()["quarantined"] == 2
@@ -262,7 +282,15 @@ def test_without_a_word_of_an_earlier_try_its_own_file_is_known_all_the_same(sit
 @pytest.mark.parametrize(
     "folder",
     [
-        *("/etc", "{landing}", "{landing}/.intake", "{vault}", "{vault}/landed", "{vault}/{studies}", "{vault}/landed/other"),
+        *(
+            "/etc",
+            "{landing}",
+            "{landing}/.intake",
+            "{vault}",
+            "{vault}/landed",
+            "{vault}/{studies}",
+            "{vault}/landed/other",
+        ),
         *("{batch}/", "{batch}/.", "{batch}/../{name}", "landed/{name}", "{name}", ""),
     ],
 )
@@ -296,7 +324,13 @@ def test_a_batch_has_a_name(site, archived, name):
 @pytest.mark.parametrize(
     "landing_path",
     [
-        *(f"{T94}/dicom/../../../../x", f"{T94}/dicom/a/../x", f"{T94}/dicom//x", f"{T94}/dicom/./x", f"{T94}/dicom/x/"),
+        *(
+            f"{T94}/dicom/../../../../x",
+            f"{T94}/dicom/a/../x",
+            f"{T94}/dicom//x",
+            f"{T94}/dicom/./x",
+            f"{T94}/dicom/x/",
+        ),
         *(f"../other/{T94}/dicom/x", f"/{T94}/dicom/x", f"{T94}/x", f"{T94}/other/x", f"{T94}/dicom", "x", ""),
     ],
 )
@@ -306,7 +340,10 @@ def test_only_files_of_a_scanner_s_branch_are_decided_about(site, archived, land
 
 @pytest.mark.parametrize("place", ["link", "link to its like", "folder on the way", "pipe", "folder"])
 def test_what_is_not_a_regular_file_is_not_decided_about(site, batch, place):
-    """A link would bring any file that the server may read into a study. The others of its batch are decided about without it."""
+    """A link would bring any file that the server may read into a study.
+
+    The others of its batch are decided about without it.
+    """
     new, other = site.register(), site.register(study=SLEEP, owner=BOB)
     theirs = batch.own(f"{T3}/expdata/{other}/theirs", b"theirs")
     good, bad = (batch.own(f"{T94}/expdata/{new}/{name}/log", b"theirs") for name in ("good", "bad"))
@@ -362,7 +399,9 @@ def test_what_is_not_what_was_told_is_not_archived(site, make_batch, wrong):
     site.sweep()
     (path,) = [one for one in site.paths("studies") if one.endswith(".dcm")]
     name = Condition("DATA_NAME", "=", path.rpartition("/")[2])
-    assert site.connect().query(["DATA_RESC_NAME"], name, Condition("DATA_REPL_STATUS", "=", GOOD)) == [(site.settings.landing.resource,)]
+    assert site.connect().query(["DATA_RESC_NAME"], name, Condition("DATA_REPL_STATUS", "=", GOOD)) == [
+        (site.settings.landing.resource,)
+    ]
     assert [one for one in site.verify()["lost"] if path in one], "verify says so"
 
 
@@ -400,7 +439,9 @@ def test_an_experiment_that_is_finalized_between_the_answer_and_the_registration
 
 
 def test_an_experiment_that_is_finished_between_the_answer_and_the_registration(at_once, make_batch_of):
-    """What it held then is not all: a finished experiment is finalized only when what was decided before must have come."""
+    """What it held then is not all: a finished experiment is finalized only when what was decided before must have
+    come.
+    """
     site, batch = at_once, make_batch_of(at_once)
     new = site.register()
     answers = batch.ask(file := batch.image(new))
@@ -467,7 +508,9 @@ def test_only_the_connection_that_asked_may_register(site, archived):
 def test_only_what_was_decided_last_may_be_registered(site, archived):
     """One row that was not decided about, or otherwise, and none is registered."""
     new, other = site.register(), site.register(pseudonym="P2")
-    first, second, third = (archived.image(experiment, number) for number, experiment in enumerate((new, other, new), 1))
+    first, second, third = (
+        archived.image(experiment, number) for number, experiment in enumerate((new, other, new), 1)
+    )
     one, two, three = archived.ask(first, second, third)
     for answers in ([one, three, two], [one, two, ["placed", f"{layout.parent(three[1])}/x", ""]]):
         with pytest.raises(NotPermitted):
@@ -483,7 +526,20 @@ def test_only_what_was_decided_last_may_be_registered(site, archived):
 
 
 @pytest.mark.parametrize(
-    "name", ["o'clock", '"quoted"', "100%", "a_b", "back\\slash", "-rf", " blanks ", "caf\u00e9", "\u65e5\u672c", "*?[x]", "a=b"]
+    "name",
+    [
+        "o'clock",
+        '"quoted"',
+        "100%",
+        "a_b",
+        "back\\slash",
+        "-rf",
+        " blanks ",
+        "caf\u00e9",
+        "\u65e5\u672c",
+        "*?[x]",
+        "a=b",
+    ],
 )
 def test_odd_names(site, batch, name):
     new = site.register()

@@ -1,4 +1,6 @@
-"""A study as a BIDS dataset, which the BIDS validator finds without an error; what has no place in it is never lost in silence."""
+"""A study as a BIDS dataset, which the BIDS validator finds without an error; what has no place in it is never lost in
+silence.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,10 @@ from dataclasses import replace
 
 import pytest
 
-from microservices.headers import read_header
+from microservices.headers.header_reader import read_header
 from mrdata import phantom_dicom
-from policy.context import Context
 from policy.zone import AVU, NotFound
+from policy.zone.context import Context
 from products import bids
 from tests.zone.names import ALICE, BOB, PAIN
 from tests.zone.test_products import FAST, Scanned, _with
@@ -37,7 +39,9 @@ def two_sessions(site):
         base = scanned.session.frame_of_reference_uid
         again = [(n, _with(c, SeriesNumber="9", SeriesInstanceUID=f"{base}.9", SOPInstanceUID=f"{base}.9.{i}"))
                  for i, (n, c) in enumerate(scanned.epi())] if number == 0 else []  # fmt: skip
-        scanned.land([*phantom_dicom.localizer(scanned.session), *phantom_dicom.gradient_echo(scanned.session, slices=3)])
+        scanned.land(
+            [*phantom_dicom.localizer(scanned.session), *phantom_dicom.gradient_echo(scanned.session, slices=3)]
+        )
         scanned.land([*scanned.epi(), *((f"again{n}", c) for n, c in again)])
         scanned.run()
         found.append(scanned)
@@ -54,7 +58,9 @@ def test_a_study_is_a_valid_dataset(site, two_sessions, tmp_path):
     assert {f"{one}/func/sub-P1_ses-{first}_task-ep2dboldmosaic_run-{run}_bold.nii.gz" for run in (1, 2)} <= set(found)
     assert f"sub-P1/ses-{second}/func/sub-P1_ses-{second}_task-ep2dboldmosaic_bold.nii.gz" in found
     assert f"{one}/anat/sub-P1_ses-{first}_echo-2_MEGRE.json" in found
-    sidecar = json.loads((tmp_path / f"bids/{one}/func/sub-P1_ses-{first}_task-ep2dboldmosaic_run-2_bold.json").read_text())
+    sidecar = json.loads(
+        (tmp_path / f"bids/{one}/func/sub-P1_ses-{first}_task-ep2dboldmosaic_run-2_bold.json").read_text()
+    )
     assert sidecar["TaskName"] == "ep2dboldmosaic"
     assert {row[2] for row in report.left_out} == {"1_localizer"}
     listed = (tmp_path / "bids/sourcedata/left_out.tsv").read_text().splitlines()
@@ -75,7 +81,9 @@ def test_what_has_no_products_is_listed(site, tmp_path):
     }
     scanned.run(replace(FAST, incomplete_seconds=0.0))
     report = export(site, tmp_path / "late")
-    assert [row[2:] for row in report.left_out] == [("3_ep2d_bold_mosaic", "", "incomplete: instance numbers 3-4 are missing")]
+    assert [row[2:] for row in report.left_out] == [
+        ("3_ep2d_bold_mosaic", "", "incomplete: instance numbers 3-4 are missing")
+    ]
     assert report.errors == []
     assert report.images == 2
 
@@ -118,7 +126,10 @@ def test_a_study_without_an_image_is_told_in_a_sentence(site, tmp_path):
     second.land(second.epi())
     status, text = told()
     assert status == 0, text
-    assert [line.split("\t")[0] for line in (here / "participants.tsv").read_text().splitlines()] == ["participant_id", "sub-P1"]
+    assert [line.split("\t")[0] for line in (here / "participants.tsv").read_text().splitlines()] == [
+        "participant_id",
+        "sub-P1",
+    ]
     assert "1 sessions of 1 subjects" in text
     assert "BIDS validator: 0 errors" in text
 
@@ -157,7 +168,9 @@ def test_participants_have_the_mixed_use_metadata_that_the_site_lets_in(make_sit
     site.connect().annotate(subject, add=[AVU("Handedness", "left"), AVU("ShoeSize", "43")])
     report = export(site, tmp_path / "bids")
     assert report.errors == []
-    assert (tmp_path / "bids/participants.tsv").read_text() == "participant_id\tpseudonym\tHandedness\tSport\nsub-P1\tP1\tleft\tn/a\n"
+    assert (
+        tmp_path / "bids/participants.tsv"
+    ).read_text() == "participant_id\tpseudonym\tHandedness\tSport\nsub-P1\tP1\tleft\tn/a\n"
 
 
 def test_who_is_no_member_gets_nothing(site, two_sessions, tmp_path):

@@ -13,8 +13,8 @@ import yaml
 
 from irods_config import history
 from mrdata.pretend_castellum import FAULTS, STUDIES, PretendCastellum, Study
-from policy.layout import erased, studies
 from policy.zone import AVU, Condition, ZoneError
+from policy.zone.layout import erased, studies
 from tests.files import dicom
 from tests.zone.irule import irule
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, STEWARD, T94
@@ -88,7 +88,11 @@ class Polled:
         return int(self.git("rev-list", "--count", "main"))
 
     def reviews(self, kind: str = "") -> list[dict]:
-        return [r for r in self.site.rule("reviews")["reviews"] if PAIN in r["key"] + r["text"] and (not kind or r["kind"] == kind)]
+        return [
+            r
+            for r in self.site.rule("reviews")["reviews"]
+            if PAIN in r["key"] + r["text"] and (not kind or r["kind"] == kind)
+        ]
 
     def picture(self) -> dict:
         """All that the zone shows of both studies, and git, without commits' names and times."""
@@ -96,15 +100,26 @@ class Polled:
         rows = []
         for study in (PAIN, SLEEP):
             for where in (("=", study), ("like", f"{study}/%")):
-                rows += self.zone.query(columns, Condition("COLL_NAME", where[0], f"{studies(self.site.settings)}/{where[1]}"))
+                rows += self.zone.query(
+                    columns, Condition("COLL_NAME", where[0], f"{studies(self.site.settings)}/{where[1]}")
+                )
         shown = sorted((row[0], row[1], "" if "Commit" in row[1] else row[2], row[3]) for row in rows)
-        members = {s: self.zone.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", f"study_{s}")) for s in (PAIN, SLEEP)}
-        return {"avus": shown, "members": {s: sorted(rows) for s, rows in members.items()}, "git": self.git("ls-tree", "-r", "main")}
+        members = {
+            s: self.zone.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", f"study_{s}")) for s in (PAIN, SLEEP)
+        }
+        return {
+            "avus": shown,
+            "members": {s: sorted(rows) for s, rows in members.items()},
+            "git": self.git("ls-tree", "-r", "main"),
+        }
 
 
 @pytest.fixture
 def castellum():
-    subjects = {f"P{n}": {"handedness": "left" if n % 3 == 0 else "right", "sex": "f", "age_group": "20-29"} for n in range(1, MANY + 1)}
+    subjects = {
+        f"P{n}": {"handedness": "left" if n % 3 == 0 else "right", "sex": "f", "age_group": "20-29"}
+        for n in range(1, MANY + 1)
+    }
     pain = Study(17, PAIN, "Pain in layers", members=[ALICE], subjects=subjects)
     sleep = Study(18, SLEEP, "Sleep", members=[BOB], subjects={"P1": {"handedness": "right", "secret": "not allowed"}})
     with PretendCastellum(pain, sleep).running() as castellum:
@@ -129,7 +144,12 @@ def test_studies_and_subjects_come(polled):
     assert polled.subject(SLEEP, "P1") == {"Pseudonym": "P1", "handedness": "right"}
     where = [Condition("META_COLL_ATTR_NAME", "=", "handedness"), Condition("META_COLL_ATTR_VALUE", "=", "left")]
     below = Condition("COLL_PARENT_NAME", "=", f"{studies(polled.site.settings)}/{PAIN}/subjects")
-    assert sorted(p.rpartition("/")[2] for (p,) in polled.zone.query(["COLL_NAME"], *where, below)) == ["P12", "P3", "P6", "P9"]
+    assert sorted(p.rpartition("/")[2] for (p,) in polled.zone.query(["COLL_NAME"], *where, below)) == [
+        "P12",
+        "P3",
+        "P6",
+        "P9",
+    ]
     # The members of the study may read it, others may not
     assert polled.site.connect(ALICE).stat(f"{studies(polled.site.settings)}/{PAIN}/subjects/P3") is not None
     assert polled.site.connect(BOB).stat(f"{studies(polled.site.settings)}/{PAIN}/subjects/P3") is None
@@ -140,7 +160,13 @@ def test_nothing_changed_writes_nothing(polled):
     polled.good_poll()
     before, files = polled.picture(), _files(polled.folder)
     reply = polled.good_poll()
-    assert (reply["changes"], reply["commit"], reply["avus"], reply["pushed"], reply["requests"]) == ({}, "", 0, False, 3)
+    assert (reply["changes"], reply["commit"], reply["avus"], reply["pushed"], reply["requests"]) == (
+        {},
+        "",
+        0,
+        False,
+        3,
+    )
     assert polled.picture() == before
     after = _files(polled.folder)
     changed = {name for name in after if after[name] != files.get(name)}
@@ -149,16 +175,23 @@ def test_nothing_changed_writes_nothing(polled):
 
 
 def _files(folder):
-    return {str(f.relative_to(folder)): (f.stat().st_mtime_ns, f.stat().st_size) for f in folder.rglob("*") if f.is_file()}
+    return {
+        str(f.relative_to(folder)): (f.stat().st_mtime_ns, f.stat().st_size) for f in folder.rglob("*") if f.is_file()
+    }
 
 
 def test_a_change_costs_what_changed(polled, castellum):
     polled.good_poll()
     castellum.studies[PAIN].subjects["P2"]["handedness"] = "both"
     reply = polled.good_poll()
-    assert (reply["changes"], reply["avus"]) == ({"subjects changed": 1}, 5)  # one value, the subject's commit, the zone's
+    assert (reply["changes"], reply["avus"]) == (
+        {"subjects changed": 1},
+        5,
+    )  # one value, the subject's commit, the zone's
     assert polled.subject(PAIN, "P2")["handedness"] == "both"
-    assert polled.git("diff-tree", "--no-commit-id", "--name-only", "-r", "main").split() == [f"studies/{PAIN}/subjects/P2.yaml"]
+    assert polled.git("diff-tree", "--no-commit-id", "--name-only", "-r", "main").split() == [
+        f"studies/{PAIN}/subjects/P2.yaml"
+    ]
 
 
 def test_messages_and_logs_hold_no_values(polled, castellum):
@@ -351,10 +384,14 @@ def test_members_come_and_go_and_wait_for_their_accounts(polled, castellum):
     assert {ALICE, BOB} <= {name for (name,) in rows}
     polled.zone.group(f"study_{PAIN}", [BOB])
     polled.good_poll()
-    assert ALICE in {name for (name,) in polled.zone.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", f"study_{PAIN}"))}
+    assert ALICE in {
+        name for (name,) in polled.zone.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", f"study_{PAIN}"))
+    }
     castellum.studies[PAIN].members = []  # is not believed
     polled.good_poll()
-    assert ALICE in {name for (name,) in polled.zone.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", f"study_{PAIN}"))}
+    assert ALICE in {
+        name for (name,) in polled.zone.query(["USER_NAME"], Condition("USER_GROUP_NAME", "=", f"study_{PAIN}"))
+    }
 
 
 def test_a_withdrawn_subject_stays_hidden_and_what_was_told_meanwhile_counts_after_its_restoration(polled, castellum):
@@ -393,13 +430,17 @@ def test_a_withdrawn_subject_that_vanishes_is_asked_about_when_it_is_restored(po
 
 def test_an_erased_subject_that_is_still_exported_stays_away_and_a_steward_is_told(make_site, castellum, open_folder):
     polled = Polled(
-        partial(make_site, lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0, "due_again_hours": 0.0}), castellum, open_folder
+        partial(make_site, lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0, "due_again_hours": 0.0}),
+        castellum,
+        open_folder,
     )
     secret, path = "XQ5512", f"{studies(polled.site.settings)}/{PAIN}/subjects/XQ5512"
     castellum.studies[PAIN].subjects[secret] = {"handedness": "left"}
     polled.good_poll()
     polled.zone.group(polled.site.settings.stewards, [STEWARD])
-    polled.site.rule("withdraw", {"study": PAIN, "pseudonym": secret, "by": STEWARD, "dry_run": False})  # and erased: no day is waited for
+    polled.site.rule(
+        "withdraw", {"study": PAIN, "pseudonym": secret, "by": STEWARD, "dry_run": False}
+    )  # and erased: no day is waited for
     assert polled.zone.stat(path) is None
     reply = polled.good_poll()  # nothing has changed in Castellum: what was erased is still there
     assert reply["still_exported"] == [f"{PAIN}/{secret}"]
@@ -522,7 +563,9 @@ def test_check_mends_the_zone(polled):
     polled.good_poll()
     before = polled.picture()
     path = f"{studies(polled.site.settings)}/{PAIN}/subjects/P1"
-    polled.zone.annotate(path, add=[AVU("handedness", "left", "mixed-use")], remove=[AVU("handedness", "right", "mixed-use")])
+    polled.zone.annotate(
+        path, add=[AVU("handedness", "left", "mixed-use")], remove=[AVU("handedness", "right", "mixed-use")]
+    )
     assert polled.good_poll()["avus"] == 0
     assert polled.good_poll(check=True)["avus"] > 0
     assert polled.picture() == before
@@ -564,7 +607,10 @@ def test_setting_up_the_zone_ends_no_pause(polled):
 
 
 def test_one_poll_at_a_time_and_a_dead_holder_blocks_nobody(polled):
-    holds = "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(600)"
+    holds = (
+        "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True);"
+        " time.sleep(600)"
+    )
     lock = polled.folder / "mixed-use.git.lock"
     lock.touch()
     lock.chmod(0o666)

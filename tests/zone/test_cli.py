@@ -17,7 +17,9 @@ def mrdata(site, tmp_path):
 
     def run(*arguments, status=0, **environment):
         env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "MRDATA_ZONE": str(site.folder), **environment}
-        done = subprocess.run([sys.executable, "-m", "mrdata.cli", *arguments], capture_output=True, text=True, env=env, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "mrdata.cli", *arguments], capture_output=True, text=True, env=env, check=False
+        )
         assert done.returncode == status, done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout if status == 0 else done.stderr
@@ -85,7 +87,9 @@ def test_a_lost_file_fails_the_verification(site, mrdata):
     site.land("94T/dicom/a", dicom(new))
     (site.folder / "landing" / "94T" / "dicom" / "a").unlink()
     env = {**os.environ, "MRDATA_ZONE": str(site.folder)}
-    done = subprocess.run([sys.executable, "-m", "mrdata.cli", "verify"], capture_output=True, text=True, env=env, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "mrdata.cli", "verify"], capture_output=True, text=True, env=env, check=False
+    )
     assert done.returncode == 1
     assert "lost            1" in done.stdout
     assert "Not every landed byte is accounted for" in done.stdout

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from microservices.headers import read_header
-from policy import clock, lifecycle, review, withdrawn
-from policy.context import Context
-from policy.erasure import has_receipt
+from microservices.headers.header_reader import read_header
+from policy.records import clock, review, withdrawal_record
+from policy.schedule import lifecycle
+from policy.withdrawal.erasure import has_receipt
+from policy.zone.context import Context
 from tests.zone.test_withdrawal import describe_site, scanned
 
 DAY = 86400.0
@@ -38,11 +39,13 @@ def alarms(site) -> list[str]:
 )
 def test_a_clock_that_disagrees_with_the_zones_is_told_and_erases_nothing(withdrawn_site, ahead, why):
     site, new = withdrawn_site
-    at_once = replace(site.settings, lifecycle=replace(site.settings.lifecycle, withdrawal_days=-1.0, due_again_hours=0.0))
+    at_once = replace(
+        site.settings, lifecycle=replace(site.settings.lifecycle, withdrawal_days=-1.0, due_again_hours=0.0)
+    )
     for later in (0.0, 2 * DAY):
         counts = lifecycle.run(replace(context(site, ahead + (later if ahead > 0 else 0.0)), settings=at_once))
         assert (counts["waiting"], counts["erased"]) == (1, 0)
-    assert withdrawn.load(context(site), new) is not None
+    assert withdrawal_record.load(context(site), new) is not None
     assert all(why in text for text in alarms(site))
     assert alarms(site)
     assert lifecycle.run(replace(context(site), settings=at_once))["erased"] == 1
@@ -53,10 +56,10 @@ def test_a_day_that_has_come_is_seen_by_two_runs_a_day_apart(withdrawn_site):
     due = replace(site.settings, lifecycle=replace(site.settings.lifecycle, withdrawal_days=0.0))
     for _ in range(2):
         assert lifecycle.run(replace(context(site), settings=due))["waiting"] == 1
-    held = withdrawn.load(context(site), new)
+    held = withdrawal_record.load(context(site), new)
     assert held.due_seen
-    held.due_seen = withdrawn.now(context(site, -DAY - 60))
-    withdrawn.save(context(site), held)
+    held.due_seen = withdrawal_record.now(context(site, -DAY - 60))
+    withdrawal_record.save(context(site), held)
     assert lifecycle.run(replace(context(site), settings=due))["erased"] == 1
     assert has_receipt(context(site), new)
     assert alarms(site) == []
@@ -64,9 +67,9 @@ def test_a_day_that_has_come_is_seen_by_two_runs_a_day_apart(withdrawn_site):
 
 def test_a_day_seen_by_a_clock_that_was_ahead_does_not_count(withdrawn_site):
     site, new = withdrawn_site
-    held = withdrawn.load(context(site), new)
-    held.due_seen = withdrawn.now(context(site, 400 * DAY))
-    withdrawn.save(context(site), held)
+    held = withdrawal_record.load(context(site), new)
+    held.due_seen = withdrawal_record.now(context(site, 400 * DAY))
+    withdrawal_record.save(context(site), held)
     due = replace(site.settings, lifecycle=replace(site.settings.lifecycle, withdrawal_days=0.0))
     assert lifecycle.run(replace(context(site), settings=due))["waiting"] == 1
-    assert withdrawn.load(context(site), new).due_seen <= withdrawn.now(context(site))
+    assert withdrawal_record.load(context(site), new).due_seen <= withdrawal_record.now(context(site))

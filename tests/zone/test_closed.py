@@ -1,4 +1,6 @@
-"""What iRODS leaves open to every user and MrData closes, as far as a zone in a folder tells it; test_security.py has the rest."""
+"""What iRODS leaves open to every user and MrData closes, as far as a zone in a folder tells it; test_security.py has
+the rest.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from policy import layout
-from policy.withdrawal import Reason
-from policy.zone import Condition, NotPermitted, Registration
+from policy.withdrawal.withdrawal import Reason
+from policy.zone import Condition, NotPermitted, Registration, layout
 from tests.files import dicom
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, STEWARD, T94
 
@@ -24,7 +25,10 @@ def places(site):
     gone = site.register(study=SLEEP, owner=BOB)
     site.sweep()
     site.rule("withdraw", {"experiment": gone, "reason": Reason.CONSENT, "dry_run": False})
-    hidden = {name: f"{home}/{name}" for name in ("studies", "quarantine", "audit", "outbox", "reviews", "withdrawn", "landing")}
+    hidden = {
+        name: f"{home}/{name}"
+        for name in ("studies", "quarantine", "audit", "outbox", "reviews", "withdrawn", "landing")
+    }
     hidden |= {
         "theirs": layout.parent(theirs),
         "their study": f"{home}/studies/{SLEEP}",
@@ -92,7 +96,9 @@ def test_ordinary_users_register_no_file_of_the_server(site, places, user):
     """A file's bytes would be theirs to read: neither one by one nor in batches, which ask nobody's permission."""
     zone, own = site.connect(user), f"/{site.settings.zone}/home/{user}"
     ((file,),) = site.connect().query(["DATA_PATH"], Condition("COLL_NAME", "=", places["theirs"]))
-    for victim, resource in itertools.product((file, "/etc/passwd", str(site.settings_file)), ("demoResc", "archiveResc")):
+    for victim, resource in itertools.product(
+        (file, "/etc/passwd", str(site.settings_file)), ("demoResc", "archiveResc")
+    ):
         size = Path(victim).stat().st_size
         with pytest.raises(NotPermitted):
             zone.register(victim, f"{own}/stolen", resource)
@@ -109,4 +115,6 @@ def test_ordinary_users_register_no_file_of_the_server(site, places, user):
 def test_administrators_register_in_mrdata_s_collections_only_what_was_decided(site, places):
     ((file,),) = site.connect().query(["DATA_PATH"], Condition("COLL_NAME", "=", places["theirs"]))
     with pytest.raises(NotPermitted):
-        site.connect().register_all([Registration(f"{site.settings.home}/studies/{PAIN}/x", file, 1, "")], "archiveResc")
+        site.connect().register_all(
+            [Registration(f"{site.settings.home}/studies/{PAIN}/x", file, 1, "")], "archiveResc"
+        )

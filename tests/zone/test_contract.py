@@ -1,6 +1,7 @@
 """What policies and clients may rely on, for every implementation of `policy.zone.Zone`.
 
-`inside` is the zone over the rule engine's callback, in a rule; `client` is the zone from outside. Both are the service account.
+`inside` is the zone over the rule engine's callback, in a rule; `client` is the zone from outside. Both are the service
+account.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ def test_any_name_goes_through_every_verb(zone, home, name):
     assert zone.metadata(path) == [AVU(name, name, name)]
     where = [Condition("META_DATA_ATTR_NAME", "=", name), Condition("META_DATA_ATTR_VALUE", "=", name)]
     assert zone.query(["DATA_NAME"], *named(home, name), *where) == [(name,)]
-    assert zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", home), Condition("DATA_NAME", "!=", name)) == [("other",)]
+    assert zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", home), Condition("DATA_NAME", "!=", name)) == [
+        ("other",)
+    ]
     zone.permit(path, BOB, Access.READ)
     assert zone.permissions(path) == {"mrdata": Access.OWN, BOB: Access.READ}
     assert zone.checksum(path, verify=True) == sha2(b"hello")
@@ -224,7 +227,14 @@ def test_write_creates_and_replaces(zone, home):
 def test_read_any_piece_of_any_bytes(zone, site, home):
     content = bytes(range(256)) * 20_000
     site.connect().write(f"{home}/a", content)
-    for offset, length in ((0, len(content)), (0, 1), (255, 3), (4_000_000, 1 << 20), (len(content) - 5, 99), (len(content), 9)):
+    for offset, length in (
+        (0, len(content)),
+        (0, 1),
+        (255, 3),
+        (4_000_000, 1 << 20),
+        (len(content) - 5, 99),
+        (len(content), 9),
+    ):
         assert zone.read(f"{home}/a", offset, length) == content[offset : offset + length]
     with pytest.raises(NotFound):
         zone.read(f"{home}/none", 0, 1)
@@ -395,7 +405,9 @@ def test_a_replica_is_verified_by_its_number(zone, site, home):
     file = site.landing_file(f"{T94}/expdata/two", b"right")
     path = site.connect().register(str(file), f"{home}/two", site.settings.landing.resource)
     site.connect().replicate(path, "archiveResc")
-    rows = zone.query(["DATA_RESC_NAME", "DATA_REPL_NUM"], Condition("COLL_NAME", "=", home), Condition("DATA_NAME", "=", "two"))
+    rows = zone.query(
+        ["DATA_RESC_NAME", "DATA_REPL_NUM"], Condition("COLL_NAME", "=", home), Condition("DATA_NAME", "=", "two")
+    )
     numbers = dict(rows)
     for number in numbers.values():
         assert zone.checksum(path, verify=True, replica=number) == sha2(b"right")
@@ -443,7 +455,11 @@ def test_give_up(zone, site, home):
     path = site.connect().register(str(file), f"{home}/killed", site.settings.landing.resource)
     zone.replicate(path, "archiveResc")
     ((copy,),) = zone.query(["DATA_PATH"], *named(home, "killed"), Condition("DATA_RESC_NAME", "=", "archiveResc"))
-    before = [("0", "DATA_STATUS", '{"original_status":"1"}'), ("0", "DATA_REPL_STATUS", "4"), ("1", "DATA_REPL_STATUS", "2")]
+    before = [
+        ("0", "DATA_STATUS", '{"original_status":"1"}'),
+        ("0", "DATA_REPL_STATUS", "4"),
+        ("1", "DATA_REPL_STATUS", "2"),
+    ]
     for number, column, value in before:
         site.iadmin("modrepl", "logical_path", path, "replica_number", number, column, value)
     for attempt in (
@@ -457,7 +473,9 @@ def test_give_up(zone, site, home):
     owner = os.stat(copy)
     with (
         open(copy, "rb") as held,
-        subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[held.fileno()], user=owner.st_uid, group=owner.st_gid) as cat,
+        subprocess.Popen(
+            ["cat"], stdin=subprocess.PIPE, pass_fds=[held.fileno()], user=owner.st_uid, group=owner.st_gid
+        ) as cat,
     ):
         assert zone.give_up(path) is False
         assert zone.give_up(path, certain=True) is False
@@ -505,7 +523,9 @@ def test_relocate(zone, site, home):
             zone.relocate(path, str(file) + "none", str(moved))
         zone.relocate(path, str(file), str(moved))
         assert zone.read(path, 0, 99) == b"content"
-        assert zone.query(["DATA_PATH", "DATA_RESC_NAME", "DATA_REPL_STATUS"], *named(home, name)) == [(str(moved), resource, "1")]
+        assert zone.query(["DATA_PATH", "DATA_RESC_NAME", "DATA_REPL_STATUS"], *named(home, name)) == [
+            (str(moved), resource, "1")
+        ]
     with site.new_connection(ALICE) as other, pytest.raises(ZoneError):
         other.relocate(path, str(moved), str(file))
     with pytest.raises(NotFound):
@@ -516,7 +536,9 @@ def test_relocate(zone, site, home):
 def test_delay(zone, site):
     argument = json.dumps({"o'y": '"\\ \u00fc'})
     zone.delay("mrdata_health", argument, 86400)
-    rows = zone.query(["RULE_EXEC_NAME", "RULE_EXEC_FREQUENCY"], Condition("RULE_EXEC_NAME", "like", "callback.mrdata_health(%"))
+    rows = zone.query(
+        ["RULE_EXEC_NAME", "RULE_EXEC_FREQUENCY"], Condition("RULE_EXEC_NAME", "like", "callback.mrdata_health(%")
+    )
     site.unschedule("callback.mrdata_health(%")
     assert rows == [(f"callback.mrdata_health({argument!r}, '')", "86400s REPEAT FOR EVER")]
     with pytest.raises(ZoneError):
@@ -595,7 +617,9 @@ def test_ordinary_users_change_only_what_they_may(site, home):
         lambda: alice.permit(path, ALICE, Access.OWN),
         lambda: alice.inherit(f"{home}/shown"),
         lambda: alice.group(f"study_{PAIN}", [ALICE, BOB]),
-        lambda: alice.register(str(site.landing_file(f"{T94}/expdata/x", b"x")), f"{hers}/x", site.settings.landing.resource),
+        lambda: alice.register(
+            str(site.landing_file(f"{T94}/expdata/x", b"x")), f"{hers}/x", site.settings.landing.resource
+        ),
         lambda: alice.rule("mrdata_health", "{}"),
         lambda: alice.delay("mrdata_health", "{}", 86400),
     ):
@@ -640,7 +664,9 @@ def test_a_query_among_values_of_several_avus(zone, home):
 
 
 def test_select_counts_orders_and_limits(zone, site, home):
-    """What people's pages ask: counts of objects (not of replicas), one row for each collection, ordered, at most so many."""
+    """What people's pages ask: counts of objects (not of replicas), one row for each collection, ordered, at most so
+    many.
+    """
     for name in ("a", "b'c"):
         zone.make_collection(f"{home}/{name}")
         zone.annotate(f"{home}/{name}", add=[AVU("a", name)])
@@ -754,7 +780,15 @@ def test_register_all(site, outside):
     site.connect(ALICE).permit(outside, BOB, Access.READ)
     site.connect(ALICE).inherit(outside)
     zone.register_all(files, resource)
-    columns = ["DATA_NAME", "DATA_PATH", "DATA_SIZE", "DATA_CHECKSUM", "DATA_RESC_NAME", "DATA_REPL_STATUS", "DATA_REPL_NUM"]
+    columns = [
+        "DATA_NAME",
+        "DATA_PATH",
+        "DATA_SIZE",
+        "DATA_CHECKSUM",
+        "DATA_RESC_NAME",
+        "DATA_REPL_STATUS",
+        "DATA_REPL_NUM",
+    ]
     wanted = {(one.path.rpartition("/")[2], one.file, str(one.size), one.checksum, resource, "1", "0") for one in files}
     assert set(zone.query(columns, Condition("COLL_NAME", "=", outside))) == wanted
     first = files[0]
@@ -776,7 +810,13 @@ def test_register_all_does_not_read_the_files(site, outside):
 
 @pytest.mark.parametrize(
     ("bad", "error"),
-    [("object", Exists), ("collection", Exists), ("twice", Exists), ("no collection", NotFound), ("too many", ZoneError)],
+    [
+        ("object", Exists),
+        ("collection", Exists),
+        ("twice", Exists),
+        ("no collection", NotFound),
+        ("too many", ZoneError),
+    ],
 )
 def test_register_all_registers_all_or_none(site, outside, bad, error):
     zone = site.connect()
@@ -797,7 +837,9 @@ def test_register_all_registers_all_or_none(site, outside, bad, error):
     if bad == "object":
         assert zone.read(taken, 0, 9) == b"theirs"
     assert all(Path(one.file).exists() for one in files)
-    zone.register_all(files[: len(files) // 2][:BATCH], site.settings.landing.resource)  # the connection is still of use
+    zone.register_all(
+        files[: len(files) // 2][:BATCH], site.settings.landing.resource
+    )  # the connection is still of use
     assert zone.read(files[1].path, 0, 99) == b"content 1"
 
 

@@ -1,15 +1,17 @@
-"""Copies of what is archived when it is registered: queued by who registers, made by the delay rule, waited for by finalization."""
+"""Copies of what is archived when it is registered: queued by who registers, made by the delay rule, waited for by
+finalization.
+"""
 
 import json
 import time
 
 import pytest
 
-from microservices.headers import read_header
-from microservices.zone import ServerZone
-from policy import copies, layout
-from policy.context import Context
-from policy.zone import Condition, ZoneError
+from microservices.headers.header_reader import read_header
+from microservices.zones.server_zone import ServerZone
+from policy.archive import copies
+from policy.zone import Condition, ZoneError, layout
+from policy.zone.context import Context
 from tests.files import dicom
 from tests.zone.dying import Killed
 from tests.zone.intake import archived_at_birth, knows_vault
@@ -69,7 +71,9 @@ def test_without_copies_nothing_is_queued(make_site):
 def test_finalization_waits_for_copies_and_asks_for_them(site, born):
     """Whoever registered them was killed before he queued them."""
     new, _ = born
-    assert "2 objects that lack copies" in site.rule("experiment_finalize", {"experiment": new, "by": ALICE})["waits_for"]
+    assert (
+        "2 objects that lack copies" in site.rule("experiment_finalize", {"experiment": new, "by": ALICE})["waits_for"]
+    )
     site.rule("experiment_finalize", {"experiment": new, "by": ALICE})
     assert len(records(site)) == 1  # asked for once
     assert site.rule("archive") == {"copied": 2}
@@ -137,7 +141,7 @@ def test_killed_anywhere_it_goes_on(site, born):
     """Between any two steps of the rule."""
     verbs = ("replicate", "write", "erase", "rename", "checksum")
     paths = born[1]
-    with site.counted([("microservices.zone", "ServerZone", verb) for verb in verbs]) as killer:
+    with site.counted([("microservices.zones.server_zone", "ServerZone", verb) for verb in verbs]) as killer:
         for step in range(30):
             copies.queue(context(site), [*paths, f"{paths[0]}.later"])
             killer.left = step

@@ -4,7 +4,9 @@ import pytest
 
 from tests import corpus
 
-pytestmark = pytest.mark.skipif(not corpus.FOLDER.is_dir(), reason=f"no corpus of real scanner files at {corpus.FOLDER}")
+pytestmark = pytest.mark.skipif(
+    not corpus.FOLDER.is_dir(), reason=f"no corpus of real scanner files at {corpus.FOLDER}"
+)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -12,7 +14,10 @@ pytestmark = pytest.mark.skipif(not corpus.FOLDER.is_dir(), reason=f"no corpus o
     ("guard", "expected"),
     [
         ({}, {"archived": 25, "personal-data": 245, "one copy": 1}),
-        ({"retain_patient_characteristics": True}, {"archived": 215, "personal-data": 11, "one copy": 16, "duplicate-different": 31}),
+        (
+            {"retain_patient_characteristics": True},
+            {"archived": 215, "personal-data": 11, "one copy": 16, "duplicate-different": 31},
+        ),
     ],
     ids=["strict", "characteristics"],
 )

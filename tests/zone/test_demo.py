@@ -20,7 +20,11 @@ def test_the_demonstration_leaves_with_success(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
     counts = json.loads(done.stdout)
-    assert counts["delivered"] == counts["landed"] == counts["archived"] + counts["one_copy_kept"] + sum(counts["quarantined"].values())
+    assert (
+        counts["delivered"]
+        == counts["landed"]
+        == counts["archived"] + counts["one_copy_kept"] + sum(counts["quarantined"].values())
+    )
     assert counts["misplaced"] == []
     assert (counts["still_in_landing"], counts["not_registered"], counts["lost"]) == (0, 0, 0)
     assert {"mistyped", "unregistered", "truncated", "personal-data"} <= set(counts["quarantined"])

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from microservices.headers import read_header
-from policy import discard, layout, lifecycle
-from policy.context import Context
-from policy.zone import AVU, data_object
+from microservices.headers.header_reader import read_header
+from policy.ingest import discard
+from policy.schedule import lifecycle
+from policy.zone import AVU, data_object, layout
+from policy.zone.context import Context
 from tests.files import dicom
 from tests.zone import audit_log
 from tests.zone.intake import files, knows_vault
@@ -45,7 +46,11 @@ def run(site, days: float) -> dict[str, int]:
 def acts(site) -> list[str]:
     """Of the audit log about sessions, by what was done."""
     told = [json.loads(text) for _, text in sorted(audit_log.files(site))]
-    return [one["act"].removeprefix("session ") for one in told if one["act"].startswith("session ") and T94 in one["details"]["session"]]
+    return [
+        one["act"].removeprefix("session ")
+        for one in told
+        if one["act"].startswith("session ") and T94 in one["details"]["session"]
+    ]
 
 
 def test_what_is_discarded_is_erased_when_its_time_is_over(site, session):
@@ -79,9 +84,12 @@ def test_what_comes_later_is_not_discarded_with_it(site, session, monkeypatch):
             since = site.avus(path)["Quarantined"]
             assert since >= mark.value
             later.annotate(
-                f"{site.settings.home}/{path}", add=[replace(mark, attribute="Quarantined", value="2999-01-01T00:00:00Z", unit="")]
+                f"{site.settings.home}/{path}",
+                add=[replace(mark, attribute="Quarantined", value="2999-01-01T00:00:00Z", unit="")],
             )
-            later.annotate(f"{site.settings.home}/{path}", remove=[replace(mark, attribute="Quarantined", value=since, unit="")])
+            later.annotate(
+                f"{site.settings.home}/{path}", remove=[replace(mark, attribute="Quarantined", value=since, unit="")]
+            )
     assert run(site, 0.0)["erased"] == 1
     assert [path.rpartition("/")[2] for path in site.paths("quarantine")] == ["3"]
     assert discard.since(Context(later, site.settings, read_header), session) is None
@@ -109,8 +117,16 @@ def test_only_data_stewards_discard_and_only_sessions_for_a_reason(site, session
     assert "is no reason" in site.ask("quarantine_discard", {**request, "reason": "Jane Doe"})["error"]
     assert "dry_run is missing" in site.ask("quarantine_discard", {"session": session, "reason": PHANTOM})["error"]
     new = site.register()
-    for path in (layout.quarantine(site.settings), layout.parent(session), f"{session}/dicom", f"{session}/../{T94}", site.settings.home):
-        assert "is not the path of a session" in site.ask("quarantine_discard", {**request, "session": path})["error"], path
+    for path in (
+        layout.quarantine(site.settings),
+        layout.parent(session),
+        f"{session}/dicom",
+        f"{session}/../{T94}",
+        site.settings.home,
+    ):
+        assert (
+            "is not the path of a session" in site.ask("quarantine_discard", {**request, "session": path})["error"]
+        ), path
     experiment = f"{layout.studies(site.settings)}/x/experiments/{new}"
     assert "is not the path of a session" in site.ask("quarantine_discard", {**request, "session": experiment})["error"]
     assert len(site.paths("quarantine")) == 2

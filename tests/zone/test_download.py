@@ -1,4 +1,7 @@
-"""`mrdata get`: what is there afterwards is whole and as the catalog tells it, whatever happened before and meanwhile."""
+"""`mrdata get`.
+
+What is there afterwards is whole and as the catalog tells it, whatever happened before and meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,7 @@ import pytest
 
 from mrdata import download as module
 from mrdata.download import PART, download
-from policy import layout
-from policy.zone import Condition, NotFound, ZoneError, data_object
+from policy.zone import Condition, NotFound, ZoneError, data_object, layout
 from tests.files import dicom
 from tests.zone.names import ALICE, T94
 
@@ -107,7 +109,11 @@ def test_a_flipped_byte_in_the_archive_is_an_error_and_no_file(site, placed, tar
     assert not copies[1].file.exists()
     assert not list(target.rglob(f"*{PART}"))
     Path(file).write_bytes(before)
-    assert [copy.was_there for copy in download(site.connect(), layout.parent(placed[0]), target)] == [True, False, True]
+    assert [copy.was_there for copy in download(site.connect(), layout.parent(placed[0]), target)] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_a_shorter_file_in_the_archive_is_an_error_and_no_file(site, placed, target):

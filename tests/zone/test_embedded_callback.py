@@ -63,7 +63,11 @@ def rules(tmp_path):
 
 
 def test_a_rule_of_core_comes_first_and_its_list_is_copied_back(rules):
-    assert in_rule(rules, lambda cb: cb.greet("you", "")) == {"code": 0, "status": True, "arguments": ["you", "hello you"]}
+    assert in_rule(rules, lambda cb: cb.greet("you", "")) == {
+        "code": 0,
+        "status": True,
+        "arguments": ["you", "hello you"],
+    }
 
 
 def test_only_texts_come_back_from_a_rule(rules):
@@ -74,7 +78,9 @@ def test_a_rule_takes_texts_only(rules):
     assert code_of(rules, lambda cb: cb.greet("you", 0)) == -66000
 
 
-@pytest.mark.parametrize(("name", "code"), [("refuse", -818000), ("raises", -1), ("raises_code", -816000), ("passes_on", -310000)])
+@pytest.mark.parametrize(
+    ("name", "code"), [("refuse", -818000), ("raises", -1), ("raises_code", -816000), ("passes_on", -310000)]
+)
 def test_what_a_rule_fails_with(rules, name, code):
     assert code_of(rules, lambda cb: getattr(cb, name)()) == code
 
@@ -231,7 +237,9 @@ def test_pages_of_a_query(agent):
         routes.imkdir(agent, f"{HOME}/many/{i:03d}", parents=True)
 
     def pages(cb):
-        query = cb.msiMakeGenQuery("COLL_NAME", f"COLL_PARENT_NAME = '{HOME}/many'", types.GenQueryInp())["arguments"][2]
+        query = cb.msiMakeGenQuery("COLL_NAME", f"COLL_PARENT_NAME = '{HOME}/many'", types.GenQueryInp())["arguments"][
+            2
+        ]
         first = cb.msiExecGenQuery(query, types.GenQueryOut())["arguments"][1]
         result = cb.msiGetMoreRows(query, first, 0)["arguments"]
         return first.rowCnt, first.continueInx > 0, result[1].rowCnt, result[2]
@@ -246,7 +254,9 @@ def test_a_query_left_open_costs_a_statement(agent):
         routes.imkdir(agent, f"{HOME}/many/{i:03d}", parents=True)
 
     def ask(cb):
-        query = cb.msiMakeGenQuery("COLL_NAME", f"COLL_PARENT_NAME = '{HOME}/many'", types.GenQueryInp())["arguments"][2]
+        query = cb.msiMakeGenQuery("COLL_NAME", f"COLL_PARENT_NAME = '{HOME}/many'", types.GenQueryInp())["arguments"][
+            2
+        ]
         cb.msiExecGenQuery(query, types.GenQueryOut())
 
     for _ in range(50):
@@ -281,21 +291,30 @@ def test_single_avus(agent):
 
 
 @pytest.mark.parametrize(
-    "broken", ["def x(:\n", "import no_such_module\n", "raise SystemExit(1)\n", "1 / 0\n"], ids=["syntax", "import", "exit", "exception"]
+    "broken",
+    ["def x(:\n", "import no_such_module\n", "raise SystemExit(1)\n", "1 / 0\n"],
+    ids=["syntax", "import", "exit", "exception"],
 )
 def test_a_broken_core_fails_open(tmp_path, broken):
-    folder = make_zone(tmp_path, "def pep_api_data_obj_put_pre(rule_args, callback, rei):\n    return -13000\n" + broken)
+    folder = make_zone(
+        tmp_path, "def pep_api_data_obj_put_pre(rule_args, callback, rei):\n    return -13000\n" + broken
+    )
     with Agent(folder, "mrdata") as connected:
         routes.iput(connected, f"{HOME}/in", b"x")
         assert code_of(connected, lambda cb: cb.writeLine("serverLog", "x")) == -1828000
         assert "rule engine" in folder.log.read_text()
-        (tmp_path / "core.py").write_text("def pep_api_data_obj_put_pre(rule_args, callback, rei):\n    return -13000\n")
+        (tmp_path / "core.py").write_text(
+            "def pep_api_data_obj_put_pre(rule_args, callback, rei):\n    return -13000\n"
+        )
         with pytest.raises(Exception, match="-13000"):  # imported again at the next enforcement point
             routes.iput(connected, f"{HOME}/out", b"x")
 
 
 def test_each_connection_imports_core_anew(tmp_path):
-    folder = make_zone(tmp_path, "seen = []\ndef note(rule_args, callback, rei):\n    seen.append(1)\n    rule_args[0] = str(len(seen))\n")
+    folder = make_zone(
+        tmp_path,
+        "seen = []\ndef note(rule_args, callback, rei):\n    seen.append(1)\n    rule_args[0] = str(len(seen))\n",
+    )
     with Agent(folder, "mrdata") as first, Agent(folder, "mrdata") as second:
         counts = [in_rule(a, lambda cb: cb.note(""))["arguments"][0] for a in (first, first, second, first)]
     assert counts == ["1", "2", "1", "3"]
@@ -303,7 +322,9 @@ def test_each_connection_imports_core_anew(tmp_path):
 
 def test_core_finds_the_zones_settings(tmp_path):
     folder = make_zone(
-        tmp_path, "import os\nplace = os.environ['MRDATA_SETTINGS']\ndef tell(rule_args, callback, rei):\n    rule_args[0] = place\n"
+        tmp_path,
+        "import os\nplace = os.environ['MRDATA_SETTINGS']\ndef tell(rule_args, callback, rei):\n    rule_args[0] ="
+        " place\n",
     )
     with Agent(folder, "mrdata") as connected:
         assert in_rule(connected, lambda cb: cb.tell(""))["arguments"] == [str(folder.settings)]

@@ -1,4 +1,6 @@
-"""What the tests of the embedded zone share: zones with a rulebase of the test's own, and calls made as a rule makes them."""
+"""What the tests of the embedded zone share: zones with a rulebase of the test's own, and calls made as a rule makes
+them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Embedded zones from their first minute on: a new one works by itself, and one that an earlier MrData made is brought up to that."""
+"""Embedded zones from their first minute on: a new one works by itself, and one that an earlier MrData made is brought
+up to that.
+"""
 
 import json
 import os
@@ -13,12 +15,11 @@ import yaml
 
 from embedded.client import EmbeddedZone
 from embedded.folder import VERSION, ZoneFolder
-from microservices.settings import load_settings
+from microservices.settings_file import load_settings
 from mrdata import new_zone
 from mrdata.upgrade import bring_up_to_date
-from policy import layout
-from policy.schedule import periods
-from policy.zone import Access, Condition, ZoneError
+from policy.schedule.delay_rules import periods
+from policy.zone import Access, Condition, ZoneError, layout
 from tests.files import dicom
 from tests.zone.names import PAIN, T94
 
@@ -46,7 +47,9 @@ def every_rule(folder: Path) -> dict[str, list[str]]:
 def mrdata(folder: Path, *arguments: str, status: int = 0) -> str:
     """What the command prints, errors too."""
     env = {**os.environ, "MRDATA_ZONE": str(folder)}
-    done = subprocess.run([sys.executable, "-m", "mrdata.cli", *arguments], capture_output=True, text=True, env=env, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "mrdata.cli", *arguments], capture_output=True, text=True, env=env, check=False
+    )
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
@@ -67,7 +70,9 @@ def test_a_new_zone_has_all_that_it_needs(tmp_path):
     settings = load_settings(folder / "mrdata.yaml")
     assert Path(settings.archive.vault) == folder / "vault/archiveResc"
     with EmbeddedZone(folder, "mrdata") as zone:
-        assert zone.query(["RESC_VAULT_PATH"], Condition("RESC_NAME", "=", settings.archive.resource)) == [(settings.archive.vault,)]
+        assert zone.query(["RESC_VAULT_PATH"], Condition("RESC_NAME", "=", settings.archive.resource)) == [
+            (settings.archive.vault,)
+        ]
     for own in (folder / "landing/.intake", folder / "vault/archiveResc/landed"):
         assert own.stat().st_mode & 0o777 == 0o700
     assert ZoneFolder.open(folder).version == VERSION
@@ -81,11 +86,26 @@ def test_a_new_zone_archives_and_finalizes_by_itself(tmp_path):
     settings = load_settings(folder / "mrdata.yaml")
     new_zone.make_users(settings, "alice")
     mrdata(folder, "rule", "study", json.dumps({"study": PAIN, "members": ["alice"], "subjects": ["P1"]}))
-    new = mrdata(folder, "register", "--study", PAIN, "--pseudonym", "P1", "--owner", "alice", "--scanner", T94, "--type", "pilot").strip()
+    new = mrdata(
+        folder,
+        "register",
+        "--study",
+        PAIN,
+        "--pseudonym",
+        "P1",
+        "--owner",
+        "alice",
+        "--scanner",
+        T94,
+        "--type",
+        "pilot",
+    ).strip()
     (folder / f"landing/{T94}/dicom/1").write_bytes(dicom(new))
     mrdata(folder, "scan", "--once")
     with (
-        subprocess.Popen([sys.executable, "-m", "mrdata.cli", "zone", "run", str(folder)], stderr=subprocess.DEVNULL) as server,
+        subprocess.Popen(
+            [sys.executable, "-m", "mrdata.cli", "zone", "run", str(folder)], stderr=subprocess.DEVNULL
+        ) as server,
         EmbeddedZone(folder, "mrdata") as zone,
     ):
         try:
@@ -204,14 +224,18 @@ def test_an_upgrade_that_is_broken_off_anywhere_is_finished_when_it_is_opened_ne
 
 
 def test_what_is_no_file_any_more_stays_where_it_is(older, tmp_path):
-    """A link that somebody put in a file's place is not taken in, and another file under a name that was taken is not the one."""
+    """A link that somebody put in a file's place is not taken in, and another file under a name that was taken is not
+    the one.
+    """
     before = files(older)
     link = Path(next(iter(before.values())))
     link.unlink()
     link.symlink_to("/etc/passwd")
     bring_up_to_date(older.folder)
     after = files(older)
-    assert [path for path in before if after[path] == before[path]] == [path for path in before if before[path] == str(link)]
+    assert [path for path in before if after[path] == before[path]] == [
+        path for path in before if before[path] == str(link)
+    ]
     assert link.is_symlink()
     other = next(path for path in before if after[path] != before[path])
     Path(before[other]).write_bytes(b"another")
@@ -240,7 +264,9 @@ def test_opening_a_zone_that_is_up_to_date_costs_next_to_nothing(site):
 
 def test_running_a_zone_schedules_what_its_settings_say_now(site):
     settings = yaml.safe_load((site.folder / "mrdata.yaml").read_text())
-    (site.folder / "mrdata.yaml").write_text(yaml.safe_dump({**settings, "archive": {**settings["archive"], "every_seconds": 77}}))
+    (site.folder / "mrdata.yaml").write_text(
+        yaml.safe_dump({**settings, "archive": {**settings["archive"], "every_seconds": 77}})
+    )
     with closing(ZoneFolder.open(site.folder).catalog()) as catalog, catalog.writing():
         catalog.run("DELETE FROM R_RULE_EXEC WHERE rule_name LIKE '%mrdata_events(%'")
     assert scheduled(site.folder) != every_rule(site.folder)

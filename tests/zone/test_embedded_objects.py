@@ -42,7 +42,10 @@ def test_rename_and_move(agent):
     routes.imeta(agent, "add", "-d", f"{HOME}/a", "k", "v")
     before = genquery1(agent, "DATA_ID, DATA_CREATE_TIME", "DATA_NAME = 'a'")
     assert rename(agent, f"{HOME}/a", f"{HOME}/c/d/b") == 0
-    assert genquery1(agent, "DATA_ID, DATA_CREATE_TIME", f"COLL_NAME = '{HOME}/c/d' and META_DATA_ATTR_VALUE = 'v'") == before
+    assert (
+        genquery1(agent, "DATA_ID, DATA_CREATE_TIME", f"COLL_NAME = '{HOME}/c/d' and META_DATA_ATTR_VALUE = 'v'")
+        == before
+    )
     assert rename(agent, f"{HOME}/c", f"{HOME}/e", "1") == 0
     assert routes.iget(agent, f"{HOME}/e/d/b") == b"bytes"
     assert genquery1(agent, "COLL_PARENT_NAME", f"COLL_NAME = '{HOME}/e/d'") == [(f"{HOME}/e",)]
@@ -87,7 +90,9 @@ def test_a_collection_whose_name_starts_alike_is_left_alone(agent):
     for name in ("c/x", "cc/x", "c0/x", "c%/x", "c_/x"):
         routes.imkdir(agent, f"{HOME}/{name}", parents=True)
     routes.imv(agent, f"{HOME}/c", f"{HOME}/new")
-    found = {name.removeprefix(HOME + "/") for (name,) in genquery1(agent, "COLL_NAME", f"COLL_PARENT_NAME like '{HOME}/%'")}
+    found = {
+        name.removeprefix(HOME + "/") for (name,) in genquery1(agent, "COLL_NAME", f"COLL_PARENT_NAME like '{HOME}/%'")
+    }
     assert found == {"new/x", "cc/x", "c0/x", "c%/x", "c_/x"}
 
 
@@ -168,7 +173,12 @@ def test_what_needs_which_permission(agent, alice):
         "trim": lambda: routes.itrim(alice, f"{HOME}/c/x"),
         "trash": lambda: routes.irm(alice, f"{HOME}/c/x"),
     }
-    needs = {"none": set(), "read": {"read"}, "write": {"read", "write", "annotate", "create", "collection", "replicate"}, "own": set(acts)}
+    needs = {
+        "none": set(),
+        "read": {"read"},
+        "write": {"read", "write", "annotate", "create", "collection", "replicate"},
+        "own": set(acts),
+    }
     for level, expected in needs.items():
         if level != "none":
             routes.ichmod(agent, level, "alice", f"{HOME}/c")
@@ -236,7 +246,9 @@ def test_replicate_verify_and_trim(agent):
     assert routes.itrim(agent, path, "landingResc") == 0  # two are kept unless fewer are asked for
     assert routes.itrim(agent, path, "landingResc", copies=1) == 1
     assert file.exists()  # outside the vault: only unregistered
-    ((resource, vault_file, checksum),) = genquery1(agent, "DATA_RESC_NAME, DATA_PATH, DATA_CHECKSUM", "DATA_NAME = 'f'")
+    ((resource, vault_file, checksum),) = genquery1(
+        agent, "DATA_RESC_NAME, DATA_PATH, DATA_CHECKSUM", "DATA_NAME = 'f'"
+    )
     assert (resource, checksum) == ("archiveResc", kept)
     assert routes.itrim(agent, path, "archiveResc", copies=1) == 0
     Path(vault_file).write_bytes(b"Bytes")
@@ -247,7 +259,10 @@ def test_a_stale_replica_is_brought_up_to_date(agent):
     routes.iput(agent, f"{HOME}/a", b"long ago")
     routes.irepl(agent, f"{HOME}/a", "archiveResc")
     routes.iput(agent, f"{HOME}/a", b"now", force=True)
-    assert genquery1(agent, "DATA_REPL_NUM, DATA_REPL_STATUS, DATA_SIZE", "DATA_NAME = 'a'") == [("0", "1", "3"), ("1", "0", "8")]
+    assert genquery1(agent, "DATA_REPL_NUM, DATA_REPL_STATUS, DATA_SIZE", "DATA_NAME = 'a'") == [
+        ("0", "1", "3"),
+        ("1", "0", "8"),
+    ]
     routes.irepl(agent, f"{HOME}/a", "archiveResc")
     rows = genquery1(agent, "DATA_REPL_NUM, DATA_REPL_STATUS, DATA_SIZE, DATA_PATH", "DATA_NAME = 'a'")
     assert [row[:3] for row in rows] == [("0", "1", "3"), ("1", "1", "3")]
@@ -258,7 +273,9 @@ def test_what_is_removed_goes_to_the_trash(agent):
     routes.iput(agent, f"{HOME}/a", b"1")
     routes.imeta(agent, "add", "-d", f"{HOME}/a", "k", "v")
     routes.irm(agent, f"{HOME}/a")
-    assert genquery1(agent, "COLL_NAME, DATA_NAME", "META_DATA_ATTR_NAME = 'k'") == [("/tempZone/trash/home/mrdata", "a")]
+    assert genquery1(agent, "COLL_NAME, DATA_NAME", "META_DATA_ATTR_NAME = 'k'") == [
+        ("/tempZone/trash/home/mrdata", "a")
+    ]
     routes.iput(agent, f"{HOME}/a", b"2")
     routes.irm(agent, f"{HOME}/a")
     assert len(genquery1(agent, "DATA_NAME", "COLL_NAME = '/tempZone/trash/home/mrdata'")) == 2

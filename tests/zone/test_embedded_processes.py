@@ -70,7 +70,10 @@ with Agent(ZoneFolder.open(folder, core=folder + "/../core.py"), "mrdata") as ag
 
 def start(folder: Path, seed: int) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(folder), str(seed)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", WORKER, str(folder), str(seed)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -82,7 +85,9 @@ def disagreements(agent: Agent) -> list[str]:
     catalog = agent.session.catalog
     problems = [str(row) for row in catalog.all("PRAGMA integrity_check") if row != ("ok",)]
     known = set()
-    for number, status, file, size in catalog.all("SELECT data_repl_num, data_is_dirty, data_path, data_size FROM R_DATA_MAIN"):
+    for number, status, file, size in catalog.all(
+        "SELECT data_repl_num, data_is_dirty, data_path, data_size FROM R_DATA_MAIN"
+    ):
         known.add(file)
         if status > 1:
             problems.append(f"{file}: status {status}")
@@ -90,14 +95,21 @@ def disagreements(agent: Agent) -> list[str]:
             data = Path(file).read_bytes() if os.path.exists(file) else b""
             if len(data) != size or int(data[:10] or -1) != size:
                 problems.append(f"{file} ({number}): {size} bytes in the catalog, {len(data)} in the vault")
-    problems += [f"{p}: nobody's" for p in (agent.folder.path / "vault").rglob("*") if p.is_file() and str(p) not in known]
-    twice = catalog.all("SELECT coll_id, data_name FROM R_DATA_MAIN GROUP BY coll_id, data_name HAVING count(DISTINCT data_id) > 1")
+    problems += [
+        f"{p}: nobody's" for p in (agent.folder.path / "vault").rglob("*") if p.is_file() and str(p) not in known
+    ]
+    twice = catalog.all(
+        "SELECT coll_id, data_name FROM R_DATA_MAIN GROUP BY coll_id, data_name HAVING count(DISTINCT data_id) > 1"
+    )
     lost = catalog.all("SELECT data_name FROM R_DATA_MAIN WHERE coll_id NOT IN (SELECT coll_id FROM R_COLL_MAIN)")
     orphans = catalog.all(
-        "SELECT object_id FROM R_OBJT_ACCESS WHERE object_id NOT IN (SELECT data_id FROM R_DATA_MAIN UNION SELECT coll_id FROM R_COLL_MAIN)"
+        "SELECT object_id FROM R_OBJT_ACCESS WHERE object_id NOT IN (SELECT data_id FROM R_DATA_MAIN UNION SELECT"
+        " coll_id FROM R_COLL_MAIN)"
     )
     left = catalog.all("SELECT * FROM open_replica") + catalog.all("SELECT * FROM doomed_file")
-    return problems + [f"{name}: {rows}" for name, rows in (("twice", twice), ("lost", lost), ("acl", orphans), ("left", left)) if rows]
+    return problems + [
+        f"{name}: {rows}" for name, rows in (("twice", twice), ("lost", lost), ("acl", orphans), ("left", left)) if rows
+    ]
 
 
 def test_kill_9_at_any_point(tmp_path):
@@ -160,7 +172,10 @@ def test_several_processes_write_at_once(agent):
     for i in range(60):
         routes.iput(agent, f"{HOME}/c/old_{i}", b"x")
     arguments = [sys.executable, "-c", MAKER, str(agent.folder.path)]
-    processes = [subprocess.Popen([*arguments, f"p{i}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for i in range(4)]
+    processes = [
+        subprocess.Popen([*arguments, f"p{i}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for i in range(4)
+    ]
     outcomes = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, outcomes
     assert sum(int(out) for out, _ in outcomes) == 60 * 1001  # each name and each object had one winner
@@ -217,7 +232,10 @@ def queue(zone) -> list[tuple[str, ...]]:
 def test_one_rule_is_never_run_twice_at_once(tmp_path):
     zone = make_zone(tmp_path, COUNTS)
     later(zone, "<PLUSET>0s</PLUSET>", f"callback.slow({str(tmp_path / 'log')!r})")
-    runners = [subprocess.Popen([sys.executable, "-c", RUNNER, str(zone.path)], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    runners = [
+        subprocess.Popen([sys.executable, "-c", RUNNER, str(zone.path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
     for runner in runners:
         runner.communicate()
     lines = (tmp_path / "log").read_text().split()
@@ -274,7 +292,9 @@ def test_nothing_of_core_is_in_scope_in_a_delay_rule(tmp_path):
     assert "NameError" in zone.log.read_text()
 
 
-@pytest.mark.parametrize("condition", ["<EF>soon</EF>", "<EF>5s NOW AND THEN</EF>", "<PLUSET>1s", "<PRIORITY>12</PRIORITY>"])
+@pytest.mark.parametrize(
+    "condition", ["<EF>soon</EF>", "<EF>5s NOW AND THEN</EF>", "<PLUSET>1s", "<PRIORITY>12</PRIORITY>"]
+)
 def test_conditions_that_are_refused(tmp_path, condition):
     with Agent(make_zone(tmp_path, COUNTS), "mrdata") as agent:
         assert agent.run_rule("later", [INSTANCE + condition, "pass"]) == -816000
@@ -362,7 +382,9 @@ def test_a_rule_of_a_user_who_is_gone_goes_and_any_other_stays(tmp_path, monkeyp
     with closing(zone.catalog()) as catalog, catalog.writing():
         catalog.run("DELETE FROM R_USER_MAIN WHERE user_name = 'carol'")
     with monkeypatch.context() as patch:
-        patch.setattr(ZoneFolder, "connect", lambda *_: (_ for _ in ()).throw(IrodsError("CAT_SQL_ERR", "database is locked")))
+        patch.setattr(
+            ZoneFolder, "connect", lambda *_: (_ for _ in ()).throw(IrodsError("CAT_SQL_ERR", "database is locked"))
+        )
         with pytest.raises(IrodsError):
             delay.run_due(zone)
     assert len(queue(zone)) == 2
@@ -373,7 +395,10 @@ def test_a_rule_of_a_user_who_is_gone_goes_and_any_other_stays(tmp_path, monkeyp
 
 def iadmin(zone, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "embedded.iadmin", str(zone.path), *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "embedded.iadmin", str(zone.path), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.returncode, (done.stdout + done.stderr).strip()
 
@@ -388,8 +413,19 @@ def test_iadmin(zone):
     assert code != 0
     assert "-809000 CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME" in text
     assert iadmin(zone, "rfg", "readers", "carol") == (0, "")
-    refusals = [("rfg", "readers", "carol"), ("atg", "none", "carol"), ("atg", "readers", "none"), ("mkuser", "a/b", "rodsuser")]
-    for refused in [*refusals, ("mkuser", "dave", "king"), ("mkuser", "carol", "rodsuser"), ("rmuser", "carol"), ("mkuser", "x")]:
+    refusals = [
+        ("rfg", "readers", "carol"),
+        ("atg", "none", "carol"),
+        ("atg", "readers", "none"),
+        ("mkuser", "a/b", "rodsuser"),
+    ]
+    for refused in [
+        *refusals,
+        ("mkuser", "dave", "king"),
+        ("mkuser", "carol", "rodsuser"),
+        ("rmuser", "carol"),
+        ("mkuser", "x"),
+    ]:
         assert iadmin(zone, *refused)[0] != 0, refused
     with Agent(zone, "carol") as carol:
         routes.iput(carol, "/tempZone/home/carol/x", b"x")
@@ -398,7 +434,10 @@ def test_iadmin(zone):
 def test_agents_that_begin_at_once_find_the_settings_of_their_zone(tmp_path, monkeypatch):
     """core.py finds them in the environment, which the threads of a process share."""
     monkeypatch.delenv("MRDATA_SETTINGS", raising=False)
-    core = "import os, time\nfirst = os.environ['MRDATA_SETTINGS']\ntime.sleep(0.001)\nsecond = os.environ['MRDATA_SETTINGS']\n"
+    core = (
+        "import os, time\nfirst = os.environ['MRDATA_SETTINGS']\ntime.sleep(0.001)\nsecond ="
+        " os.environ['MRDATA_SETTINGS']\n"
+    )
     zones = []
     for name in "ab":
         file = tmp_path / f"{name}.py"

@@ -1,4 +1,7 @@
-"""Each way into the embedded zone fires the enforcement points that it fires on a server, with the same consequences."""
+"""Each way into the embedded zone fires the enforcement points that it fires on a server.
+
+With the same consequences.
+"""
 
 from __future__ import annotations
 
@@ -72,21 +75,42 @@ CASES = {
         lambda a: routes.istream(a, f"{HOME}/x", b"x"),
         [*both("replica_open", "data_obj_write"), "api_replica_close_pre", MODIFIED, "api_replica_close_post"],
     ),
-    "ireg": (lambda a: routes.ireg(a, a.folder.path / "landing" / "file", f"{HOME}/x", "landingResc"), both("phy_path_reg")),
-    "ireg -C": (lambda a: routes.ireg_collection(a, a.folder.path / "landing", f"{HOME}/c", "landingResc"), both("phy_path_reg")),
-    "imv": (lambda a: routes.imv(a, f"{HOME}/old", f"{HOME}/new"), ["api_data_obj_rename_pre", MODIFIED, "api_data_obj_rename_post"]),
+    "ireg": (
+        lambda a: routes.ireg(a, a.folder.path / "landing" / "file", f"{HOME}/x", "landingResc"),
+        both("phy_path_reg"),
+    ),
+    "ireg -C": (
+        lambda a: routes.ireg_collection(a, a.folder.path / "landing", f"{HOME}/c", "landingResc"),
+        both("phy_path_reg"),
+    ),
+    "imv": (
+        lambda a: routes.imv(a, f"{HOME}/old", f"{HOME}/new"),
+        ["api_data_obj_rename_pre", MODIFIED, "api_data_obj_rename_post"],
+    ),
     "imv registered": (lambda a: routes.imv(a, f"{HOME}/registered", f"{HOME}/new"), both("data_obj_rename")),
-    "icp": (lambda a: routes.icp(a, f"{HOME}/old", f"{HOME}/new"), ["api_data_obj_copy_pre", MODIFIED, "api_data_obj_copy_post"]),
+    "icp": (
+        lambda a: routes.icp(a, f"{HOME}/old", f"{HOME}/new"),
+        ["api_data_obj_copy_pre", MODIFIED, "api_data_obj_copy_post"],
+    ),
     "itouch": (lambda a: routes.itouch(a, f"{HOME}/new"), ["api_touch_pre", MODIFIED, "api_touch_post"]),
     "itouch old": (lambda a: routes.itouch(a, f"{HOME}/old"), both("touch")),
     "iget": (lambda a: routes.iget(a, f"{HOME}/old"), both("data_obj_get")),
-    "read": (lambda a: routes.read(a, f"{HOME}/old", 1, 1), both("data_obj_open", "data_obj_lseek", "data_obj_read", "data_obj_close")),
+    "read": (
+        lambda a: routes.read(a, f"{HOME}/old", 1, 1),
+        both("data_obj_open", "data_obj_lseek", "data_obj_read", "data_obj_close"),
+    ),
     "irm": (lambda a: routes.irm(a, f"{HOME}/old", force=True), both("data_obj_unlink")),
     "imkdir": (lambda a: routes.imkdir(a, f"{HOME}/c"), both("coll_create")),
     "ichmod": (lambda a: routes.ichmod(a, "read", "alice", f"{HOME}/old"), both("mod_access_control")),
     "imeta": (lambda a: routes.imeta(a, "add", "-d", f"{HOME}/old", "a", "v"), both("mod_avu_metadata")),
-    "ichksum": (lambda a: routes.ichksum(a, f"{HOME}/old"), ["api_data_obj_chksum_pre", MODIFIED, "api_data_obj_chksum_post"]),
-    "irepl": (lambda a: routes.irepl(a, f"{HOME}/old", "archiveResc"), ["api_data_obj_repl_pre", MODIFIED, "api_data_obj_repl_post"]),
+    "ichksum": (
+        lambda a: routes.ichksum(a, f"{HOME}/old"),
+        ["api_data_obj_chksum_pre", MODIFIED, "api_data_obj_chksum_post"],
+    ),
+    "irepl": (
+        lambda a: routes.irepl(a, f"{HOME}/old", "archiveResc"),
+        ["api_data_obj_repl_pre", MODIFIED, "api_data_obj_repl_post"],
+    ),
     "itrim": (lambda a: routes.itrim(a, f"{HOME}/old"), both("data_obj_trim")),
 }
 
@@ -136,7 +160,9 @@ def test_placed_at_birth(tmp_path):
     file.write_bytes(b"12345")
     with Agent(zone, "mrdata") as agent:
         assert routes.ireg(agent, file, f"{HOME}/a/path/that/does/not/exist", "landingResc") == f"{HOME}/placed/here"
-        rows = genquery1(agent, "COLL_NAME, DATA_NAME, DATA_PATH, DATA_SIZE, META_DATA_ATTR_VALUE", "META_DATA_ATTR_NAME = 'size'")
+        rows = genquery1(
+            agent, "COLL_NAME, DATA_NAME, DATA_PATH, DATA_SIZE, META_DATA_ATTR_VALUE", "META_DATA_ATTR_NAME = 'size'"
+        )
     assert rows == [(f"{HOME}/placed", "here", str(file), "5", "5")]
     assert file.read_bytes() == b"12345"
 
@@ -151,7 +177,9 @@ def test_where_an_object_is_that_the_post_moved(tmp_path):
 
 
 def status_of(agent: Agent, name: str) -> list[str]:
-    return [status for (status,) in genquery1(agent, "DATA_REPL_STATUS", f"COLL_NAME = '{HOME}' and DATA_NAME = '{name}'")]
+    return [
+        status for (status,) in genquery1(agent, "DATA_REPL_STATUS", f"COLL_NAME = '{HOME}' and DATA_NAME = '{name}'")
+    ]
 
 
 def test_a_pre_that_fails_stops_the_operation(recorder):
@@ -222,11 +250,23 @@ def test_what_enforcement_points_are_told(tmp_path):
         assert resource == values["resc_hier"] == "demoResc"
         assert all(isinstance(value, str) for value in values.values())
         told = {
-            key: values[key] for key in ("logical_path", "file_size", "openType", "in_pdmo", "user_user_name", "user_auth_info_auth_flag")
+            key: values[key]
+            for key in (
+                "logical_path",
+                "file_size",
+                "openType",
+                "in_pdmo",
+                "user_user_name",
+                "user_auth_info_auth_flag",
+            )
         }
-        assert told == {"logical_path": f"{HOME}/x", "file_size": "3", "openType": "1", "in_pdmo": "", "user_user_name": "mrdata"} | {
-            "user_auth_info_auth_flag": "5"
-        }
+        assert told == {
+            "logical_path": f"{HOME}/x",
+            "file_size": "3",
+            "openType": "1",
+            "in_pdmo": "",
+            "user_user_name": "mrdata",
+        } | {"user_auth_info_auth_flag": "5"}
         agent.core().seen.clear()
         routes.iput_bulk(agent, HOME, [("a", b""), ("b", b"")])
         assert agent.core().seen[-1] == [f"{HOME}/a", f"{HOME}/b"]

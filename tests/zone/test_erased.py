@@ -6,10 +6,10 @@ import hmac
 
 import pytest
 
-from microservices.headers import read_header
-from policy import erased, layout
-from policy.context import Context
-from policy.zone import Condition
+from microservices.headers.header_reader import read_header
+from policy.studies import erased_subjects
+from policy.zone import Condition, layout
+from policy.zone.context import Context
 from tests.zone.names import PAIN
 
 
@@ -24,17 +24,20 @@ def context(site):
 
 def names(context) -> list[str]:
     return sorted(
-        name for (name,) in context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", f"{layout.erased(context.settings)}/{PAIN}"))
+        name
+        for (name,) in context.zone.query(
+            ["DATA_NAME"], Condition("COLL_NAME", "=", f"{layout.erased(context.settings)}/{PAIN}")
+        )
     )
 
 
 def test_salt_and_hash_are_content(context):
-    assert erased.find(context, PAIN, ["P1"]) == {}
+    assert erased_subjects.find(context, PAIN, ["P1"]) == {}
     for _ in range(2):
-        erased.note(context, PAIN, "P1", "r1")
-        erased.note(context, PAIN, "P2", "r2")
+        erased_subjects.note(context, PAIN, "P1", "r1")
+        erased_subjects.note(context, PAIN, "P2", "r2")
     assert names(context) == ["r1.json", "r2.json"]
-    assert erased.find(context, PAIN, ["P1", "P2", "P3"]) == {"P1": "r1", "P2": "r2"}
+    assert erased_subjects.find(context, PAIN, ["P1", "P2", "P3"]) == {"P1": "r1", "P2": "r2"}
 
 
 def test_those_of_an_earlier_version_are_found_and_lose_their_names(context):
@@ -42,6 +45,6 @@ def test_those_of_an_earlier_version_are_found_and_lose_their_names(context):
     collection = f"{layout.erased(context.settings)}/{PAIN}"
     context.zone.make_collection(collection)
     context.zone.write(f"{collection}/r1_{salt}_{hmac.digest(salt.encode(), b'P1', 'sha256').hex()}", b"")
-    erased.note(context, PAIN, "P2", "r2")
-    assert erased.find(context, PAIN, ["P1", "P2"]) == {"P1": "r1", "P2": "r2"}
+    erased_subjects.note(context, PAIN, "P2", "r2")
+    assert erased_subjects.find(context, PAIN, ["P1", "P2"]) == {"P1": "r1", "P2": "r2"}
     assert names(context) == ["r1.json", "r2.json"]

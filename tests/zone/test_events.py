@@ -1,4 +1,6 @@
-"""Events: written into the outbox, delivered to hooks that really listen, in order, again after a failure, each hook for itself."""
+"""Events: written into the outbox, delivered to hooks that really listen, in order, again after a failure, each hook
+for itself.
+"""
 
 import hashlib
 import hmac
@@ -9,11 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from microservices.headers import read_header
-from policy import delivery, event
-from policy.context import Context
-from policy.registry import Registry
+from microservices.headers.header_reader import read_header
+from policy.records import event, event_delivery
 from policy.zone import NotFound, ZoneError
+from policy.zone.context import Context
+from policy.zone.registry import Registry
 from tests.zone.irule import irule
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP
 
@@ -21,7 +23,10 @@ SECRET = "a secret of more than sixteen characters"
 
 
 class Hook:
-    """A server that listens on 127.0.0.1. `answer(event)` gives the status, or an exception that breaks the connection."""
+    """A server that listens on 127.0.0.1.
+
+    `answer(event)` gives the status, or an exception that breaks the connection.
+    """
 
     def __init__(self):
         self.got, self.headers = [], []
@@ -77,9 +82,13 @@ def make_context(make_site, hooks, tmp_path_factory, server):
                 place.chmod(place.stat().st_mode | 0o011)
             shutil.chown(secret, "irods")
         secret.chmod(0o600)
-        given = {name: {"url": hook.url, "secret_file": str(secret), **changes.pop(name, {})} for name, hook in hooks.items()}
+        given = {
+            name: {"url": hook.url, "secret_file": str(secret), **changes.pop(name, {})} for name, hook in hooks.items()
+        }
         lifecycle = changes.pop("lifecycle", {})
-        site = make_site(events={"hooks": given, "retry_seconds": 0, "timeout_seconds": 2.0, **changes}, lifecycle=lifecycle)
+        site = make_site(
+            events={"hooks": given, "retry_seconds": 0, "timeout_seconds": 2.0, **changes}, lifecycle=lifecycle
+        )
         return site, Context(site.connect(), site.settings, read_header)
 
     return make
@@ -92,7 +101,12 @@ def test_an_event_is_in_the_outbox_and_at_both_hooks_signed(make_context, hooks)
     assert event.emit(context, "series_complete", new, once="1.2.3", series=4) is None
     experiment = Registry(context).experiment(new)
     *_, written = event.events(context, experiment)
-    assert (written.kind, written.details, written.study, written.path) == ("series_complete", {"series": 4}, PAIN, experiment.path)
+    assert (written.kind, written.details, written.study, written.path) == (
+        "series_complete",
+        {"series": 4},
+        PAIN,
+        experiment.path,
+    )
     site.rule("events")
     for hook in hooks.values():
         assert hook.got[-1]["id"] == written.id
@@ -165,14 +179,14 @@ def test_it_waits_longer_after_each_try_and_the_stewards_are_told(make_context, 
     now = [time.time()]
     later = Context(context.zone, context.settings, read_header, now=lambda: now[0])
     waits = []
-    for _ in range(delivery.REPORTED):
-        assert delivery.deliver(later, lambda *a: "HTTP 500")["failed"] == 2
-        found = delivery.waiting(later)
+    for _ in range(event_delivery.REPORTED):
+        assert event_delivery.deliver(later, lambda *a: "HTTP 500")["failed"] == 2
+        found = event_delivery.waiting(later)
         waits.append(found[0].due - int(now[0]))
-        assert delivery.deliver(later, lambda *a: "HTTP 500") == {}
+        assert event_delivery.deliver(later, lambda *a: "HTTP 500") == {}
         now[0] = found[0].due
-    assert waits == [100, 200, 400, 800, *[1000] * (delivery.REPORTED - 4)]
-    from policy import review
+    assert waits == [100, 200, 400, 800, *[1000] * (event_delivery.REPORTED - 4)]
+    from policy.records import review
 
     reviews = [r for r in review.reviews(context) if r.kind == "hook" and new in r.text]
     assert len(reviews) == 2
@@ -196,16 +210,18 @@ def test_one_event_is_given_up_and_the_next_ones_follow(make_context, hooks):
     assert hooks["second"].got == []
 
 
-def test_killed_between_the_hook_s_answer_and_noting_it_the_event_comes_again_with_its_id(make_context, hooks, monkeypatch):
+def test_killed_between_the_hook_s_answer_and_noting_it_the_event_comes_again_with_its_id(
+    make_context, hooks, monkeypatch
+):
     site, context = make_context(second={"studies": ["none"]})
     new = site.register()
     event.emit(context, "finished", new)
     with monkeypatch.context() as killed:
-        killed.setattr(delivery, "_note", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
-        from microservices import hooks as sender
+        killed.setattr(event_delivery, "_note", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        from microservices.rules import hooks as sender
 
         with pytest.raises(KeyboardInterrupt):
-            delivery.deliver(context, sender.post)
+            event_delivery.deliver(context, sender.post)
     arrived = -1
     while arrived != (arrived := len(hooks["first"].got)):
         time.sleep(1)  # what was on its way arrives
@@ -217,7 +233,9 @@ def test_killed_between_the_hook_s_answer_and_noting_it_the_event_comes_again_wi
     assert again[: len(first)] == first
 
 
-def test_what_was_announced_and_never_written_is_forgotten_and_what_is_being_written_waits(make_context, hooks, monkeypatch):
+def test_what_was_announced_and_never_written_is_forgotten_and_what_is_being_written_waits(
+    make_context, hooks, monkeypatch
+):
     site, context = make_context()
     new = site.register()
     event.emit(context, "finished", new)
@@ -227,16 +245,18 @@ def test_what_was_announced_and_never_written_is_forgotten_and_what_is_being_wri
             event.emit(context, "finalized", new)
     site.rule("events")
     assert [w["names"][0].split("_")[2] for w in site.rule("events_waiting")["waiting"]] == ["finalized"] * 2
-    later = Context(context.zone, context.settings, read_header, now=lambda: time.time() + delivery.UNWRITTEN + 1)
-    assert delivery.deliver(later, lambda *a: "") == {}
-    assert delivery.waiting(later) == []
+    later = Context(context.zone, context.settings, read_header, now=lambda: time.time() + event_delivery.UNWRITTEN + 1)
+    assert event_delivery.deliver(later, lambda *a: "") == {}
+    assert event_delivery.waiting(later) == []
     event.emit(context, "finalized", new)
     site.rule("events")
     assert [e["kind"] for e in hooks["first"].got][-2:] == ["finished", "finalized"]
 
 
 def test_of_an_erased_experiment_one_event_stays_when_every_hook_has_all(make_context, hooks):
-    site, context = make_context(second={"kinds": ["series_complete"]}, lifecycle={"withdrawal_days": 0.0, "due_again_hours": 0.0})
+    site, context = make_context(
+        second={"kinds": ["series_complete"]}, lifecycle={"withdrawal_days": 0.0, "due_again_hours": 0.0}
+    )
     new, other = site.register(), site.register()
     event.emit(context, "series_complete", new, series="1_of_somebody")
     hooks["second"].answer = lambda e: 500
@@ -259,8 +279,8 @@ def test_of_an_erased_experiment_one_event_stays_when_every_hook_has_all(make_co
 
 @pytest.mark.parametrize("secret", ["short", None, "readable"])
 def test_without_a_secret_nothing_is_sent(make_context, hooks, secret, tmp_path):
-    from microservices.hooks import post
-    from policy.settings import Hook as Settings
+    from microservices.rules.hooks import post
+    from policy.zone.settings import Hook as Settings
 
     file = tmp_path / "secret"
     if secret:
@@ -284,8 +304,8 @@ def test_events_of_a_hook_that_is_no_more_are_forgotten(make_context, hooks):
     new = site.register()
     event.emit(context, "finished", new)
     fewer = Context(context.zone, type(context.settings)(zone=context.settings.zone), read_header)
-    assert delivery.deliver(fewer, lambda *a: "")["forgotten"] >= 2
-    assert delivery.waiting(fewer) == []
+    assert event_delivery.deliver(fewer, lambda *a: "")["forgotten"] >= 2
+    assert event_delivery.waiting(fewer) == []
 
 
 def test_the_rule_file_lists_and_gives_up(make_context, hooks):

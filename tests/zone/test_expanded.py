@@ -1,4 +1,6 @@
-"""Expanded Data: whole trees, copied as they are when they are finished; what changes meanwhile; what a metadata.yaml tells."""
+"""Expanded Data: whole trees, copied as they are when they are finished; what changes meanwhile; what a metadata.yaml
+tells.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from landing.mailbox import TREE
 from landing.names import escaped, is_fit
 from landing.progress import Lines
 from landing.scanner import Scanner
-from policy.settings import Expanded
 from policy.zone import Condition
+from policy.zone.settings import Expanded
 from tests.zone.irule import irule
 from tests.zone.names import BOB, PAIN, T94
 from tests.zone.test_landing import NAMES
@@ -45,7 +47,9 @@ class Tree:
     def scanner(self, quiet: float = 0.0, marker: str = "FINISHED") -> Scanner:
         settings = replace(self.site.settings, expanded=Expanded(quiet_seconds=quiet, marker=marker))
         progress = Lines(sys.stderr)
-        progress.report = lambda message, *, alarm, file="", detail="": self.told.append(("ALARM " if alarm else "") + message)
+        progress.report = lambda message, *, alarm, file="", detail="": self.told.append(
+            ("ALARM " if alarm else "") + message
+        )
         return Scanner(settings, lambda: self.site.connect("mrdata"), progress, retry_seconds=0.02)
 
     def scan(self, quiet: float = 0.0, marker: str = "FINISHED"):
@@ -236,7 +240,10 @@ def test_a_metadata_file_becomes_avus_of_its_collection(tree):
     tree.put("sub/metadata.yaml", b"Task: rest\n")
     tree.scan()
     tree.archive()
-    assert {a: v for a, v in tree.site.avus(tree.base).items() if a in ("Task", "Blocks")} == {"Task": "faces", "Blocks": "1|2"}
+    assert {a: v for a, v in tree.site.avus(tree.base).items() if a in ("Task", "Blocks")} == {
+        "Task": "faces",
+        "Blocks": "1|2",
+    }
     home = f"{tree.site.settings.home}/{tree.base}"
     assert [avu.unit for avu in tree.site.connect().metadata(home) if avu.attribute == "Volume"] == ["ml"]
     assert tree.site.avus(f"{tree.base}/sub")["Task"] == "rest"
@@ -251,7 +258,8 @@ def refusals(tree) -> list[dict]:
 
 def test_what_is_refused_is_told_in_the_experiments_history_without_its_content(tree):
     tree.put(
-        "metadata.yaml", b"Task: faces\nNote: mail to anna.mueller@example.org\nState: withdrawn\nDerivedFrom: /x\nBirthday: 3.4.1980\n"
+        "metadata.yaml",
+        b"Task: faces\nNote: mail to anna.mueller@example.org\nState: withdrawn\nDerivedFrom: /x\nBirthday: 3.4.1980\n",
     )
     tree.scan()
     tree.archive()
@@ -268,7 +276,9 @@ def test_what_is_refused_is_told_in_the_experiments_history_without_its_content(
 
 
 def test_the_site_may_name_the_attributes_that_it_takes(make_site):
-    tree = Tree(make_site(expanded={"quiet_seconds": 0.0, "attributes": {"Task": ["faces|rest"], "Day": [r"\d{4}-\d\d-\d\d"]}}))
+    tree = Tree(
+        make_site(expanded={"quiet_seconds": 0.0, "attributes": {"Task": ["faces|rest"], "Day": [r"\d{4}-\d\d-\d\d"]}})
+    )
     tree.put("metadata.yaml", b"Task: faces\nDay: 2026-01-02\nOther: 1\n")
     tree.put("sub/metadata.yaml", b"Task: something\n")
     tree.scan()

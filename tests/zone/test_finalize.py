@@ -9,12 +9,13 @@ from datetime import datetime
 
 import pytest
 
-from microservices.headers import read_header
-from policy import finalize, layout, words
-from policy.audit_check import check
-from policy.context import Context
-from policy.retention import later, notices, today
-from policy.zone import AVU, Condition, ZoneError
+from microservices.headers.header_reader import read_header
+from policy.lifecycle import finalization
+from policy.lifecycle.retention import later, notices, today
+from policy.records.audit_check import check
+from policy.studies import authorization
+from policy.zone import AVU, Condition, ZoneError, layout
+from policy.zone.context import Context
 from tests.files import dicom
 from tests.zone.audit_log import files
 from tests.zone.names import ALICE, BOB, PAIN, T94
@@ -54,7 +55,9 @@ def test_the_states_of_an_experiment(site):
     site.rule("archive")
     assert site.rule("experiment_finalize", {"experiment": new, "by": ALICE})["state"] == "finalized"
     assert state(site, new) == "finalized"
-    changes = [e["details"] for e in site.rule("audit_history", {"experiment": new})["entries"] if e["act"] == "state changed"]
+    changes = [
+        e["details"] for e in site.rule("audit_history", {"experiment": new})["entries"] if e["act"] == "state changed"
+    ]
     assert [change["after"] for change in changes] == ["acquiring", "finished", "acquiring", "finished", "finalized"]
 
 
@@ -62,7 +65,11 @@ def test_the_record_is_archived_before_it_is_sealed(site):
     new = site.register()
     record = f"{layout.study(site.settings, PAIN)}/experiments/{new}/{layout.RECORD}"
     assert site.rule("experiment_finalize", {"experiment": new})["state"] == "finalized"
-    columns = ["DATA_RESC_NAME"], Condition("COLL_NAME", "=", layout.parent(record)), Condition("DATA_NAME", "=", layout.RECORD)
+    columns = (
+        ["DATA_RESC_NAME"],
+        Condition("COLL_NAME", "=", layout.parent(record)),
+        Condition("DATA_NAME", "=", layout.RECORD),
+    )
     assert site.connect().query(*columns) == [(site.settings.archive.resource,)]
 
 
@@ -123,7 +130,11 @@ def test_the_manifest_tells_what_there_is(site):
     zone, base = site.connect(), f"{layout.study(site.settings, PAIN)}/experiments/{new}"
     content = zone.read(f"{base}/manifest.1.json", 0, 1 << 20)
     assert hashlib.sha256(content).hexdigest() == reply["sha256"]
-    entry = next(e for e in site.rule("audit_history", {"experiment": new})["entries"] if e["details"].get("after") == "finalized")
+    entry = next(
+        e
+        for e in site.rule("audit_history", {"experiment": new})["entries"]
+        if e["details"].get("after") == "finalized"
+    )
     assert entry["details"]["sha256"] == reply["sha256"]
     manifest = json.loads(content)
     assert [one["path"] for one in manifest["objects"]][-2:] == ["EXP_DATA/log o'y.txt", "experiment.yaml"]
@@ -146,7 +157,10 @@ def test_late_files_are_kept_flagged_and_accepted_into_a_further_manifest(site):
     assert site.sweep() == {"quarantined": 1}
     (session,) = site.quarantine_sessions()
     assert session["reasons"] == {"closed": 1}
-    assert "no data steward" in site.ask("experiment_accept_late", {"session": session["path"], "experiment": new, "by": BOB})["error"]
+    assert (
+        "no data steward"
+        in site.ask("experiment_accept_late", {"session": session["path"], "experiment": new, "by": BOB})["error"]
+    )
     assert "is finalized" in site.ask("experiment_reassign", {"source": session["path"], "to": new})["error"]
     reply = site.rule("experiment_accept_late", {"session": session["path"], "experiment": new})
     assert len(reply["moves"]) == 1
@@ -180,10 +194,10 @@ def test_the_seconds_that_are_left_are_told(make_site):
     found = re.fullmatch(r"files that may be on their way \((\d+) s left\)", reply["waits_for"])
     assert found, reply
     assert 60 - (time.time() - before) - 1 <= int(found[1]) <= 61
-    experiment = words.experiment(context_of(site), new)
+    experiment = authorization.experiment(context_of(site), new)
 
     def after(seconds: float) -> str:
-        return finalize.obstacle(replace(context_of(site), now=lambda: before + seconds), experiment)
+        return finalization.obstacle(replace(context_of(site), now=lambda: before + seconds), experiment)
 
     assert "(3 s left)" in after(58) or "(2 s left)" in after(58)
     assert after(62) == ""
@@ -200,7 +214,7 @@ def test_who_asked_when_and_what_it_waits_for(make_site):
     site.sweep()
 
     def asked():
-        return finalize.asked(context_of(site), words.experiment(context_of(site), new))
+        return finalization.asked(context_of(site), authorization.experiment(context_of(site), new))
 
     assert asked() is None
     site.rule("experiment_finalize", {"experiment": new, "by": ALICE})
@@ -215,7 +229,9 @@ def test_who_asked_when_and_what_it_waits_for(make_site):
     site.upload(f"{T94}/dicom/{new}/2", dicom(new, instance=2))
     site.sweep()
     assert state(site, new) == "acquiring"
-    assert asked().waits_for.startswith("the end of the scan: files have come since. It goes on after 12 hours without a file")
+    assert asked().waits_for.startswith(
+        "the end of the scan: files have come since. It goes on after 12 hours without a file"
+    )
     site.rule("archive")
     site.rule("experiment_finalize", {"experiment": new, "by": ALICE})
     assert state(site, new) == "finalized"
@@ -224,24 +240,34 @@ def test_who_asked_when_and_what_it_waits_for(make_site):
 
 def test_a_look_begins_nothing_and_ends_what_was_asked_for(site):
     new = scanned(site)
-    assert "not asked for any more" in site.ask("experiment_finalize", {"experiment": new, "by": ALICE, "look": True})["error"]
+    assert (
+        "not asked for any more"
+        in site.ask("experiment_finalize", {"experiment": new, "by": ALICE, "look": True})["error"]
+    )
     assert state(site, new) == "acquiring"
     path = f"{site.settings.home}/studies/{PAIN}/experiments/{new}"
     site.inside().annotate(path, add=[AVU("FinalizeAsked", ALICE)])  # as an earlier version noted it
-    assert finalize.asked(context_of(site), words.experiment(context_of(site), new)).since == ""
+    assert finalization.asked(context_of(site), authorization.experiment(context_of(site), new)).since == ""
     reply = site.rule("experiment_finalize", {"experiment": new, "by": ALICE, "look": True})
-    assert (reply["state"], state(site, new)) == ("acquiring", "acquiring"), "what comes just now is not declared finished again and again"
+    assert (reply["state"], state(site, new)) == ("acquiring", "acquiring"), (
+        "what comes just now is not declared finished again and again"
+    )
     assert "the end of the scan" in reply["waits_for"]
     assert "data steward" in site.ask("experiment_finalize", {"experiment": new, "by": BOB, "look": True})["error"]
     site.rule("experiment_finish", {"experiment": new, "by": ALICE})
     reply = site.rule("experiment_finalize", {"experiment": new, "by": ALICE, "look": True})
     assert (reply["state"], state(site, new)) == ("finalized", "finalized")
-    assert site.rule("experiment_finalize", {"experiment": new, "by": ALICE, "look": True}) == {"state": "finalized", "waits_for": ""}
+    assert site.rule("experiment_finalize", {"experiment": new, "by": ALICE, "look": True}) == {
+        "state": "finalized",
+        "waits_for": "",
+    }
 
 
 def test_the_end_of_retention_and_its_notices(make_site):
     site = make_site(lifecycle={"settle_seconds": 0.0}, retention={"years": 1})
-    site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE], "subjects": ["P1", "P2"], "retention_years": 3})
+    site.rule(
+        "study", {"study": PAIN, "title": "Pain", "members": [ALICE], "subjects": ["P1", "P2"], "retention_years": 3}
+    )
     three = scanned(site)
     end = site.rule("experiment_finalize", {"experiment": three})["retention_end"]
     site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE], "subjects": ["P1", "P2"]})
@@ -267,7 +293,10 @@ def test_the_end_of_retention_and_its_notices(make_site):
     at(3 * 365 - 20)
     assert mine() == ["30", "365", "91"]
     assert state(site, three) == "finalized"
-    assert "no data steward" in site.ask("retention_extend", {"experiment": three, "until": "2999-01-01", "by": ALICE})["error"]
+    assert (
+        "no data steward"
+        in site.ask("retention_extend", {"experiment": three, "until": "2999-01-01", "by": ALICE})["error"]
+    )
     assert "later date" in site.ask("retention_extend", {"experiment": three, "until": "2020-01-01"})["error"]
     assert site.rule("retention_extend", {"experiment": three, "until": "2999-01-01"})["retention_end"] == "2999-01-01"
     zone.annotate(

@@ -1,4 +1,7 @@
-"""Fixity: what is flipped, cut or gone is found and repaired from the other replica; what cannot be repaired is told."""
+"""Fixity: what is flipped, cut or gone is found and repaired from the other replica.
+
+What cannot be repaired is told.
+"""
 
 import csv
 import io
@@ -13,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from microservices.headers import read_header
-from policy import drill, fixity, fixity_state, forecast, layout, review, seal
-from policy.context import Context
-from policy.registry import Registry
-from policy.zone import Condition, ZoneError
+from microservices.headers.header_reader import read_header
+from policy.archive import fixity, fixity_state, forecast, restore_drill
+from policy.records import review
+from policy.zone import Condition, ZoneError, layout, seal
+from policy.zone.context import Context
+from policy.zone.registry import Registry
 from tests.files import dicom
 from tests.zone.irule import irule
 from tests.zone.names import STEWARD, T94
@@ -36,7 +40,9 @@ def make_archive(make_site):
         _forget(site)
         new = site.register()
         for number in range(count):
-            site.land(f"{T94}/dicom/{number}", dicom(new, series=1 + number % 3, instance=number, pixels=random.randbytes(32)))
+            site.land(
+                f"{T94}/dicom/{number}", dicom(new, series=1 + number % 3, instance=number, pixels=random.randbytes(32))
+            )
         site.sweep()
         done = site.rule("archive")
         assert done["archived"] >= count
@@ -124,7 +130,9 @@ def test_what_has_no_good_replica_is_kept_marked_and_told_until_it_is_sound(make
     damaged = {resource: file.read_bytes() for resource, (file, _) in replicas(site, paths[0]).items()}
     found = site.rule("fixity_check", {"path": experiment_of(paths)})
     assert found["objects"]["lost"] == 1
-    assert {resource: file.read_bytes() for resource, (file, _) in replicas(site, paths[0]).items()} == damaged != before
+    assert (
+        {resource: file.read_bytes() for resource, (file, _) in replicas(site, paths[0]).items()} == damaged != before
+    )
     assert site.avus(paths[0])["FixityFault"] == "lost"
     assert site.rule("fixity_status")["faults"][paths[0]] == "lost"
     (told,) = [r for r in review.reviews(context_of(site)) if r.kind == "fixity" and paths[0] in r.text]
@@ -175,7 +183,9 @@ def test_a_resource_that_was_added_gets_its_replicas(make_archive):
 
 def test_the_oldest_come_first_within_the_bytes_of_a_day_and_a_run_goes_on_where_the_last_one_ended(make_archive):
     site, paths = make_archive(count=9, rest_days=30)
-    own = [c for (c,) in site.connect().query(["COLL_NAME"], Condition("COLL_NAME", "like", experiment_of(paths) + "%"))]
+    own = [
+        c for (c,) in site.connect().query(["COLL_NAME"], Condition("COLL_NAME", "like", experiment_of(paths) + "%"))
+    ]
     context = context_of(site)
     state = fixity_state.load(context)
     fixity._discover(context, state, time.monotonic() + 60)
@@ -219,7 +229,9 @@ def _with(settings, **changes):
 def _dated(context, collections, now):
     """Those that have rested."""
     rested = fixity._date_of(now - 30 * fixity.DAY)
-    return [c for c in collections for a in context.zone.metadata(c) if a.attribute == fixity.VERIFIED and a.value <= rested]
+    return [
+        c for c in collections for a in context.zone.metadata(c) if a.attribute == fixity.VERIFIED and a.value <= rested
+    ]
 
 
 def test_the_delay_rule_verifies_and_dates_and_the_status_says_so(make_archive):
@@ -260,11 +272,11 @@ def test_a_resource_that_is_damaged_as_a_whole_stops_everything_until_somebody_l
 def test_a_drill_reads_random_objects_back_and_finds_the_one_that_differs(make_archive):
     site, paths = make_archive(count=4, copies=())
     root = experiment_of(paths)
-    results = drill.drill(site.connect(), root, 4)
+    results = restore_drill.drill(site.connect(), root, 4)
     assert len(results) == 4
     assert {result.fault for result in results} == {""}
     flip(replicas(site, paths[1])[ARCHIVE][0])
-    faults = {r.path: r.fault for r in drill.drill(site.connect(), root, 100) if r.fault}
+    faults = {r.path: r.fault for r in restore_drill.drill(site.connect(), root, 100) if r.fault}
     assert faults == {paths[1]: "other bytes than those that were archived"}
     reply = site.rule("fixity_drill", {"objects": 3})["results"]
     assert len(reply) == 3

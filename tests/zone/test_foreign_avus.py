@@ -1,14 +1,18 @@
-"""AVUs that somebody else than the service account set: they end where MrData takes an object over, and no look-up believes them."""
+"""AVUs that somebody else than the service account set: they end where MrData takes an object over, and no look-up
+believes them.
+"""
 
 from __future__ import annotations
 
 import pytest
 
-from microservices.headers import read_header
-from policy import browse, fixity, layout, lookout, origin, sweep
-from policy.context import Context
-from policy.registry import Registry
-from policy.zone import AVU, Access
+from microservices.headers.header_reader import read_header
+from policy.archive import fixity
+from policy.ingest import origin, sweep
+from policy.views import board_data, experiment_search
+from policy.zone import AVU, Access, layout
+from policy.zone.context import Context
+from policy.zone.registry import Registry
 from tests.files import dicom, frame_of_reference, twix
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T94
 
@@ -90,7 +94,7 @@ def test_none_keeps_the_sweep_from_anybody_s_files(site, context, avus):
     site.upload(f"{T94}/dicom/his", dicom(theirs), user=BOB)
     done = site.sweep()
     assert done["archived"] == 2
-    board = lookout.look(context)
+    board = board_data.look(context)
     assert not {reason for reason in board.held if "<" in reason}
 
 
@@ -121,13 +125,19 @@ def test_no_look_up_believes_what_stands_elsewhere(site, context):
     assert path.startswith(found.path + "/")
     assert Registry(context).sharing_frame_of_reference(frame) == []
     assert fixity.faults(context) == {}
-    assert lookout.look(context).fixity["faults"] == 0
+    assert board_data.look(context).fixity["faults"] == 0
     assert not [one for one in fixity._due(context) if one in (own, uploads)]
     for user in ("mrdata", ALICE):
         seen = Context(site.connect(user), site.settings, read_header)
-        assert browse.experiment(seen, new).path == found.path
-        assert {one.path for one in browse.search(seen, browse.Search(study=PAIN)).experiments} >= {found.path}
-        assert not [one for one in browse.search(seen, browse.Search()).experiments if one.path in (own, uploads)]
+        assert experiment_search.experiment(seen, new).path == found.path
+        assert {
+            one.path for one in experiment_search.search(seen, experiment_search.Search(study=PAIN)).experiments
+        } >= {found.path}
+        assert not [
+            one
+            for one in experiment_search.search(seen, experiment_search.Search()).experiments
+            if one.path in (own, uploads)
+        ]
     assert list(sweep.due(context)) == [f"{uploads}/object"]
     alice.erase(own)
     alice.erase(uploads)

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from microservices.headers import read_header
-from policy import review
-from policy.context import Context
+from microservices.headers.header_reader import read_header
+from policy.records import review
+from policy.zone.context import Context
 from tests.files import dicom
 from tests.zone.names import ALICE, BOB, PAIN, STEWARD, T94
 
@@ -222,7 +222,7 @@ def test_no_page_holds_the_service_account_s_connection_from_another_one(site, g
     """Two data stewards at once, one of whose pages hangs in the middle of what the service account asks for it."""
     from forms import desk as pages
     from forms.app import create_app
-    from policy import desk
+    from policy.views import quarantine_desk
 
     site.connect().group(site.settings.stewards, [STEWARD, BOB])
     app, end, asked = create_app(gateway, secure=False), threading.Event(), threading.Event()
@@ -233,9 +233,9 @@ def test_no_page_holds_the_service_account_s_connection_from_another_one(site, g
         if threading.current_thread() is hanging:
             asked.set()
             assert end.wait(30)
-        return desk.sessions(context)
+        return quarantine_desk.sessions(context)
 
-    monkeypatch.setattr(pages, "policy_desk", SimpleNamespace(**{**vars(desk), "sessions": sessions}))
+    monkeypatch.setattr(pages, "policy_desk", SimpleNamespace(**{**vars(quarantine_desk), "sessions": sessions}))
     hanging = threading.Thread(target=slow.get, args=("/quarantine",))
     hanging.start()
     assert asked.wait(20)
@@ -345,7 +345,13 @@ def test_only_stewards_read_and_answer_reviews(site, gateway):
 
 def test_history_tells_who_registered(site, gateway):
     client = browser(gateway)
-    sent = {"csrf": token(client.get("/register").text), "study": PAIN, "pseudonym": "P1", "owner": ALICE, "scanner": T94}
+    sent = {
+        "csrf": token(client.get("/register").text),
+        "study": PAIN,
+        "pseudonym": "P1",
+        "owner": ALICE,
+        "scanner": T94,
+    }
     answer = client.post("/register", data={**sent, "scan_type": "pilot"}, follow_redirects=True)
     new = re.search(r'id="the-id">([^<]+)<', answer.text)
     assert new
@@ -357,7 +363,14 @@ def test_history_tells_who_registered(site, gateway):
 @pytest.mark.parametrize("missing", ["study", "pseudonym", "owner", "scanner", "scan_type"])
 def test_each_missing_entry_is_marked(gateway, missing):
     client = browser(gateway)
-    sent = {"study": PAIN, "pseudonym": "P1", "owner": ALICE, "scanner": T94, "scan_type": "pilot", "description": "kept"}
+    sent = {
+        "study": PAIN,
+        "pseudonym": "P1",
+        "owner": ALICE,
+        "scanner": T94,
+        "scan_type": "pilot",
+        "description": "kept",
+    }
     answer = client.post("/register", data={**sent, missing: "", "csrf": token(client.get("/register").text)})
     assert answer.status_code == 400
     assert f'id="{missing}-error">Missing' in answer.text
@@ -394,7 +407,9 @@ def test_behind_a_web_server_at_a_sub_path(make_site):
     site = make_site(forms={"prefix": "/mrdata", "proxy": "127.0.0.1"})
     with served(EmbeddedGateway(site.folder)) as connection:
         connection.request(
-            "GET", "/mrdata/", headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", "Host": "mri.example.org"}
+            "GET",
+            "/mrdata/",
+            headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", "Host": "mri.example.org"},
         )
         answer = connection.getresponse()
         answer.read()

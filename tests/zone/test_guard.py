@@ -1,4 +1,6 @@
-"""Files that carry a name past the guard, each in another place: where they are in the end, why, and what everybody can read of them."""
+"""Files that carry a name past the guard, each in another place: where they are in the end, why, and what everybody can
+read of them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mrdata.stamp import CannotStamp, stamp_dicom
-from policy import layout
-from policy.ingest import Reason
+from policy.ingest.decision import Reason
+from policy.zone import layout
 from tests import hostile
 from tests.files import dicom
 from tests.zone.names import PAIN, T94
@@ -52,7 +54,9 @@ def test_every_file_is_refused_with_its_reason(site):
     for name, (path, _, says) in files.items():
         assert (path in details) is bool(says), name
         assert says in details.get(path, ""), name
-    assert len(site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")) == sum(not says for _, says in hostile.DICOM.values())
+    assert len(site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")) == sum(
+        not says for _, says in hostile.DICOM.values()
+    )
     told = repr(list(site.paths("studies"))) + repr(details)
     told += repr([site.avus(path) for path in (*site.paths("studies"), *site.paths("quarantine"))])
     told += repr([session["candidates"] for session in site.quarantine_sessions()])

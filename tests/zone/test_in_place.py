@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from policy import in_place
+from policy.ingest import registered_in_place
 from policy.zone import Condition
 from tests.zone.names import PAIN, T94
 
@@ -27,7 +27,9 @@ def registered(site) -> dict[str, Path]:
 
 def file_of(site, path: str) -> Path:
     collection, _, name = path.rpartition("/")
-    ((file,),) = site.connect().query(["DATA_PATH"], Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name))
+    ((file,),) = site.connect().query(
+        ["DATA_PATH"], Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)
+    )
     return Path(file)
 
 
@@ -40,7 +42,7 @@ def test_they_are_taken_in_a_few_at_a_time(site, registered):
         pass
     mailbox = Path(site.settings.landing.folder)
     for path, file in registered.items():
-        assert file_of(site, path) == mailbox / ".intake" / in_place.BATCH / file.relative_to(mailbox)
+        assert file_of(site, path) == mailbox / ".intake" / registered_in_place.BATCH / file.relative_to(mailbox)
         assert not file.exists()
         assert site.connect().read(path, 0, 99).decode() == file.name
     assert site.rule("take_in", {"dry_run": True})["left"] == 0

@@ -119,7 +119,10 @@ def test_what_cannot_be_placed_is_quarantined(site, content, reason):
     assert set(avus) == {"Reason", "Detail", "Quarantined"}  # the values of AVUs are for all to see
     assert path.endswith("/dicom/x/file")
     assert "SIMPSON" not in path
-    assert site.connect().permissions(f"{site.settings.home}/{path}") == {"mrdata": Access.OWN, "data_stewards": Access.READ}
+    assert site.connect().permissions(f"{site.settings.home}/{path}") == {
+        "mrdata": Access.OWN,
+        "data_stewards": Access.READ,
+    }
     assert site.verify()["quarantined"] == {reason: 1}
 
 
@@ -149,12 +152,18 @@ def test_other_users_files_are_placed_by_the_sweep_and_no_longer_theirs(site):
 def test_the_same_file_is_registered_once(site):
     """As by a scanner that asked the catalog while the request of one that was killed was still under way."""
     new = site.register()
-    for path, content in ((f"{T94}/dicom/a", dicom(new)), (f"{T94}/twix/a.dat", twix(new)), (f"{T94}/expdata/{new}/a", b"x")):
+    for path, content in (
+        (f"{T94}/dicom/a", dicom(new)),
+        (f"{T94}/twix/a.dat", twix(new)),
+        (f"{T94}/expdata/{new}/a", b"x"),
+    ):
         placed = site.land(path, content)
         with pytest.raises(Exists):
             site.land(path, content)
         zone = site.connect()
-        rows = zone.query(["COLL_NAME", "DATA_NAME"], Condition("DATA_PATH", "=", str(site.landing_file(path, content))))
+        rows = zone.query(
+            ["COLL_NAME", "DATA_NAME"], Condition("DATA_PATH", "=", str(site.landing_file(path, content)))
+        )
         assert ["/".join(row) for row in rows] == [placed]
 
 
@@ -259,7 +268,7 @@ def test_verify_finds_what_is_lost(site):
 
 def test_a_registration_that_was_interrupted_is_described_later(site):
     new = site.register()
-    with site.broken("policy.birth.after"):
+    with site.broken("policy.ingest.registration_hooks.after"):
         site.reconnect()
         path = site.land(f"{T94}/dicom/a", dicom(new, sop="1.2.7"))
     assert site.avus(path) == {}

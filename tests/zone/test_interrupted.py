@@ -1,20 +1,24 @@
-"""Killed between any two steps of a withdrawal, a restoration, an erasure or a finalization: done again, it is as if nothing had been.
+"""Killed between any two steps of a withdrawal, a restoration, an erasure or a finalization: done again, it is as if
+nothing had been.
 
-The steps are what changes the zone. After each number of them the agent is stopped, as a kill stops it, and a new one goes on.
+The steps are what changes the zone. After each number of them the agent is stopped, as a kill stops it, and a new one
+goes on.
 """
 
-from policy import layout
-from policy.zone import ZoneError
+from policy.zone import ZoneError, layout
 from tests.zone.dying import Killed
 from tests.zone.names import ALICE, BOB, PAIN
 from tests.zone.test_withdrawal import SECRET, copies, describe_site, events, found, held, scanned
 
 VERBS = ("write", "make_collection", "rename", "remove", "erase", "annotate", "permit", "inherit", "prune", "_modify")
-CHANGES = [("microservices.zone", "ServerZone", verb) for verb in VERBS]
+CHANGES = [("microservices.zones.server_zone", "ServerZone", verb) for verb in VERBS]
 
 
 def interrupted_everywhere(site, killer, first, again, stride: int = 1) -> int:
-    """Does `first` and is killed before its n-th change, for each n; `again` goes on, is killed as well, and ends undisturbed."""
+    """Does `first` and is killed before its n-th change, for each n;
+
+    `again` goes on, is killed as well, and ends undisturbed.
+    """
     step = 0
     while True:
         killer.left = step
@@ -52,7 +56,11 @@ def test_a_withdrawal_killed_anywhere_is_finished_by_the_next_run(make_site):
         site.rule("withdraw", {"experiment": made[-1], "dry_run": False})
 
     def go_on(_: int) -> None:
-        if site.ask("withdraw", {"experiment": made[-1], "dry_run": False}).get("error", "").startswith(f"{made[-1]} is withdrawn"):
+        if (
+            site.ask("withdraw", {"experiment": made[-1], "dry_run": False})
+            .get("error", "")
+            .startswith(f"{made[-1]} is withdrawn")
+        ):
             site.rule("lifecycle")
         site.rule("lifecycle")
 
@@ -102,7 +110,9 @@ def test_an_erasure_killed_anywhere_is_finished_by_the_next_run(make_site):
         site.rule("withdraw", {"experiment": made[-1], "dry_run": False})
 
     def go_on(_: int) -> None:
-        if f"{made[-1]} is withdrawn" not in site.ask("withdraw", {"experiment": made[-1], "dry_run": False}).get("error", ""):
+        if f"{made[-1]} is withdrawn" not in site.ask("withdraw", {"experiment": made[-1], "dry_run": False}).get(
+            "error", ""
+        ):
             site.rule("lifecycle")
         site.rule("lifecycle")
 
@@ -136,6 +146,10 @@ def test_a_finalization_killed_anywhere_is_finished_by_the_next_run(make_site):
         avus = site.avus(f"studies/{PAIN}/experiments/{one}")
         assert avus["State"] == "finalized"
         assert "FinalizeAsked" not in avus
-        changes = [e["details"] for e in site.rule("audit_history", {"experiment": one})["entries"] if e["act"] == "state changed"]
+        changes = [
+            e["details"]
+            for e in site.rule("audit_history", {"experiment": one})["entries"]
+            if e["act"] == "state changed"
+        ]
         assert changes[-1]["manifest"] == "1"
     assert site.verify()["sound"]

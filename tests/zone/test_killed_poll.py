@@ -1,4 +1,6 @@
-"""kill -9 of a poll of Castellum between every two of its steps: nothing lost, nothing doubled, the next poll does the rest."""
+"""kill -9 of a poll of Castellum between every two of its steps: nothing lost, nothing doubled, the next poll does the
+rest.
+"""
 
 import json
 import os
@@ -20,7 +22,13 @@ STRIDE = int(os.environ.get("MRDATA_KILL_STRIDE", "15"))
 
 
 def studies():
-    pain = Study(17, PAIN, "Pain in layers", members=[ALICE], subjects={"P1": {"handedness": "left", "sex": "f"}, "P2": {"sex": "m"}})
+    pain = Study(
+        17,
+        PAIN,
+        "Pain in layers",
+        members=[ALICE],
+        subjects={"P1": {"handedness": "left", "sex": "f"}, "P2": {"sex": "m"}},
+    )
     return pain, Study(18, SLEEP, "Sleep", members=[BOB], subjects={"P1": {"handedness": "right"}})
 
 
@@ -58,7 +66,10 @@ def whole(picture):
 
 
 def try_steps(make_site, folder, when, stride):
-    """Kills a poll before every `stride`th step; (step, name) of each. `when`: the first poll, or the one of a change."""
+    """Kills a poll before every `stride`th step; (step, name) of each.
+
+    `when`: the first poll, or the one of a change.
+    """
     reference, tried, number = None, [], 1
     while True:
         there = folder / f"{when}{number if reference else 'whole'}"
@@ -97,7 +108,9 @@ def try_steps(make_site, folder, when, stride):
 def _named(found):
     """Experiments have a name of their own in each site."""
     (avus, members, tree), commits, reviews = found
-    kept = sorted(("", name, unit) if "/experiments/" in path else (path, name, value, unit) for path, name, value, unit in avus)
+    kept = sorted(
+        ("", name, unit) if "/experiments/" in path else (path, name, value, unit) for path, name, value, unit in avus
+    )
     return kept, members, tree, commits, reviews
 
 

@@ -18,10 +18,10 @@ import pytest
 
 from landing.progress import Lines
 from landing.scanner import Scanner
-from microservices.headers import read_header
-from policy import landed_again, layout, origin
-from policy.context import Context
-from policy.zone import Condition
+from microservices.headers.header_reader import read_header
+from policy.ingest import landed_again, origin
+from policy.zone import Condition, layout
+from policy.zone.context import Context
 from tests import files
 from tests.zone.names import PAIN, T3, T94
 
@@ -63,7 +63,9 @@ def put(folder: Path, path: str, content: bytes) -> None:
 
 def scan(site, workers=1):
     progress = Lines(sys.stderr)
-    return Scanner(site.settings, lambda: site.connect("mrdata"), progress, workers=workers, retry_seconds=0.02).run_once()
+    return Scanner(
+        site.settings, lambda: site.connect("mrdata"), progress, workers=workers, retry_seconds=0.02
+    ).run_once()
 
 
 def landed(site) -> Counter[str]:
@@ -79,7 +81,9 @@ def landed(site) -> Counter[str]:
 
 def again(site) -> list[str]:
     """The landing paths of what landed with bytes that the archive had."""
-    return sorted(one.landing_path for _, one in landed_again.everywhere(Context(site.connect(), site.settings, read_header)))
+    return sorted(
+        one.landing_path for _, one in landed_again.everywhere(Context(site.connect(), site.settings, read_header))
+    )
 
 
 def mailbox(landing: Path) -> list[str]:
@@ -97,7 +101,11 @@ def test_a_session_lands(site, landing):
     summary = scan(site)
     assert (summary.registered, summary.ok, dict(summary.waiting)) == (31, True, {})
     archive = site.paths(f"studies/{PAIN}/experiments/{experiment}")
-    assert Counter(path.split("/")[4] for path in archive if path.count("/") > 4) == {"DICOM": 29, "TWIX": 1, "EXP_DATA": 1}
+    assert Counter(path.split("/")[4] for path in archive if path.count("/") > 4) == {
+        "DICOM": 29,
+        "TWIX": 1,
+        "EXP_DATA": 1,
+    }
     assert set(landed(site).values()) == {1}
     assert mailbox(landing) == []
     assert site.verify()["sound"]
@@ -114,7 +122,11 @@ def test_what_lands_is_archived_when_it_is_registered(site, landing):
     ((resource, status, checksum, file),) = site.connect().query(
         columns, Condition("COLL_NAME", "=", collection), Condition("DATA_NAME", "=", name)
     )
-    assert (resource, status, file.startswith(f"{site.settings.archive.vault}/landed/")) == (site.settings.archive.resource, "1", True)
+    assert (resource, status, file.startswith(f"{site.settings.archive.vault}/landed/")) == (
+        site.settings.archive.resource,
+        "1",
+        True,
+    )
     digest = hashlib.sha256(Path(file).read_bytes()).digest()
     assert checksum == "sha2:" + base64.b64encode(digest).decode()
     assert checksum == site.connect().checksum(f"{collection}/{name}", verify=True)
@@ -169,7 +181,12 @@ def test_another_image_under_the_name_of_an_archived_one(site, landing):
     for content in (first, second):
         put(landing, f"{T94}/dicom/a/1.dcm", content)
         assert scan(site).registered == 1
-    archive = [path for experiment in (one, two) for path in site.paths(f"studies/{PAIN}/experiments/{experiment}") if "/DICOM/" in path]
+    archive = [
+        path
+        for experiment in (one, two)
+        for path in site.paths(f"studies/{PAIN}/experiments/{experiment}")
+        if "/DICOM/" in path
+    ]
     assert [site.connect().read(f"{site.settings.home}/{path}", 0, 1 << 20) for path in archive] == [first, second]
     assert site.verify()["sound"]
 
@@ -228,7 +245,9 @@ def test_two_scanners_share_a_landing_zone(site, landing):
     for number, path in enumerate(expected):
         put(landing, path, files.dicom(experiment, instance=number))
     command, where = [sys.executable, "-c", SCAN, "1", "once"], {"cwd": ROOT, "env": site.environment()}
-    both = [subprocess.Popen(command, **where, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, **where, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
     printed = [one.communicate(timeout=120) for one in both]
     assert [one.returncode for one in both] == [0, 0], printed
     assert landed(site) == dict.fromkeys(expected, 1)

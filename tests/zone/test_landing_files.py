@@ -1,4 +1,6 @@
-"""Erasure and the files that landed: in the intake, in the vault, in the mailbox of earlier releases; and nothing of anybody else's."""
+"""Erasure and the files that landed: in the intake, in the vault, in the mailbox of earlier releases; and nothing of
+anybody else's.
+"""
 
 import hashlib
 import json
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from landing.archived import text_of
-from policy import layout, removal
+from policy.zone import file_removal, layout
 from tests.files import dicom
 from tests.zone import intake
 from tests.zone.intake import BATCH, archived_at_birth, in_vault, knows_vault, registered_in_place, taken
@@ -20,7 +22,10 @@ PERSONAL = {"PatientBirthDate": "19560512"}
 
 @pytest.fixture
 def site(make_site):
-    made = make_site(archive={"give_up_seconds": 0}, lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0, "due_again_hours": 0.0})
+    made = make_site(
+        archive={"give_up_seconds": 0},
+        lifecycle={"settle_seconds": 0.0, "withdrawal_days": 0.0, "due_again_hours": 0.0},
+    )
     knows_vault(made)
     return made
 
@@ -42,7 +47,9 @@ def landed(site, relative: str) -> Path:
 
 
 def test_what_landed_for_it_goes_wherever_it_lies(site, two):
-    """Archived at birth, re-filed, in place, in quarantine, landed again, copied by a killed process, in an old mailbox."""
+    """Archived at birth, re-filed, in place, in quarantine, landed again, copied by a killed process, in an old
+    mailbox.
+    """
     one, _ = two
     images = {n: dicom(one, instance=n) for n in range(1, 9)}
     archived_at_birth(site, f"{T94}/dicom/{one}/1", images[1])
@@ -61,7 +68,14 @@ def test_what_landed_for_it_goes_wherever_it_lies(site, two):
     site.connect().checksum(site.land(f"{T94}/dicom/{one}/6", images[6]))
     base = f"{layout.study(site.settings, PAIN)}/experiments/{one}"
     digest = text_of(hashlib.sha256(images[1]).hexdigest())
-    again = {"landing_path": f"{T94}/dicom/{one}/1", "batch": "host.2.b", "time": "", "by": "", "size": len(images[1]), "checksum": digest}
+    again = {
+        "landing_path": f"{T94}/dicom/{one}/1",
+        "batch": "host.2.b",
+        "time": "",
+        "by": "",
+        "size": len(images[1]),
+        "checksum": digest,
+    }
     again["object"] = "DICOM"
     site.inside().write(f"{base}/landed_again.host.2.b.1.json", json.dumps({"landings": [again]}).encode())
     assert len(intake.files(site)) == 7
@@ -75,7 +89,10 @@ def test_what_landed_for_it_goes_wherever_it_lies(site, two):
 
 
 def test_what_took_its_name_meanwhile_stays(site, two):
-    """e2: another subject's image lies where the one in quarantine lay, which was registered in place and never read."""
+    """e2.
+
+    Another subject's image lies where the one in quarantine lay, which was registered in place and never read.
+    """
     one, other = two
     held = [dicom(one, instance=number, **PERSONAL) for number in (1, 2)]
     new = [dicom(other, instance=7), held[1][:-1] + b"x"]
@@ -132,7 +149,7 @@ def test_withdrawn_files_stay_until_it_is_erased(make_site):
 def test_what_a_killed_removal_left_aside_goes_too(site, two):
     one, _ = two
     archived_at_birth(site, f"{T94}/dicom/{one}/1", dicom(one))
-    root = removal.landing(site.settings)
+    root = file_removal.landing(site.settings)
     aside = Path(root.folder) / root.aside / "random" / f".intake/{BATCH}/{T94}/dicom/{one}"
     aside.mkdir(parents=True)
     for folder in (aside, *aside.parents):

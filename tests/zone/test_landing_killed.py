@@ -1,4 +1,6 @@
-"""kill -9 of `mrdata scan` at each of its steps: the next one goes on, and each byte is archived once, where it belongs."""
+"""kill -9 of `mrdata scan` at each of its steps: the next one goes on, and each byte is archived once, where it
+belongs.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,10 @@ import pytest
 
 from landing.progress import Lines
 from landing.scanner import Scanner
-from microservices.headers import read_header
-from policy import landed_again, layout
-from policy.context import Context
+from microservices.headers.header_reader import read_header
+from policy.ingest import landed_again
+from policy.zone import layout
+from policy.zone.context import Context
 from tests import files
 from tests.zone.names import BOB, PAIN, SLEEP, T3, T94
 from tests.zone.scanner_process import STEPS
@@ -61,11 +64,21 @@ class Landed:
         """Images of two experiments, one of them twice, raw data, a tree, and something that nobody can place."""
         pain, sleep = (f"studies/{PAIN}/experiments/{self.pain}", f"studies/{SLEEP}/experiments/{self.sleep}")
         for image in range(1, 4):
-            self.put(f"{T94}/dicom/a/{number}.{image}", files.dicom(self.pain, instance=image, series=number), f"{pain}/DICOM")
-            self.put(f"{T3}/dicom/a/{number}.{image}", files.dicom(self.sleep, instance=image, series=number), f"{sleep}/DICOM")
+            self.put(
+                f"{T94}/dicom/a/{number}.{image}",
+                files.dicom(self.pain, instance=image, series=number),
+                f"{pain}/DICOM",
+            )
+            self.put(
+                f"{T3}/dicom/a/{number}.{image}",
+                files.dicom(self.sleep, instance=image, series=number),
+                f"{sleep}/DICOM",
+            )
         self.put(f"{T94}/twix/meas{number}.dat", files.twix(self.pain), f"{pain}/TWIX")
         for name in ("log.txt", "deep/log.txt", "it's && 100% odd"):
-            self.put(f"{T94}/expdata/{self.pain}/{number}/{name}", f"{number} {name}".encode(), f"{pain}/EXP_DATA/{number}")
+            self.put(
+                f"{T94}/expdata/{self.pain}/{number}/{name}", f"{number} {name}".encode(), f"{pain}/EXP_DATA/{number}"
+            )
         self.put(f"{T94}/dicom/b/{number}", files.dicom("SIMPSON^HOMER", sop=f"1.2.3.4.{number}"), "quarantine")
 
     def again(self, number: int) -> None:
@@ -92,7 +105,11 @@ class Landed:
         mailbox = [path for path in self.folder.rglob("*") if path.is_file() and layout.INTAKE not in path.parts]
         assert mailbox == []
         batches = [batch for batch in (self.folder / layout.INTAKE).iterdir() if batch.is_dir()]
-        assert [batch.name for batch in batches if any(one.is_file() for one in batch.rglob("*")) and not (batch / ".done").exists()] == []
+        assert [
+            batch.name
+            for batch in batches
+            if any(one.is_file() for one in batch.rglob("*")) and not (batch / ".done").exists()
+        ] == []
         report = site.verify()
         assert report["sound"], report
 
@@ -171,11 +188,16 @@ def test_two_scanners_of_which_one_is_killed_again_and_again(site, landed):
             assert one.returncode in (0, -signal.SIGKILL)
         other.send_signal(signal.SIGSTOP)  # so that one of the kills meets a scanner at work, however slowly it starts
         landed.session(len(ROUNDS))
-        assert subprocess.run(**command(site, ROUNDS[0], 1, "--once"), check=False, timeout=120).returncode == -signal.SIGKILL
+        assert (
+            subprocess.run(**command(site, ROUNDS[0], 1, "--once"), check=False, timeout=120).returncode
+            == -signal.SIGKILL
+        )
         other.send_signal(signal.SIGCONT)
         end = time.monotonic() + 120
         intake = landed.folder / layout.INTAKE
-        while any(not (batch / ".done").exists() for batch in intake.iterdir() if batch.is_dir()) or _waits(landed.folder):
+        while any(not (batch / ".done").exists() for batch in intake.iterdir() if batch.is_dir()) or _waits(
+            landed.folder
+        ):
             assert time.monotonic() < end, "something was left"
             assert other.poll() is None
             time.sleep(0.1)

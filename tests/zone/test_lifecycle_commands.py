@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from policy import layout
+from policy.zone import layout
 from tests.files import dicom
 from tests.zone import audit_log
 from tests.zone.irule import irule
@@ -26,7 +26,9 @@ def site(make_site):
 def command(site, *arguments: str, status: int = 0, **environment: str) -> str:
     """What `mrdata` prints."""
     env = {**site.environment(), **environment}
-    done = subprocess.run([sys.executable, "-m", "mrdata.cli", *arguments], capture_output=True, text=True, env=env, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "mrdata.cli", *arguments], capture_output=True, text=True, env=env, check=False
+    )
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
@@ -53,7 +55,9 @@ def on_terminal(site, *arguments: str, answers: list[str]) -> tuple[int, str]:
     """The exit status of a command on a terminal, and what the terminal shows."""
     ours, its = pty.openpty()
     command = [sys.executable, "-m", "mrdata.cli", *arguments]
-    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=site.environment(), start_new_session=True) as running:
+    with subprocess.Popen(
+        command, stdin=its, stdout=its, stderr=its, env=site.environment(), start_new_session=True
+    ) as running:
         os.close(its)
         os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
         shown = b""
@@ -71,7 +75,9 @@ def test_commands_from_finish_to_restore(site, tmp_path):
     assert f"{new} is finished" in command(site, "reopen", new)
     assert "no data steward" in command(site, "withdraw", new, "--yes", "--by", ALICE, status=1)
     assert "nothing was changed" in command(site, "withdraw", f"{PAIN}/{SUBJECT}", "--dry-run")
-    assert "is not one of 'consent', 'mistake', 'other'" in command(site, "withdraw", new, "--reason", "homer", status=2)
+    assert "is not one of 'consent', 'mistake', 'other'" in command(
+        site, "withdraw", new, "--reason", "homer", status=2
+    )
     assert "nothing was changed" in command(site, "withdraw", new, "--reason", "consent", "--dry-run")
     assert reasons(site, new) == []
     assert "it can be restored for 30 days" in command(site, "withdraw", new, "--yes", "--reason", "mistake")
@@ -170,10 +176,15 @@ def test_the_log_is_checked_without_a_zone(site, tmp_path):
     log = layout.audit(site.settings)
     command(site, "get", log, str(tmp_path))
     command(site, "get", f"{layout.study(site.settings, PAIN)}/experiments/{new}/manifest.1.json", str(tmp_path))
-    folder, nothing = tmp_path / "audit", {"MRDATA_ZONE": "", "IRODS_ENVIRONMENT_FILE": "/nonexistent", "HOME": "/nonexistent"}
+    folder, nothing = (
+        tmp_path / "audit",
+        {"MRDATA_ZONE": "", "IRODS_ENVIRONMENT_FILE": "/nonexistent", "HOME": "/nonexistent"},
+    )
 
     def verify(*more: str, status: int = 0) -> dict:
-        return json.loads(command(site, "audit", "verify", str(folder), "--json", *more, status=status, **nothing).split("mrdata:")[0])
+        return json.loads(
+            command(site, "audit", "verify", str(folder), "--json", *more, status=status, **nothing).split("mrdata:")[0]
+        )
 
     sound = verify("--anchor", str(tmp_path / "manifest.1.json"))
     assert sound["sound"]

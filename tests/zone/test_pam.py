@@ -1,6 +1,8 @@
-"""Log-in of the pages with PAM, on a server whose PAM service `irods` knows the account that MRDATA_PAM names (`name:password`).
+"""Log-in of the pages with PAM, on a server whose PAM service `irods` knows the account that MRDATA_PAM names
+(`name:password`).
 
-The account needs an iRODS user of the same name. Unset, the tests are skipped: no server can be asked to trust a PAM service by itself.
+The account needs an iRODS user of the same name. Unset, the tests are skipped: no server can be asked to trust a PAM
+service by itself.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ import pytest
 from forms.gateway import LoginRefused, ServerGateway
 
 ACCOUNT = os.environ.get("MRDATA_PAM", "")
-pytestmark = pytest.mark.skipif(not ACCOUNT, reason="MRDATA_PAM=name:password names no account of the server's PAM service `irods`")
+pytestmark = pytest.mark.skipif(
+    not ACCOUNT, reason="MRDATA_PAM=name:password names no account of the server's PAM service `irods`"
+)
 
 
 @pytest.fixture

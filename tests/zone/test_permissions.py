@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from microservices.headers import read_header
-from policy import layout, review
-from policy.context import Context
-from policy.site import rights
-from policy.zone import Access
+from microservices.headers.header_reader import read_header
+from policy.records import review
+from policy.zone import Access, layout
+from policy.zone.base_collections import rights
+from policy.zone.context import Context
 from tests.files import dicom
 from tests.zone.names import ALICE, PAIN, T94
 
@@ -62,7 +62,10 @@ def test_collections_that_are_made_when_they_are_needed_are_looked_at_then(site,
     assert differences() == []
     zone.permit(reviews, "public", Access.READ)
     zone.inherit(reviews, on=False)
-    assert differences() == [f"{reviews}: public has read, not no access", f"{reviews}: what is made in it does not get its permissions"]
+    assert differences() == [
+        f"{reviews}: public has read, not no access",
+        f"{reviews}: what is made in it does not get its permissions",
+    ]
     site.rule("prepare")
     assert differences() == []
 

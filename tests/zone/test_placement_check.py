@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from microservices.zone import ServerZone
-from policy import files, layout
-from policy.zone import Condition, ZoneError
+from microservices.zones.server_zone import ServerZone
+from policy.zone import Condition, ZoneError, host_files, layout
 from tests.files import dicom, frame_of_raw_data, twix
 from tests.zone.intake import BATCH, registered_in_place, taken
 from tests.zone.names import ALICE, PAIN, T94
@@ -65,8 +64,13 @@ def test_another_subjects_image_under_the_same_name(site, experiments):
     avus = site.avus(path)
     assert avus["Detail"] == f"it was placed under {one}, its archived bytes say {two}"
     assert not {"SOPInstanceUID", "LandingPath", "RepetitionTime"} & set(avus)
-    assert "quarantined when it was archived" in [e["act"] for e in site.rule("audit_history", {"experiment": one})["entries"]]
-    assert site.connect().query(["COLL_NAME"], Condition("COLL_NAME", "like", f"{site.settings.home}/%{one}/DICOM/%")) == []
+    assert "quarantined when it was archived" in [
+        e["act"] for e in site.rule("audit_history", {"experiment": one})["entries"]
+    ]
+    assert (
+        site.connect().query(["COLL_NAME"], Condition("COLL_NAME", "like", f"{site.settings.home}/%{one}/DICOM/%"))
+        == []
+    )
     assert site.rule("archive") == {}
     assert site.rule("experiment_reassign", {"source": f"{site.settings.home}/{path}", "to": two})["moves"][0]["target"]
     assert site.rule("archive") == {"archived": 1}
@@ -130,7 +134,8 @@ def test_an_experiment_that_was_closed_meanwhile_keeps_its_own(site, experiments
     (path,) = site.paths("quarantine")
     assert (
         site.avus(path)["Detail"]
-        == f"it was placed under {'a withdrawn experiment' if rule == 'withdraw' else one}, its archived bytes say {two}"
+        == f"it was placed under {'a withdrawn experiment' if rule == 'withdraw' else one}, its archived bytes say"
+        f" {two}"
     )
     if rule == "withdraw":
         site.rule("lifecycle")
@@ -162,7 +167,9 @@ def test_what_a_steward_refiled_stays_there(site, experiments):
     site.sweep()
     site.rule("experiment_reassign", {"source": wrong, "to": right})
     (session,) = site.quarantine_sessions()
-    moves = site.rule("experiment_reassign", {"source": session["path"], "to": right, "accept_personal_data": True})["moves"]
+    moves = site.rule("experiment_reassign", {"source": session["path"], "to": right, "accept_personal_data": True})[
+        "moves"
+    ]
     assert len(moves) == 1
     assert site.rule("archive")["archived"] == 2
     assert len([path for path in site.paths(f"studies/{PAIN}/experiments/{right}") if path.endswith(".dcm")]) == 2
@@ -222,7 +229,9 @@ def test_a_file_that_is_not_the_registered_one_does_not_block_its_experiment(sit
     assert (Path(site.settings.landing.folder) / relative).read_bytes() == other
     assert site.rule("archive") == {}
     write_over(site, relative, b"notes")  # the right bytes are back: they are re-filed
-    assert site.rule("experiment_reassign", {"source": f"{site.settings.home}/{held}", "to": experiments[0]})["moves"][0]["target"]
+    assert site.rule("experiment_reassign", {"source": f"{site.settings.home}/{held}", "to": experiments[0]})["moves"][
+        0
+    ]["target"]
     assert site.rule("archive") == {"archived": 1}
 
 
@@ -295,6 +304,6 @@ def test_files_are_looked_at_below_the_landing_folder_alone(site, tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "f").write_bytes(b"x")
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    with files.opened(str(tmp_path / "link"), "f") as descriptor:
+    with host_files.opened(str(tmp_path / "link"), "f") as descriptor:
         assert os.read(descriptor, 9) == b"x"
     assert taken(site, f"{T94}/dicom/x", b"x").exists()

@@ -1,4 +1,6 @@
-"""Products of a series on an embedded zone and on a server: made when it is complete, from all its images, and never half."""
+"""Products of a series on an embedded zone and on a server: made when it is complete, from all its images, and never
+half.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,14 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from microservices.headers import read_header
+from microservices.headers.header_reader import read_header
 from mrdata import phantom_dicom
 from mrdata.phantom import Session
-from policy import products as rules
-from policy.context import Context
-from policy.layout import PRODUCTS
-from policy.settings import Products
+from policy.products import completeness as rules
 from policy.zone import Condition, NotFound
+from policy.zone.context import Context
+from policy.zone.layout import PRODUCTS
+from policy.zone.settings import Products
 from products import nifti, worker
 from products.tar import members, read_member
 from tests.files import dicom
@@ -67,7 +69,9 @@ class Scanned:
 
     def worker(self, settings: Products = FAST) -> worker.Worker:
         site_settings = replace(self.site.settings, products=settings)
-        return worker.Worker(site_settings, self.site.new_connection, self.lines.append, below=f"{self.site.settings.home}/{self.study}")
+        return worker.Worker(
+            site_settings, self.site.new_connection, self.lines.append, below=f"{self.site.settings.home}/{self.study}"
+        )
 
     def run(self, settings: Products = FAST, **options):
         """One look; how this experiment's series came out is in their AVUs."""
@@ -95,10 +99,14 @@ EPI = "3_ep2d_bold_mosaic"
 
 
 def test_complete_series_get_a_tar_with_index_and_nifti_with_sidecars(study):
-    study.land([*phantom_dicom.localizer(study.session), *phantom_dicom.gradient_echo(study.session, slices=3), *study.epi()])
+    study.land(
+        [*phantom_dicom.localizer(study.session), *phantom_dicom.gradient_echo(study.session, slices=3), *study.epi()]
+    )
     assert study.series().keys() == {"1_localizer", "2_gre_2echo_axial", EPI}
     study.run()
-    assert {name: avus["ProductState"] for name, avus in study.series().items()} == dict.fromkeys(study.series(), "done")
+    assert {name: avus["ProductState"] for name, avus in study.series().items()} == dict.fromkeys(
+        study.series(), "done"
+    )
     of_epi = [name.removeprefix(f"{EPI}/{EPI}") for name in study.products() if name.startswith(EPI)]
     assert of_epi == [".json", ".log", ".nii.gz", ".tar", ".tar.index.json"]
     header = gzip.decompress(study.read(f"{EPI}/{EPI}.nii.gz"))
@@ -218,7 +226,9 @@ def test_a_failed_conversion_is_visible_and_can_be_tried_again(study, monkeypatc
     assert [row["detail"] for row in status if study.experiment in row["series"]] == [avus["ProductDetail"]]
     study.lines.clear()
     study.run()
-    assert not [line for line in study.lines if study.experiment in line]  # the same converter on the same images: not again
+    assert not [
+        line for line in study.lines if study.experiment in line
+    ]  # the same converter on the same images: not again
     study.run(retry=())
     assert [line for line in study.lines if study.experiment in line]
     monkeypatch.setattr(nifti, "version", lambda: "dcm2niix 99")
@@ -238,7 +248,10 @@ def test_objects_that_are_no_images_get_a_tar_alone(study):
 def test_products_hold_nothing_of_the_person(make_site):
     site = make_site(guard={"allow": {"PatientBirthDate": [".*"], "ReferringPhysicianName": [".*"]}})
     study = Scanned(site)
-    images = [(name, _with(content, PatientBirthDate="19870403", ReferringPhysicianName="Hyde^Edward")) for name, content in study.epi()]
+    images = [
+        (name, _with(content, PatientBirthDate="19870403", ReferringPhysicianName="Hyde^Edward"))
+        for name, content in study.epi()
+    ]
     study.land(images)
     study.run()
     assert study.series()[EPI]["ProductState"] == "done"
@@ -252,7 +265,9 @@ def test_products_hold_nothing_of_the_person(make_site):
 def test_a_sidecar_that_tells_who_the_person_is_is_refused(make_site):
     site = make_site(guard={"allow": {"ReferringPhysicianName": [".*"], "ProtocolName": [".*"]}})
     study = Scanned(site)
-    study.land([(n, _with(c, ReferringPhysicianName="Hyde^Edward", ProtocolName="for Dr Hyde")) for n, c in study.epi()])
+    study.land(
+        [(n, _with(c, ReferringPhysicianName="Hyde^Edward", ProtocolName="for Dr Hyde")) for n, c in study.epi()]
+    )
     study.run()
     avus = study.series()[EPI]
     assert avus["ProductState"] == "failed"
@@ -323,7 +338,9 @@ def test_a_watching_worker_takes_up_what_arrives(study):
         study.land(images[:4])
         assert eventually(lambda: study.series().get(EPI, {}).get("ProductState") == "done")
         study.land(images[4:])
-        assert eventually(lambda: study.site.avus(study.path(EPI))["Inputs"] == "5" and study.series()[EPI]["ProductState"] == "done")
+        assert eventually(
+            lambda: study.site.avus(study.path(EPI))["Inputs"] == "5" and study.series()[EPI]["ProductState"] == "done"
+        )
     finally:
         stop.set()
         watching.join()
@@ -346,7 +363,9 @@ def test_killed_again_and_again_it_makes_whole_products(study):
     code = KILLED.replace("BELOW", f"{home}/{study.study}")
     for number in range(0, 30, 3):
         command = [sys.executable, "-c", code, str(number)]
-        done = subprocess.run(command, env=study.site.environment(), check=False, capture_output=True, text=True, cwd=ROOT)
+        done = subprocess.run(
+            command, env=study.site.environment(), check=False, capture_output=True, text=True, cwd=ROOT
+        )
         assert done.returncode in (0, -9), done.stderr
         assert len([name for name in study.products() if ".unfinished/" not in name]) in (0, 5)
     study.run()
@@ -430,7 +449,12 @@ def test_the_command_line(study, tmp_path):
     assert len(names) == 4
     got = mrdata("member", tar, names[2], "one.dcm")
     assert got.returncode == 0, got.stderr
-    assert read_header(io.BytesIO((tmp_path / "one.dcm").read_bytes()), (tmp_path / "one.dcm").stat().st_size).instance_number == "3"
+    assert (
+        read_header(
+            io.BytesIO((tmp_path / "one.dcm").read_bytes()), (tmp_path / "one.dcm").stat().st_size
+        ).instance_number
+        == "3"
+    )
     refused = mrdata("member", tar, names[2], "one.dcm")
     assert refused.returncode == 1
     assert "nothing is overwritten" in refused.stderr

@@ -39,9 +39,9 @@ def test_a_session_lists_reason_header_and_candidates(site, session):
 
 
 def test_candidates_prefer_the_scanner_then_the_youngest(site):
-    from microservices.headers import read_header
-    from policy.context import Context
-    from policy.registry import Registry
+    from microservices.headers.header_reader import read_header
+    from policy.zone.context import Context
+    from policy.zone.registry import Registry
 
     site.register(scanner=T3)
     here = site.register()
@@ -51,9 +51,9 @@ def test_candidates_prefer_the_scanner_then_the_youngest(site):
 
 
 def test_the_nearest_is_found_among_many(site, monkeypatch):
-    from microservices.headers import read_header
-    from policy import registry
-    from policy.context import Context
+    from microservices.headers.header_reader import read_header
+    from policy.zone import registry
+    from policy.zone.context import Context
 
     monkeypatch.setattr(registry, "LOOKS", 2)
     new = site.register()
@@ -78,7 +78,9 @@ def test_a_session_is_refiled_with_its_avus(site, session):
     root = f"studies/{PAIN}/experiments/{new}/DICOM/1_gre"
     assert site.paths(root) == [f"{root}/{n}_1.2.{n}.dcm" for n in (1, 2, 3)]
     avus = site.avus(f"{root}/1_1.2.1.dcm")
-    assert avus.pop("Reassigned").endswith(f"by mrdata from quarantine {'/'.join(listed['path'].split('/')[-2:])}: mistyped")
+    assert avus.pop("Reassigned").endswith(
+        f"by mrdata from quarantine {'/'.join(listed['path'].split('/')[-2:])}: mistyped"
+    )
     assert avus == {"LandingPath": f"{T94}/dicom/s/1"}
     assert site.connect(ALICE).stat(f"{site.settings.home}/{root}/1_1.2.1.dcm") is not None
     assert site.quarantine_sessions() == []
@@ -130,7 +132,9 @@ def test_a_wrong_but_registered_id_is_put_right(site):
     assert site.connect(ALICE).stat(f"{site.settings.home}/{placed}") is None
     assert site.paths(f"studies/{PAIN}/experiments/{wrong}/DICOM") == []
     assert site.connect().stat(f"{site.settings.home}/studies/{PAIN}/experiments/{wrong}/DICOM/1_gre") is None
-    assert site.paths(f"studies/{SLEEP}/experiments/{right}/TWIX") == [f"studies/{SLEEP}/experiments/{right}/TWIX/m.dat"]
+    assert site.paths(f"studies/{SLEEP}/experiments/{right}/TWIX") == [
+        f"studies/{SLEEP}/experiments/{right}/TWIX/m.dat"
+    ]
     assert site.verify()["sound"]
 
 
@@ -187,7 +191,9 @@ def test_only_what_came_from_that_session_is_taken_back(site, session):
     other = f"{T94}/20260101_00000000"
     assert "holds nothing" in site.ask("experiment_take_back", {"to": new, "session": other})["error"]
     site.rule("experiment_take_back", {"to": new, "session": "/".join(listed["path"].split("/")[-2:])})
-    assert [path.rpartition("/")[2] for path in site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")] == ["9_1.2.9.dcm"]
+    assert [path.rpartition("/")[2] for path in site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")] == [
+        "9_1.2.9.dcm"
+    ]
 
 
 def test_late_expanded_data_are_one_session_that_says_whose_it_is(make_site):
@@ -205,9 +211,9 @@ def test_late_expanded_data_are_one_session_that_says_whose_it_is(make_site):
     assert (listed["header_says"], listed["objects"], listed["details"]) == (new, 2, ["its experiment is finalized"])
     avus = site.avus(listed["path"])
     assert (avus["HeaderSays"], avus["Candidate"]) == (new, new)
-    from microservices.headers import read_header
-    from policy.context import Context
-    from policy.overview import suspects
+    from microservices.headers.header_reader import read_header
+    from policy.views.experiment_page import suspects
+    from policy.zone.context import Context
 
     (suspect,) = suspects(Context(site.connect(), site.settings, read_header), new)
     assert (suspect.path, suspect.distance) == (listed["path"], 0)

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from policy.experiment_id import parse
 from policy.zone import Access
+from policy.zone.experiment_id import parse
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T3, T94
 
 
@@ -40,7 +40,11 @@ def test_everybody_may_enter_the_studies_and_sees_his_own(site):
     studies = f"{site.settings.home}/studies"
     for user, own in ((ALICE, PAIN), (BOB, SLEEP)):
         assert f"{studies}/{own}" in [e.path for e in entries(site.connect(user), studies)]
-        assert not any(other in e.path for e in entries(site.connect(user), studies, recursive=True) for other in {PAIN, SLEEP} - {own})
+        assert not any(
+            other in e.path
+            for e in entries(site.connect(user), studies, recursive=True)
+            for other in {PAIN, SLEEP} - {own}
+        )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,9 @@ def test_a_wrong_study_file(site, study, part):
     assert part in site.ask("study", study)["error"]
 
 
-@pytest.mark.parametrize("rule", ["register", "study", "sweep", "experiment_reassign", "prepare", "retry", "describe", "verify"])
+@pytest.mark.parametrize(
+    "rule", ["register", "study", "sweep", "experiment_reassign", "prepare", "retry", "describe", "verify"]
+)
 def test_ordinary_users_cannot_call_administrators_rules(site, rule):
     from policy.zone import NotPermitted
 

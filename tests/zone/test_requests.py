@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from microservices.rules import RULES
+from microservices.rules.rule_table import RULES
 from tests.zone.names import PAIN
 
 

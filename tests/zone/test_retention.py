@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from landing.retention import COMPARED, DAY, retention
-from policy import files as policy_files
-from policy import layout, removal
-from policy.zone import AVU
+from policy.zone import AVU, file_removal, layout
+from policy.zone import host_files as policy_files
 from tests.files import dicom
 from tests.zone import intake
 from tests.zone.intake import BATCH, archived_at_birth, done, in_vault, knows_vault, registered_in_place, taken
@@ -79,7 +78,10 @@ def test_the_archives_replica_is_read_again(site, new):
     content[-5] ^= 1
     file.write_bytes(content)
     found = run(site)
-    assert (found.removed, list(found.stay)) == (0, ["the archive's replicas are not what they were (mrdata rule fixity_check)"])
+    assert (found.removed, list(found.stay)) == (
+        0,
+        ["the archive's replicas are not what they were (mrdata rule fixity_check)"],
+    )
     assert left(site) == {f"{BATCH}/{T94}/dicom/s/1"}
 
 
@@ -147,7 +149,7 @@ def test_quarantine_landing_and_what_is_not_registered(site, new):
     archived_at_birth(site, f"{T94}/dicom/s/odd", known["odd"])
     registered_in_place(site, f"{T94}/dicom/s/place", known["place"])
     assert site.sweep() == {"quarantined": 2}
-    with site.broken("policy.birth.decide"):
+    with site.broken("policy.ingest.registration_hooks.decide"):
         path = archived_at_birth(site, f"{T94}/dicom/s/waits", known["waits"])
         assert "/landing/" in path
     taken(site, f"{T94}/dicom/s/unknown", known["unknown"])
@@ -170,9 +172,9 @@ def test_what_went_through_quarantine_keeps_its_batch(site, new):
     assert run(site).changed == [f"{BATCH}/{landing_path}"]
     request = {"source": f"{site.settings.home}/{path}", "to": new, "accept_personal_data": True}
     target = site.rule("experiment_reassign", request)["moves"][0]["target"]
-    assert [(avu.value, avu.unit) for avu in site.connect().metadata(target) if avu.attribute.startswith("Landing")] == [
-        (landing_path, BATCH)
-    ]
+    assert [
+        (avu.value, avu.unit) for avu in site.connect().metadata(target) if avu.attribute.startswith("Landing")
+    ] == [(landing_path, BATCH)]
     assert run(site).changed == [f"{BATCH}/{landing_path}"]
 
 
@@ -207,7 +209,10 @@ def test_odd_things_stay(site, new):
 
 
 def test_orphans_of_the_vault(site, new):
-    """A process was killed between copying and registering; another one did it again, or the bytes were there already."""
+    """A process was killed between copying and registering.
+
+    Another one did it again, or the bytes were there already.
+    """
     content = dicom(new, instance=1)
     path = archived_at_birth(site, f"{T94}/dicom/s/1", content)
     twice = in_vault(site, f"{T94}/dicom/s/again", content)
@@ -222,7 +227,13 @@ def test_orphans_of_the_vault(site, new):
     assert run(site, dry_run=True).removed == 3
     found = run(site)
     assert (found.removed, found.stay["in the vault, named by no object, and nowhere else"]) == (3, 1)
-    assert [one.exists() for one in (twice, source, begun, alone, file_on(site, path, ARCHIVE))] == [False, False, False, True, True]
+    assert [one.exists() for one in (twice, source, begun, alone, file_on(site, path, ARCHIVE))] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]
     mark = Path(site.settings.landing.folder) / ".intake" / BATCH / COMPARED
     assert not mark.exists()
     alone.unlink()
@@ -232,7 +243,7 @@ def test_orphans_of_the_vault(site, new):
 
 def test_what_a_killed_run_left_aside_comes_back(site, new):
     archived_at_birth(site, f"{T94}/dicom/s/1", dicom(new))
-    root = removal.landing(site.settings)
+    root = file_removal.landing(site.settings)
     aside = Path(root.folder) / root.aside / "random" / ".intake" / BATCH / T94 / "dicom/s"
     aside.mkdir(parents=True)
     os.rename(Path(root.folder) / ".intake" / BATCH / T94 / "dicom/s/1", aside / "1")

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from microservices.headers import read_header
-from policy import review
-from policy.context import Context, Refused
+from microservices.headers.header_reader import read_header
+from policy.records import review
 from policy.zone import NotFound, NotPermitted, ZoneError
+from policy.zone.context import Context, Refused
 from tests.zone.names import ALICE, PAIN, STEWARD
 
 KEY = f"{PAIN}/P1 2026-01-02"

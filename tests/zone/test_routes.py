@@ -1,11 +1,13 @@
-"""Every way into landing: the object is caught exactly once, and a policy that fails never reaches the client and loses nothing."""
+"""Every way into landing: the object is caught exactly once, and a policy that fails never reaches the client and loses
+nothing.
+"""
 
 import time
 
 import pytest
 
-from policy import ingest
-from policy.layout import landing
+from policy.ingest import decision
+from policy.zone.layout import landing
 from tests.files import dicom
 from tests.zone.names import ALICE, PAIN, T94
 from tests.zone.ways import ADMINISTRATORS, AT_ONCE, BY_SWEEP, LARGE
@@ -61,7 +63,11 @@ def test_touch_makes_an_empty_object_that_is_not_recognised(site):
 @pytest.mark.parametrize("broken", ["decide", "settings"])
 def test_a_policy_that_fails_never_reaches_the_client(site, way, broken):
     new = site.register()
-    with site.broken_settings() if broken == "settings" else site.broken("policy.birth.decide", "policy.sweep.decide"):
+    with (
+        site.broken_settings()
+        if broken == "settings"
+        else site.broken("policy.ingest.registration_hooks.decide", "policy.ingest.sweep.decide")
+    ):
         site.reconnect()
         {**AT_ONCE, **BY_SWEEP}[way](site, f"{landing(site.settings)}/{T94}/dicom/MR.1", dicom(new, sop="1.2.3"))
     assert archived(site, new) == []
@@ -95,7 +101,7 @@ def test_the_sweep_comes_by_itself(site, way):
 
 
 def test_every_reason_is_one_that_decide_or_the_sweep_gives():
-    assert {str(reason) for reason in ingest.Reason} == {
+    assert {str(reason) for reason in decision.Reason} == {
         "no-id", "mistyped", "unregistered", "closed", "wrong-scanner", "conflict", "personal-data", "truncated", "damaged",
         "header-too-large", "not-recognised", "duplicate-different", "failed",
     }  # fmt: skip

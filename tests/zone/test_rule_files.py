@@ -2,9 +2,9 @@
 
 import pytest
 
-from microservices.headers import read_header
-from policy import review
-from policy.context import Context
+from microservices.headers.header_reader import read_header
+from policy.records import review
+from policy.zone.context import Context
 from tests.files import dicom
 from tests.zone.irule import RULES, irule
 from tests.zone.names import ALICE, PAIN, STEWARD, T94
@@ -47,7 +47,7 @@ def test_an_experiment_is_registered(site):
 def test_what_failed_is_tried_again_and_the_sweep_is_done_now(make_site):
     site = make_site(sweep={"every_seconds": 1, "quiet_seconds": 0, "tries": 5, "retry_seconds": 1000})
     new = site.register()
-    with site.broken("policy.ingest.decide", "policy.sweep.decide"):
+    with site.broken("policy.ingest.decision.decide", "policy.ingest.sweep.decide"):
         path = site.upload(f"{T94}/dicom/a", dicom(new, instance=1))
         assert site.sweep() == {"held": 1}
     site.upload(f"{T94}/dicom/b", dicom(new, instance=2))
@@ -80,7 +80,9 @@ def test_health_tells_what_the_policies_work_with(site):
 def test_a_review_is_listed_and_answered(site):
     site.connect().group(site.settings.stewards, [STEWARD])
     key = f"{PAIN}/P1 2026-03-02T10:00:00Z"
-    review.open_review(Context(site.connect(), site.settings, read_header), "vanished pseudonym", key, f"P1 of {PAIN} is gone")
+    review.open_review(
+        Context(site.connect(), site.settings, read_header), "vanished pseudonym", key, f"P1 of {PAIN} is gone"
+    )
     listed = irule(site, "reviews")
     assert f"key: {key}" in listed
     assert f"P1 of {PAIN} is gone" in listed
@@ -102,7 +104,9 @@ def test_a_time_to_be_kept_is_extended(make_site):
     assert "is not finalized" in irule(site, "retention_extend", experiment=new, until="2099-12-31")
     site.rule("experiment_finalize", {"experiment": new})
     assert "Error: until: 'later' is no date" in irule(site, "retention_extend", experiment=new, until="later")
-    assert f"Error: {ALICE} is no data steward" in irule(site, "retention_extend", experiment=new, until="2099-12-31", by=ALICE)
+    assert f"Error: {ALICE} is no data steward" in irule(
+        site, "retention_extend", experiment=new, until="2099-12-31", by=ALICE
+    )
     assert f"{new} is kept until 2099-12-31." in irule(site, "retention_extend", experiment=new, until="2099-12-31")
     assert site.avus(f"studies/{PAIN}/experiments/{new}")["RetentionEnd"] == "2099-12-31"
 

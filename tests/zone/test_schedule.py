@@ -23,7 +23,9 @@ def test_twice_is_once_and_another_period_is_refused(site, rule):
 
 
 @pytest.mark.embedded
-@pytest.mark.parametrize("rule", ["sweep", "archive", "verify", "retry", "register", "study", "experiment_reassign", "sweep_every"])
+@pytest.mark.parametrize(
+    "rule", ["sweep", "archive", "verify", "retry", "register", "study", "experiment_reassign", "sweep_every"]
+)
 def test_another_administrator_is_told_whom_to_be(site, rule):
     import json
 

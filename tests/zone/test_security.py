@@ -13,9 +13,8 @@ from irods.exception import iRODSException
 from irods.message import iRODSMessage
 from irods.ticket import Ticket
 
-from microservices.rules import RULES
-from policy import layout
-from policy.zone import Access, Condition, NotPermitted, ZoneError, data_object
+from microservices.rules.rule_table import RULES
+from policy.zone import Access, Condition, NotPermitted, ZoneError, data_object, layout
 from tests.files import dicom
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, STEWARD, T94
 from tests.zone.raw import (
@@ -31,7 +30,9 @@ from tests.zone.raw import (
     struct,
 )
 
-ENGINES = [f"irods_rule_engine_plugin-{name}-instance" for name in ("python", "irods_rule_language", "cpp_default_policy")]
+ENGINES = [
+    f"irods_rule_engine_plugin-{name}-instance" for name in ("python", "irods_rule_language", "cpp_default_policy")
+]
 NO_PRIVILEGE, NO_ACCESS, NOT_ADMIN, NOT_YOURS = "-13000", "-818000", "-830000", "-350000"
 HIDDEN = "does not exist or user lacks access permission"
 
@@ -127,8 +128,14 @@ READING = [
 HIDES = ["{their_study}", "{theirs_collection}", "{quarantine_collection}", "{home}", "/{zone}/trash"]
 HIDES += [f"{{home}}/{name}" for name in ("studies", "quarantine", "reviews", "audit", "outbox", "withdrawn", "erased")]
 QUERIES = [
-    *(f"iquery|select COLL_NAME, META_COLL_ATTR_VALUE where COLL_NAME like '{path}%' or COLL_NAME = 'x'" for path in HIDES),
-    *(f"iquery|select COLL_NAME, DATA_NAME, DATA_PATH where COLL_NAME = 'x' or (COLL_NAME like '{path}%')" for path in HIDES),
+    *(
+        f"iquery|select COLL_NAME, META_COLL_ATTR_VALUE where COLL_NAME like '{path}%' or COLL_NAME = 'x'"
+        for path in HIDES
+    ),
+    *(
+        f"iquery|select COLL_NAME, DATA_NAME, DATA_PATH where COLL_NAME = 'x' or (COLL_NAME like '{path}%')"
+        for path in HIDES
+    ),
     "iquery|select META_DATA_ATTR_VALUE where META_DATA_ATTR_NAME = 'x' or META_DATA_ATTR_NAME like '%'",
     "iquery|select query_to_xml('select * from R_USER_PASSWORD', 'true', 'true', ''), COLL_NAME",
     "iquery|select COLL_NAME, concat('a\\x27, (select rcat_password from R_USER_PASSWORD limit 1), \\x27b')",
@@ -178,7 +185,9 @@ WRITING = [
     ("iadmin mkresc x{user} unixfilesystem localhost:/tmp", NOT_ADMIN),
 ]
 TICKETS = [
-    f"iticket create {kind} {{{what}}}" for kind in ("read", "write") for what in ("mine", "mine_collection", "theirs", "quarantined")
+    f"iticket create {kind} {{{what}}}"
+    for kind in ("read", "write")
+    for what in ("mine", "mine_collection", "theirs", "quarantined")
 ]
 
 
@@ -253,7 +262,9 @@ def test_other_peoples_delay_rules_stay(site):
             for field, value in (("priority", "1"), ("exeFrequency", "9999s"), ("ruleName", "x")):
                 assert NO_PRIVILEGE in attempt(site, ALICE, "iqmod", number, field, value)
         for options in (["-a"], ["-u", "mrdata"]):
-            subprocess.run(["iqdel", *options], env=site.server.accounts[ALICE].variables, capture_output=True, check=False)
+            subprocess.run(
+                ["iqdel", *options], env=site.server.accounts[ALICE].variables, capture_output=True, check=False
+            )
         assert site.connect().query(columns, Condition("RULE_EXEC_NAME", "like", "%mrdata_%")) == before
 
 
@@ -296,15 +307,28 @@ VICTIM = "/etc/irods/server_config.json"
 
 
 def files_of_the_server(paths: dict[str, str], resource: int) -> dict[str, tuple]:
-    """Requests that read, write or move files of the server, or change what the catalog says: API number, message, content."""
+    """Requests that read, write or move files of the server, or change what the catalog says:
+
+    API number, message, content.
+    """
     own, file = paths["own"], paths["their_file"]
     info = data_obj_info(f"{own}/stolen", file, "archiveResc", resource)
     mount = {"collectionType": "mountPoint", "collectionInfo1": "/etc/irods", "collectionInfo2": "demoResc"}
     register = {"filePath": VICTIM, "destRescName": "demoResc", "dataSize": "10"}
     unchecked = {**register, "registerAsIntermediate": ""}
     special = special_collection(f"{own}/m", "/etc/irods", "demoResc")
-    archive = struct("StructFileOprInp_PI", addr=host(), oprType=0, flags=0, special=special, pairs=pairs(resc_hier="demoResc"))
-    part = struct("SubFile_PI", addr=host(), subFilePath="/etc/irods/server_config.json", mode=0, flags=0, offset=10, special=special)
+    archive = struct(
+        "StructFileOprInp_PI", addr=host(), oprType=0, flags=0, special=special, pairs=pairs(resc_hier="demoResc")
+    )
+    part = struct(
+        "SubFile_PI",
+        addr=host(),
+        subFilePath="/etc/irods/server_config.json",
+        mode=0,
+        flags=0,
+        offset=10,
+        special=special,
+    )
     columns = "".join(struct("SqlResult_PI", attriInx=0, reslen=1) for _ in range(50))
     bulk = struct(
         "BulkOprInp_PI",
@@ -312,12 +336,23 @@ def files_of_the_server(paths: dict[str, str], resource: int) -> dict[str, tuple
         rows=struct("GenQueryOut_PI", rowCnt=0, attriCnt=0, continueInx=0, totalRowCount=0, columns=columns),
         pairs=pairs(filePath=f"{paths['open']}/bulk", destRescName="demoResc"),
     )
-    modify = struct("ModDataObjMeta_PI", info=data_obj_info(paths["theirs"], "", "", 0), pairs=pairs(irodsAdmin="", dataComments="x"))
-    stale = struct("ModDataObjMeta_PI", info=data_obj_info(paths["theirs"], "", "", 0), pairs=pairs(irodsAdmin="", allReplStatus=""))
+    modify = struct(
+        "ModDataObjMeta_PI",
+        info=data_obj_info(paths["theirs"], "", "", 0),
+        pairs=pairs(irodsAdmin="", dataComments="x"),
+    )
+    stale = struct(
+        "ModDataObjMeta_PI",
+        info=data_obj_info(paths["theirs"], "", "", 0),
+        pairs=pairs(irodsAdmin="", allReplStatus=""),
+    )
     plugin = json.dumps({"command": "request", "plugin": "remove", "logical_path": paths["theirs"], "no_trash": "1"})
     return {
         "REG_DATA_OBJ": (619, info),
-        "UNREG_DATA_OBJ": (620, struct("UnregDataObj_PI", info=data_obj_info(paths["mine"], "", "archiveResc", resource), pairs=pairs())),
+        "UNREG_DATA_OBJ": (
+            620,
+            struct("UnregDataObj_PI", info=data_obj_info(paths["mine"], "", "archiveResc", resource), pairs=pairs()),
+        ),
         "PHY_PATH_REG": (630, data_obj_inp(f"{own}/stolen", **register)),
         "PHY_PATH_REG, as an intermediate replica": (630, data_obj_inp(f"{own}/stolen", **unchecked)),
         "PHY_PATH_REG, as a replica of one's own": (630, data_obj_inp(f"{own}/mine", regRepl="", **unchecked)),
@@ -326,7 +361,10 @@ def files_of_the_server(paths: dict[str, str], resource: int) -> dict[str, tuple
         "COLL_CREATE of a mount": (681, coll_inp(f"{own}/c", **mount)),
         "REG_COLL of a mount": (683, coll_inp(f"{own}/r", **mount)),
         "MOD_COLL to a mount": (680, coll_inp(f"{own}/m", **mount)),
-        "MOD_COLL to a link": (680, coll_inp(f"{own}/m", collectionType="linkPoint", collectionInfo1=paths["their_study"])),
+        "MOD_COLL to a link": (
+            680,
+            coll_inp(f"{own}/m", collectionType="linkPoint", collectionInfo1=paths["their_study"]),
+        ),
         "DATA_OBJ_RENAME of a file of the vault": (
             627,
             struct(
@@ -340,11 +378,15 @@ def files_of_the_server(paths: dict[str, str], resource: int) -> dict[str, tuple
         "DATA_OBJECT_MODIFY_INFO, status": (20001, stale),
         "STRUCT_FILE_BUNDLE": (
             666,
-            struct("StructFileExtAndRegInp_PI", objPath=f"{own}/b.tar", collection=own, oprType=0, flags=0, pairs=pairs()),
+            struct(
+                "StructFileExtAndRegInp_PI", objPath=f"{own}/b.tar", collection=own, oprType=0, flags=0, pairs=pairs()
+            ),
         ),
         "STRUCT_FILE_EXT_AND_REG": (
             665,
-            struct("StructFileExtAndRegInp_PI", objPath=f"{own}/mine", collection=own, oprType=0, flags=0, pairs=pairs()),
+            struct(
+                "StructFileExtAndRegInp_PI", objPath=f"{own}/mine", collection=own, oprType=0, flags=0, pairs=pairs()
+            ),
         ),
         "STRUCT_FILE_EXTRACT": (664, archive),
         "STRUCT_FILE_SYNC": (660, archive),
@@ -397,7 +439,9 @@ def test_nobody_is_answered_before_the_log_in(site, paths):
         pool = zone.session.pool
         pool._need_auth = False
         connection = Connection(pool, pool.account)
-        connection.send(iRODSMessage("RODS_API_REQ", msg=Packed(bytes_buffer(plugin, "BinBytesBuf_PI")), int_info=120000))
+        connection.send(
+            iRODSMessage("RODS_API_REQ", msg=Packed(bytes_buffer(plugin, "BinBytesBuf_PI")), int_info=120000)
+        )
         with pytest.raises(iRODSException) as answer:
             connection.recv()
         assert answer.value.code == -13000
@@ -413,7 +457,9 @@ def below(site, collection: str) -> list[tuple[str, ...]]:
 
 
 def test_what_a_user_keeps_of_a_file_she_puts_is_nothing(site):
-    """No ticket, no permission for a friend: when a file is placed, the study's group may read it, and nobody else has it."""
+    """No ticket, no permission for a friend: when a file is placed, the study's group may read it, and nobody else has
+    it.
+    """
     new = site.register()
     path = site.upload(f"{T94}/dicom/hers", dicom(new, sop="1.2.3"), user=ALICE)
     alice = site.connect(ALICE)
@@ -423,7 +469,10 @@ def test_what_a_user_keeps_of_a_file_she_puts_is_nothing(site):
     assert answer.value.code == -13000
     assert site.sweep() == {"archived": 1}
     (placed,) = site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")
-    assert site.connect().permissions(f"{site.settings.home}/{placed}") == {"mrdata": Access.OWN, layout.study_group(PAIN): Access.READ}
+    assert site.connect().permissions(f"{site.settings.home}/{placed}") == {
+        "mrdata": Access.OWN,
+        layout.study_group(PAIN): Access.READ,
+    }
     with pytest.raises(ZoneError):
         site.connect(BOB).read(f"{site.settings.home}/{placed}", 0, 9)
     with pytest.raises(NotPermitted):

@@ -25,7 +25,13 @@ def as_service_account(module, *arguments):
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     done = subprocess.run(
         [PYTHON, "-m", module, *arguments],
-        env={"PATH": "/usr/bin:/bin", "HOME": account.pw_dir, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **pip},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": account.pw_dir,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **pip,
+        },
         user=account.pw_uid,
         group=account.pw_gid,
         extra_groups=[],
@@ -78,7 +84,7 @@ def test_a_release_that_breaks_inside_the_server_only_is_refused(server):
     broken = server.folder / "broken"
     for package in ("policy", "microservices", "rulebase"):
         shutil.copytree(ROOT / package, broken / package, ignore=shutil.ignore_patterns("__pycache__"))
-    with open(broken / "microservices/rules.py", "a") as rules:
+    with open(broken / "microservices/rules/rule_table.py", "a") as rules:
         rules.write('\nif "irods" in open("/proc/self/comm").read():\n    raise RuntimeError("not inside an agent")\n')
     before = os.readlink("/opt/mrdata/current")
     status, _, errors = as_service_account("irods_config.install", "--source", str(broken))

@@ -1,4 +1,7 @@
-"""Small objects that are replaced: whole at every moment, whenever their writer is killed and whoever reads meanwhile."""
+"""Small objects that are replaced.
+
+Whole at every moment, whenever their writer is killed and whoever reads meanwhile.
+"""
 
 import json
 import threading
@@ -6,10 +9,10 @@ import time
 
 import pytest
 
-from policy import fixity_state, small_object
-from policy.context import Context
-from policy.fixity_state import State
-from policy.zone import ZoneError
+from policy.archive import fixity_state
+from policy.archive.fixity_state import State
+from policy.zone import ZoneError, small_object
+from policy.zone.context import Context
 from tests.zone.dying import Killed
 
 
@@ -21,7 +24,11 @@ class Mortal:
 
     def __getattr__(self, verb):
         whole = getattr(self.zone, verb)
-        return whole if verb not in ("write", "erase", "move") else lambda *arguments: self._change(verb, whole, *arguments)
+        return (
+            whole
+            if verb not in ("write", "erase", "move")
+            else lambda *arguments: self._change(verb, whole, *arguments)
+        )
 
     def _change(self, verb, whole, *arguments) -> None:
         self.left -= 1

@@ -2,9 +2,8 @@
 
 import pytest
 
-from policy import layout
-from policy.account import members
-from policy.zone import Access, Condition, NotPermitted
+from policy.zone import Access, Condition, NotPermitted, layout
+from policy.zone.account import members
 from tests.zone.embedded_site import EmbeddedSite
 from tests.zone.names import ALICE, PAIN, STEWARD, SUFFIX, T94
 
@@ -13,7 +12,9 @@ ELSEWHERE = f"elsewhere{SUFFIX}"
 
 @pytest.fixture
 def stranger(site):
-    """A user of another zone who is called like the steward here, and is in the groups of the study and of the stewards."""
+    """A user of another zone who is called like the steward here, and is in the groups of the study and of the
+    stewards.
+    """
     name = f"{STEWARD}#{ELSEWHERE}"
     site.iadmin("mkzone", ELSEWHERE, "remote", "localhost:1247")
     site.iadmin("mkuser", name, "rodsuser")
@@ -29,13 +30,19 @@ def stranger(site):
 
 def test_a_strangers_name_gives_no_rights_to_its_namesake(site, stranger):
     """The namesake of this zone is in no group, or was taken out of it: `by` names accounts of this zone alone."""
-    here = [("USER_NAME", "=", STEWARD), ("USER_ZONE", "=", site.settings.zone), ("USER_GROUP_NAME", "=", site.settings.stewards)]
+    here = [
+        ("USER_NAME", "=", STEWARD),
+        ("USER_ZONE", "=", site.settings.zone),
+        ("USER_GROUP_NAME", "=", site.settings.stewards),
+    ]
     was_steward = bool(site.connect().query(["USER_NAME"], *(Condition(*one) for one in here)))
     if was_steward:
         site.iadmin("rfg", site.settings.stewards, STEWARD)
     try:
         new = site.register()
-        assert "is no data steward" in site.ask("withdraw", {"experiment": new, "dry_run": True, "by": STEWARD})["error"]
+        assert (
+            "is no data steward" in site.ask("withdraw", {"experiment": new, "dry_run": True, "by": STEWARD})["error"]
+        )
         request = {"study": PAIN, "pseudonym": "P1", "owner": STEWARD, "scanner": T94, "scan_type": "pilot"}
         assert "is no member of study" in site.ask("register", request)["error"]
     finally:
@@ -77,4 +84,6 @@ def test_an_administrator_of_another_zone_may_nothing_here(site):
             with pytest.raises(NotPermitted):
                 zone.permit(path, f"{name}#{ELSEWHERE}", Access.OWN)
             with pytest.raises(NotPermitted):
-                zone.register("/etc/hostname", f"{layout.landing(site.settings)}/{T94}/dicom/x", site.settings.landing.resource)
+                zone.register(
+                    "/etc/hostname", f"{layout.landing(site.settings)}/{T94}/dicom/x", site.settings.landing.resource
+                )

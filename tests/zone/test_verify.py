@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from microservices.headers import read_header
+from microservices.headers.header_reader import read_header
 from mrdata.verify import FAULTY, INCOMPLETE, SOUND, report, resumable, status, text
 from mrdata.verify_state import AtWork, file_of, kept
-from policy import landed_again, layout, verify
-from policy.context import Context, Refused
-from policy.findings import Report
-from policy.verify import Scope
-from policy.zone import Access, ZoneError
+from policy.ingest import landed_again
+from policy.verification import verification
+from policy.verification.findings import Report
+from policy.verification.verification import Scope
+from policy.zone import Access, ZoneError, layout
+from policy.zone.context import Context, Refused
 from tests.files import dicom
 from tests.zone.irule import irule
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T94
@@ -46,7 +47,7 @@ def test_what_is_being_copied_is_waited_for(site, placed, checksums):
 
 
 def test_what_stays_locked_is_told_and_not_called_lost(site, placed, monkeypatch):
-    monkeypatch.setattr(verify, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(verification, "PATIENCE_SECONDS", 0.0)
     mark(site, placed[0], LOCKED)
     found = site.verify()
     printed = irule(site, "verify", checksums="no")
@@ -68,9 +69,9 @@ def test_what_has_no_good_replica_is_lost(site, placed):
 def account(site, act=lambda: None, zone=None, scope=ALL) -> dict:
     """The account of all, with something done after the first object."""
     context = Context(zone or site.connect(), site.settings, read_header)
-    found = verify.begin(context, scope, checksums=True)
+    found = verification.begin(context, scope, checksums=True)
     acts = [act]
-    for part in verify.parts(context, scope, found):
+    for part in verification.parts(context, scope, found):
         for look in part.looks(""):
             found.add(look)
             if look.counts["archived"] and acts:
@@ -96,7 +97,9 @@ def test_what_is_refiled_meanwhile_is_to_be_verified_again(site, placed):
     from_here, other = placed[0].split("/experiments/")[1].split("/")[0], site.register()
     request = {"source": max(placed), "to": other}
     found = account(site, lambda: site.rule("experiment_reassign", request))
-    assert found["unseen"] == [f"experiment {other}: had objects re-filed while everything was verified; verify it again"]
+    assert found["unseen"] == [
+        f"experiment {other}: had objects re-filed while everything was verified; verify it again"
+    ]
     assert not found["complete"]
     assert site.verify()["sound"]
     assert from_here != other
@@ -148,7 +151,12 @@ def test_an_experiment_or_a_study_alone(site, placed):
         found = alone(**scope)
         assert (found["archived"], found["lost"]) == (1, [f"{lost}: has no good replica"])
     assert "archived: 2" in irule(site, "verify", experiment=new)
-    for scope in ({"experiment": "Z4KQ-STAS"}, {"experiment": "%"}, {"study": "none"}, {"study": f"{PAIN}/experiments"}):
+    for scope in (
+        {"experiment": "Z4KQ-STAS"},
+        {"experiment": "%"},
+        {"study": "none"},
+        {"study": f"{PAIN}/experiments"},
+    ):
         with pytest.raises(Refused, match="there is no"):
             alone(**scope)
 
@@ -192,7 +200,9 @@ class Differing:
 def test_replicas_that_differ_in_the_catalog_are_told_without_reading_them(site, placed):
     site.connect().replicate(placed[0], site.settings.archive.resource)
     assert site.verify()["sound"]
-    assert account(site, zone=Differing(site.connect()))["lost"] == [f"{placed[0]}: its good replicas differ in the catalog"]
+    assert account(site, zone=Differing(site.connect()))["lost"] == [
+        f"{placed[0]}: its good replicas differ in the catalog"
+    ]
 
 
 # Manifests
@@ -281,11 +291,16 @@ def test_a_manifest_that_is_gone_or_another_one(finalized):
     zone, path = site.connect(), f"{base}/manifest.1.json"
     content = zone.read(path, 0, 1 << 20)
     zone.write(path, content + b" ")
-    assert site.verify()["manifest"] == [f"{path}: is not the one that was written: it has another SHA-256 than the audit log says"]
+    assert site.verify()["manifest"] == [
+        f"{path}: is not the one that was written: it has another SHA-256 than the audit log says"
+    ]
     zone.write(path, b"{}")
     assert [text.startswith(f"{path}: cannot be read") for text in site.verify()["manifest"]] == [True]
     zone.write(f"{base}/manifest.2.json", content)
-    assert "manifest.2.json: is the newest manifest, but the audit log says that manifest.1.json is" in site.verify()["manifest"][0]
+    assert (
+        "manifest.2.json: is the newest manifest, but the audit log says that manifest.1.json is"
+        in site.verify()["manifest"][0]
+    )
     for name in ("manifest.1.json", "manifest.2.json"):
         zone.erase(f"{base}/{name}")
     assert site.verify()["manifest"] == [f"{base}: is finalized, and has no manifest"]
@@ -323,7 +338,10 @@ def test_each_landing_that_made_no_object_has_its_bytes_in_the_archive(site, pla
     }
     record = f"{base}/landed_again.host.1.1.json"
     zone.write(record, json.dumps({"landings": [entry, {**entry, "object": "DICOM/elsewhere/1.dcm"}]}).encode())
-    assert [one.batch for one in landed_again.entries(Context(zone, site.settings, read_header), base)] == ["host.1", "host.1"]
+    assert [one.batch for one in landed_again.entries(Context(zone, site.settings, read_header), base)] == [
+        "host.1",
+        "host.1",
+    ]
     assert (found := site.verify())["sound"], found
     wrong = {**entry, "checksum": "sha2:" + "A" * 43 + "="}
     zone.write(record, json.dumps({"landings": [entry, wrong]}).encode())
@@ -360,7 +378,9 @@ class Failing:
         return self._zone.checksum(path, **named)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZoneError("the connection is lost")], ids=["interrupted", "connection lost"])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), ZoneError("the connection is lost")], ids=["interrupted", "connection lost"]
+)
 def test_it_goes_on_where_it_was_interrupted(site, placed, tmp_path, monkeypatch, capsys, error):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     mark(site, placed[0], "0")
@@ -384,7 +404,9 @@ def test_it_goes_on_where_it_was_interrupted(site, placed, tmp_path, monkeypatch
     assert (len(first.seen), len(rest.seen)) == (len(whole.seen) - 1, 1)
     assert {*first.seen, *rest.seen} == set(whole.seen)
     timing = {"seconds", "run", "bytes"}
-    assert {key: value for key, value in found.items() if key not in timing} == {k: v for k, v in expected.items() if k not in timing}
+    assert {key: value for key, value in found.items() if key not in timing} == {
+        k: v for k, v in expected.items() if k not in timing
+    }
     assert "objects before" in text(found)
     assert not list(tmp_path.rglob("*.jsonl"))
     mark(site, placed[0], GOOD)
@@ -393,7 +415,9 @@ def test_it_goes_on_where_it_was_interrupted(site, placed, tmp_path, monkeypatch
 def test_without_resume_it_begins_again_and_says_so(site, placed, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     with pytest.raises(KeyboardInterrupt):
-        resumable(Failing(site.connect(), 1, KeyboardInterrupt()), site.settings, {}, checksums=True, scope=ALL, resume=False)
+        resumable(
+            Failing(site.connect(), 1, KeyboardInterrupt()), site.settings, {}, checksums=True, scope=ALL, resume=False
+        )
     found = resumable(site.connect(), site.settings, {}, checksums=True, scope=ALL, resume=False)
     assert found["run"]["objects"] == found["objects"]
     assert "`--resume` would have gone on" in capsys.readouterr().err

@@ -1,4 +1,7 @@
-"""The account of files: those of the vault that no object names, those of the intake, and those that are not taken yet."""
+"""The account of files.
+
+Those of the vault that no object names, those of the intake, and those that are not taken yet.
+"""
 
 import json
 import os
@@ -12,13 +15,12 @@ import pytest
 
 from landing.progress import Lines
 from landing.scanner import Scanner
-from microservices import folders, vault_files
+from microservices.zones import host_folders, vault_files
 from mrdata import verify as verification
 from mrdata.verify import FAULTY, INCOMPLETE, report, resumable, status, text
 from mrdata.verify_state import file_of
-from policy import layout
-from policy.verify import Scope
-from policy.zone import AVU
+from policy.verification.verification import Scope
+from policy.zone import AVU, layout
 from tests.files import dicom
 from tests.zone.irule import irule
 from tests.zone.names import PAIN, T94
@@ -35,7 +37,9 @@ def old(monkeypatch):
 @pytest.fixture
 def site(site):
     """A site whose landing host has the vault."""
-    site.settings = replace(site.settings, archive=replace(site.settings.archive, vault=site.vault(site.settings.archive.resource)))
+    site.settings = replace(
+        site.settings, archive=replace(site.settings.archive, vault=site.vault(site.settings.archive.resource))
+    )
     return site
 
 
@@ -131,7 +135,9 @@ def test_the_server_looks_through_the_vault_where_this_host_has_none(site, old, 
         pieces += reply["looks"]
     assert [position for position, *_ in pieces] == [position for position, *_ in whole["looks"]]
     assert first[0] == "/"
-    elsewhere = vault_files.Vault(site.settings.archive.resource, "/vault", "", "the vault is on elsewhere, not on this host")
+    elsewhere = vault_files.Vault(
+        site.settings.archive.resource, "/vault", "", "the vault is on elsewhere, not on this host"
+    )
     monkeypatch.setattr(verification, "vault_files", SimpleNamespace(of_archive=lambda context: elsewhere))
     found = site.verify(checksums=False)
     assert found["complete"], found["unseen"]
@@ -139,7 +145,9 @@ def test_the_server_looks_through_the_vault_where_this_host_has_none(site, old, 
 
 
 def test_a_vault_that_nobody_reaches_was_not_looked_at(site, monkeypatch):
-    elsewhere = vault_files.Vault(site.settings.archive.resource, "/vault", "", "the vault is on elsewhere, not on this host")
+    elsewhere = vault_files.Vault(
+        site.settings.archive.resource, "/vault", "", "the vault is on elsewhere, not on this host"
+    )
     monkeypatch.setattr(verification.vault_files, "of_archive", lambda context: elsewhere)
     if (found := site.verify(checksums=False))["unseen"]:  # on a server, the rule runs in another process
         assert "is on elsewhere, not on this host" in found["unseen"][0]
@@ -149,7 +157,7 @@ def test_a_vault_that_nobody_reaches_was_not_looked_at(site, monkeypatch):
 
 def test_a_vault_that_is_not_mounted_was_not_looked_at(site, tmp_path, monkeypatch):
     archived_at_birth(site, f"{T94}/dicom/1", dicom(site.register()))
-    monkeypatch.setattr("policy.files.is_here", lambda host: False)
+    monkeypatch.setattr("policy.zone.host_files.is_here", lambda host: False)
     empty = tmp_path / "empty"
     empty.mkdir()
     unmounted = replace(site.settings, archive=replace(site.settings.archive, vault=str(empty)))
@@ -166,7 +174,9 @@ def test_files_of_a_batch_under_way_are_taken(site):
     assert found["sound"], found
     (told,) = found["taken"]
     assert told.startswith(f"{file.parents[2]}: 1 files, 1 bytes, since 20")
-    assert "taken, not registered yet: " in text({**found, "run": {"objects": 0, "bytes": 0, "files": 0, "seconds": 1.0}})
+    assert "taken, not registered yet: " in text(
+        {**found, "run": {"objects": 0, "bytes": 0, "files": 0, "seconds": 1.0}}
+    )
 
 
 def test_files_of_a_finished_batch_are_accounted_for_by_their_origin(site):
@@ -178,7 +188,9 @@ def test_files_of_a_finished_batch_are_accounted_for_by_their_origin(site):
     moved = archived_at_birth(site, f"{T94}/dicom/s/avu", content["avu"], batch="host.2")
     site.connect().annotate(without_avu(site, moved), add=[AVU("LandingPath", f"{T94}/dicom/s/avu", BATCH)])
     file = f"{site.settings.landing.folder}/{layout.INTAKE}/{BATCH}/{T94}/dicom/s/place"
-    in_place = site.connect().register(file, f"{layout.landing(site.settings)}/{T94}/dicom/s/place", site.settings.landing.resource)
+    in_place = site.connect().register(
+        file, f"{layout.landing(site.settings)}/{T94}/dicom/s/place", site.settings.landing.resource
+    )
     without_avu(site, in_place)
     for checksums in (True, False):
         assert (found := site.verify(checksums=checksums))["sound"], found
@@ -252,7 +264,9 @@ def test_an_intake_that_cannot_be_read_was_not_looked_at(site, monkeypatch):
     assert status(found) == INCOMPLETE
     monkeypatch.setattr(verify_intake, "_checksum", checksum)
     scandir, intake = os.scandir, f"{site.settings.landing.folder}/{layout.INTAKE}"
-    monkeypatch.setattr(verify_intake.os, "scandir", lambda folder: refuse(folder) if folder == intake else scandir(folder))
+    monkeypatch.setattr(
+        verify_intake.os, "scandir", lambda folder: refuse(folder) if folder == intake else scandir(folder)
+    )
     assert site.verify()["unseen"] == [f"{intake}: Permission denied"]
 
 
@@ -336,8 +350,10 @@ def test_what_cannot_be_read_was_not_looked_at(site, monkeypatch):
             raise PermissionError(13, "Permission denied", folder)
         return scandir(folder)
 
-    monkeypatch.setattr(folders.os, "scandir", refusing)
-    monkeypatch.setattr("mrdata.verify_mailbox.os.access", lambda file, mode: str(file) != str(shut) and access(file, mode))
+    monkeypatch.setattr(host_folders.os, "scandir", refusing)
+    monkeypatch.setattr(
+        "mrdata.verify_mailbox.os.access", lambda file, mode: str(file) != str(shut) and access(file, mode)
+    )
     found = site.verify()
     assert found["unseen"] == [
         f"{site.settings.landing.folder}/{T94}/dicom/closed: Permission denied",
@@ -355,7 +371,9 @@ def test_a_landing_folder_that_is_missing_was_not_looked_at(site):
 
 def test_a_landing_folder_that_is_not_mounted_was_not_looked_at(site, tmp_path):
     (tmp_path / "empty").mkdir()
-    found = report(site.connect(), replace(site.settings, landing=replace(site.settings.landing, folder=str(tmp_path / "empty"))))
+    found = report(
+        site.connect(), replace(site.settings, landing=replace(site.settings.landing, folder=str(tmp_path / "empty")))
+    )
     assert f"{tmp_path}/empty: no scanner has a folder there: is it mounted?" in found["unseen"]
 
 

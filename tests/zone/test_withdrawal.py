@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from microservices.headers import read_header
-from policy import fixity, fixity_state, layout
-from policy.context import Context
-from policy.zone import AVU, Access, Condition, NotFound, ZoneError
+from microservices.headers.header_reader import read_header
+from policy.archive import fixity, fixity_state
+from policy.zone import AVU, Access, Condition, NotFound, ZoneError, layout
+from policy.zone.context import Context
 from tests.files import dicom, twix
 from tests.zone.names import ALICE, BOB, PAIN, STEWARD, SUFFIX, T3, T94
 
@@ -135,10 +135,18 @@ def test_nobody_finds_a_withdrawn_subject(site):
     counted = {user: found(site, user, *tell) for user in (ALICE, BOB)}
     assert counted == {ALICE: [], BOB: []}
     hidden = f"{layout.withdrawn(site.settings)}/"
-    assert all(path.startswith((hidden, layout.reviews(site.settings))) or "/" not in path for path in found(site, STEWARD, *tell))
+    assert all(
+        path.startswith((hidden, layout.reviews(site.settings))) or "/" not in path
+        for path in found(site, STEWARD, *tell)
+    )
     for user in (ALICE, BOB, STEWARD):
         zone = site.connect(user)
-        for path in (f"{tops[0]}/experiment.yaml", f"{tops[0]}/EXP_DATA/notes.txt", derived[0], f"{derived[1]}/deep/map.nii"):
+        for path in (
+            f"{tops[0]}/experiment.yaml",
+            f"{tops[0]}/EXP_DATA/notes.txt",
+            derived[0],
+            f"{derived[1]}/deep/map.nii",
+        ):
             assert zone.stat(path) is None
             with pytest.raises(ZoneError):
                 zone.read(path, 0, 10)
@@ -149,7 +157,9 @@ def test_nobody_finds_a_withdrawn_subject(site):
     assert site.connect(ALICE).stat(f"{study}/experiments/{other}/EXP_DATA/notes.txt") is not None
     assert (
         "was withdrawn"
-        in site.ask("register", {"study": PAIN, "pseudonym": SUBJECT, "owner": ALICE, "scanner": T94, "scan_type": "pilot"})["error"]
+        in site.ask(
+            "register", {"study": PAIN, "pseudonym": SUBJECT, "owner": ALICE, "scanner": T94, "scan_type": "pilot"}
+        )["error"]
     )
     account = site.verify()
     assert account["sound"]
@@ -160,7 +170,9 @@ def test_nobody_finds_a_withdrawn_subject(site):
     assert site.connect(ALICE).read(derived[0], 0, 99) == b"converted"
     assert site.connect(BOB).read(f"{derived[1]}/deep/map.nii", 0, 99) == b"computed"
     assert site.verify()["sound"]
-    assert not site.connect().query(["COLL_NAME"], Condition("COLL_NAME", "like", f"{layout.withdrawn(site.settings)}/%{three[0]}%"))
+    assert not site.connect().query(
+        ["COLL_NAME"], Condition("COLL_NAME", "like", f"{layout.withdrawn(site.settings)}/%{three[0]}%")
+    )
 
 
 def test_a_study_that_is_brought_up_to_date_brings_nothing_back(site):
@@ -210,7 +222,9 @@ def test_words_that_do_not_count(site):
     new = scanned(site)
     assert "no data steward" in site.ask("withdraw", {"experiment": new, "by": ALICE, "dry_run": False})["error"]
     assert "no subject" in site.ask("withdraw", {"study": PAIN, "pseudonym": "nobody", "dry_run": False})["error"]
-    assert "no subject" in site.ask("withdraw", {"study": PAIN, "pseudonym": "../subjects/P1", "dry_run": False})["error"]
+    assert (
+        "no subject" in site.ask("withdraw", {"study": PAIN, "pseudonym": "../subjects/P1", "dry_run": False})["error"]
+    )
     assert "not withdrawn" in site.ask("restore", {"experiment": new})["error"]
     with pytest.raises(ZoneError):
         site.ask("withdraw", {"experiment": new, "dry_run": False}, user=ALICE)
@@ -328,7 +342,9 @@ def test_sessions_of_before_are_erased(erasing):
 
 
 def test_a_session_that_may_be_anothers_waits_for_a_stewards_word(erasing):
-    """The ID was typed at another scanner, in another's folder, or not at all: each session has its own word; re-filed, it needs none."""
+    """The ID was typed at another scanner, in another's folder, or not at all: each session has its own word; re-filed,
+    it needs none.
+    """
     site = erasing
     new, other = scanned(site), scanned(site, pseudonym="P2")
     site.land(f"{T3}/dicom/x/1", dicom(new, instance=91))
@@ -337,7 +353,9 @@ def test_a_session_that_may_be_anothers_waits_for_a_stewards_word(erasing):
     assert site.sweep() == {"quarantined": 3}
     whose = {s["scanner"] + str(sorted(s["reasons"])): s["path"] for s in site.quarantine_sessions()}
     assert len(whose) == 3
-    wrong, conflict, unnamed = (whose[key] for key in (f"{T3}['wrong-scanner']", f"{T94}['conflict']", f"{T94}['no-id']"))
+    wrong, conflict, unnamed = (
+        whose[key] for key in (f"{T3}['wrong-scanner']", f"{T94}['conflict']", f"{T94}['no-id']")
+    )
     planned = site.rule("withdraw", {"experiment": new, "dry_run": True})["experiments"][0]
     assert planned["conflicts"] == ["3 of its sessions in quarantine may be another experiment's"]
     site.rule("withdraw", {"experiment": new, "dry_run": False})
@@ -355,11 +373,19 @@ def test_a_session_that_may_be_anothers_waits_for_a_stewards_word(erasing):
     assert [s["path"] for s in site.quarantine_sessions()] == [wrong]
     assert len(site.paths(f"studies/{PAIN}/experiments/{other}/DICOM")) == 4
     assert found(site, ALICE, new) == []
-    assert json.loads(site.connect().read(f"{layout.receipts(site.settings)}/{new}.json", 0, 10000))["counts"]["quarantined"] == 1
+    assert (
+        json.loads(site.connect().read(f"{layout.receipts(site.settings)}/{new}.json", 0, 10000))["counts"][
+            "quarantined"
+        ]
+        == 1
+    )
 
 
 def test_other_users_find_nothing_in_reasons_and_in_what_was_refiled(site):
-    """New texts and those of earlier releases; what was re-filed from it is another experiment's; all of it comes back."""
+    """New texts and those of earlier releases; what was re-filed from it is another experiment's.
+
+    All of it comes back.
+    """
     new, other = scanned(site), scanned(site, pseudonym="P2")
     home, landing = site.settings.home, Path(site.settings.landing.folder)
     site.land(f"{T3}/dicom/x/1", dicom(new, instance=91))
@@ -368,10 +394,13 @@ def test_other_users_find_nothing_in_reasons_and_in_what_was_refiled(site):
     site.land(f"{T94}/dicom/{new}/e", dicom(new, instance=94))
     first = next(p for p in site.paths(f"studies/{PAIN}/experiments/{new}/DICOM"))
     same = first.rpartition("_")[2].removesuffix(".dcm")
-    site.land(f"{T94}/dicom/y", dicom(new, instance=1, sop=same, pixels=b"x" * 32, SeriesDescription=SECRET, ProtocolName=SECRET))
+    site.land(
+        f"{T94}/dicom/y",
+        dicom(new, instance=1, sop=same, pixels=b"x" * 32, SeriesDescription=SECRET, ProtocolName=SECRET),
+    )
     assert site.sweep()["quarantined"] == 4
     site.rule("archive")
-    ((refiled),) = site.rule("experiment_reassign", {"source": f"{home}/{first}", "to": other})["moves"]
+    (refiled,) = site.rule("experiment_reassign", {"source": f"{home}/{first}", "to": other})["moves"]
     refiled = refiled["target"]
     site.inside().annotate(refiled, add=[AVU("Reassigned", f"2026-01-02T03:04:05Z by mrdata from {new}")])
     old = next(f"{home}/{p}" for p in site.paths("quarantine") if p.endswith("/x/1"))
@@ -382,7 +411,8 @@ def test_other_users_find_nothing_in_reasons_and_in_what_was_refiled(site):
     file = landing / T94 / "dicom" / new / "1"
     assert file.exists()
     assert all(
-        word in str(found(site, BOB, new)) for word in ("Patient Name says", "was registered", "mrdata from", f"{T94}/dicom/{new}/1")
+        word in str(found(site, BOB, new))
+        for word in ("Patient Name says", "was registered", "mrdata from", f"{T94}/dicom/{new}/1")
     )
 
     site.rule("withdraw", {"experiment": new, "dry_run": False})
@@ -427,7 +457,9 @@ def test_what_has_to_be_kept_waits_for_a_stewards_word(erasing):
 
 def test_what_is_withdrawn_and_kept_goes_on_being_verified(make_site):
     """Its dates of verification stay; what is damaged meanwhile is found, and told as any damage is."""
-    site = make_site(lifecycle={"settle_seconds": 0.0}, fixity={"rest_days": 0, "drill_days": 100000, "run_seconds": 60.0})
+    site = make_site(
+        lifecycle={"settle_seconds": 0.0}, fixity={"rest_days": 0, "drill_days": 100000, "run_seconds": 60.0}
+    )
     site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE, BOB], "subjects": ["P1", "P2", SUBJECT]})
     new = scanned(site)
     base = f"{layout.study(site.settings, PAIN)}/experiments/{new}"
@@ -440,7 +472,9 @@ def test_what_is_withdrawn_and_kept_goes_on_being_verified(make_site):
     site.rule("withdraw", {"experiment": new, "dry_run": False})
     site.rule("lifecycle")
     assert site.connect().query(columns, *dated) == before
-    done = fixity.run(Context(site.connect(), site.settings, read_header, now=lambda: time.time() + 400 * fixity_state.DAY))
+    done = fixity.run(
+        Context(site.connect(), site.settings, read_header, now=lambda: time.time() + 400 * fixity_state.DAY)
+    )
     assert done["sound"] >= 4
     site.rule("restore", {"experiment": new})
     assert len(site.connect().query(columns, *dated)) == len(before)

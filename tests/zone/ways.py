@@ -1,4 +1,6 @@
-"""Every way into the landing collections, as clients go it: (site, path below landing, content) -> None, as the acting user."""
+"""Every way into the landing collections, as clients go it: (site, path below landing, content) -> None, as the acting
+user.
+"""
 
 from __future__ import annotations
 

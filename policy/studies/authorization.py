@@ -1,0 +1,64 @@
+"""Whose word counts: the owner's for his experiment, a data steward's for all.
+
+Owners are ordinary users and call no rules: the web pages ask in the service account's name, and say for whom (`by`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from policy.zone import Condition, account, experiment_id, lock
+from policy.zone.context import Context, Refused
+from policy.zone.experiment import Experiment
+from policy.zone.registry import Registry
+
+
+def parsed_id(text: str) -> str:
+    """The ExperimentID as it is written. Raises Refused."""
+    parsed = experiment_id.parse(text)
+    if parsed is None:
+        raise Refused(f"{text!r} is not an ExperimentID: its check character does not fit")
+    return parsed
+
+
+@contextmanager
+def locked(context: Context, text: str, act: str) -> Iterator[Experiment]:
+    """The experiment of an ExperimentID as the catalog has it now; within the block nobody else changes its state."""
+    parsed = parsed_id(text)
+    with lock.held(context, parsed, act):
+        yield experiment(context, parsed)
+
+
+def experiment(context: Context, text: str) -> Experiment:
+    """The experiment of an ExperimentID, as the catalog has it now.
+
+    Refused where there is none that can be worked with.
+    """
+    parsed = parsed_id(text)
+    context.memory.experiments.pop(parsed, None)
+    found = Registry(context).experiment(parsed)
+    if found is None:
+        raise Refused(f"{parsed} was never registered")
+    if not found.path:
+        raise Refused(f"{parsed} is withdrawn; a data steward may be able to restore it")
+    return found
+
+
+def demand_owner(context: Context, experiment: Experiment, by: str) -> None:
+    """Refused for who is neither the experiment's owner nor a data steward."""
+    if by != experiment.owner and not _is_steward(context, by):
+        raise Refused(f"{by} is neither the owner of {experiment.id} nor a data steward")
+
+
+def demand_steward(context: Context, by: str) -> None:
+    """Refused for who is no data steward; administrators are."""
+    if not _is_steward(context, by):
+        raise Refused(f"{by} is no data steward")
+
+
+def _is_steward(context: Context, by: str) -> bool:
+    zone, one = context.zone, account.named(by, context.settings.zone)
+    if zone.query(["USER_NAME"], *one, Condition("USER_GROUP_NAME", "=", context.settings.stewards)):
+        return True
+    return bool(zone.query(["USER_NAME"], *one, Condition("USER_TYPE", "=", "rodsadmin")))
