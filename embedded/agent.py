@@ -21,7 +21,7 @@ from embedded import errors, types
 from embedded.callback import CallbackWrapper, expire
 from embedded.errors import CODES, IrodsError
 from embedded.folder import ZoneFolder
-from embedded.session import Changed
+from embedded.rows import Changed
 
 CONTINUE, SKIP = CODES["RULE_ENGINE_CONTINUE"], CODES["RULE_ENGINE_SKIP_OPERATION"]
 _PREFIX = "[iRods__Error__Code:"

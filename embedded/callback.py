@@ -8,13 +8,11 @@ and whose types must be right. Errors are RuntimeErrors whose text tells only th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from embedded import types
 from embedded.errors import IrodsError, name_of
-
-if TYPE_CHECKING:
-    from embedded.agent import Agent
+from embedded.session import Session
 
 MAX_ARGUMENTS = 10
 _STRUCTS = (
@@ -100,14 +98,24 @@ def keywords(value: Value, allowed: frozenset[str], default: str | None) -> dict
     return found
 
 
+class RuleHost(Protocol):
+    """What a callback needs of the agent whose rule it was given to."""
+
+    session: Session
+
+    def has_rule(self, name: str) -> bool: ...
+
+    def run_rule(self, name: str, rule_args: list[Any]) -> int: ...
+
+
 class CallbackWrapper:
     """What a rule gets as `callback`: every attribute is a call. It is good until the rule that got it returns."""
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: RuleHost) -> None:
         object.__setattr__(self, "_agent", agent)
 
     def __getattribute__(self, name: str) -> Callable[..., dict[str, Any]]:
-        agent: Agent | None = object.__getattribute__(self, "_agent")
+        agent: RuleHost | None = object.__getattribute__(self, "_agent")
 
         def call(*arguments: Value) -> dict[str, Any]:
             if agent is None or object.__getattribute__(self, "_agent") is None:
@@ -127,7 +135,7 @@ def failure(code: int, text: str) -> RuntimeError:
     return RuntimeError(f"[iRods__Error__Code:{code}] {text}")
 
 
-def _call(agent: Agent, name: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
+def _call(agent: RuleHost, name: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
     values = [_converted(argument) for argument in arguments]
     try:
         code, outputs = _dispatch(agent, name, values)
@@ -163,7 +171,7 @@ def _converted(argument: Value) -> Value:
     return argument
 
 
-def _dispatch(agent: Agent, name: str, values: list[Any]) -> tuple[int, Outputs]:
+def _dispatch(agent: RuleHost, name: str, values: list[Any]) -> tuple[int, Outputs]:
     if agent.has_rule(name):
         if any(not isinstance(value, str) for value in values):
             raise IrodsError("SYS_NOT_SUPPORTED", f"rule {name} takes texts only")

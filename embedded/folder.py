@@ -123,7 +123,7 @@ class Connection:
     def __init__(self, folder: ZoneFolder, catalog: Catalog, user: str) -> None:
         account = users.account(catalog, user)
         self._alive, self._lock = _alive(folder.path / "agents")
-        self.session = Session(folder, catalog, account, self._alive.name)
+        self.session = Session(catalog, account, self._alive.name, folder.log, folder.default_resource)
 
     def close(self) -> None:
         """Closes what is open, as a server does when a client leaves: replicas that were being written become stale."""

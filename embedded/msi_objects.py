@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from embedded import objects, replication, tree, types
+from embedded import objects, removal, replication, tree, types
 from embedded.agent import Agent
 from embedded.callback import Outputs, Value, integer, keywords, microservice, text
 from embedded.errors import IrodsError
@@ -215,5 +215,5 @@ def coll_create(agent: Agent, path: Value, recursive: Value, out: Value) -> Outp
 def rm_coll(agent: Agent, path: Value, options: Value, out: Value) -> Outputs:
     """path, options, out status."""
     wanted = keywords(options, _REMOVE, "keyWord")
-    tree.remove_collection(agent.session, _path(path), force="forceFlag" in wanted)
+    removal.remove_collection(agent.session, _path(path), force="forceFlag" in wanted)
     return {2: 0}

@@ -10,51 +10,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from embedded import tree
 from embedded.catalog import DELETE, READ, WRITE, timestamp
 from embedded.errors import CODES, IrodsError
-from embedded.session import Changed, Resource, Session, split_path
-
-STALE, GOOD, INTERMEDIATE, READ_LOCKED, WRITE_LOCKED = range(5)
-"""DATA_REPL_STATUS."""
-
-
-@dataclass(slots=True)
-class Replica:
-    """A row of R_DATA_MAIN."""
-
-    data_id: int
-    number: int
-    status: int
-    resource: Resource
-    file: str
-    size: int
-    checksum: str
-    state: str
-    """data_status: what the replica was before it was locked."""
-
-    @property
-    def in_vault(self) -> bool:
-        return self.file.startswith(f"{self.resource.vault}/")
-
-
-@dataclass(slots=True)
-class Descriptor:
-    """An entry of the agent's table of open replicas."""
-
-    path: str
-    replica: Replica
-    file: int
-    writable: bool
-    created: bool
-    truncated: bool = False
-    written: int = 0
-    shared: bool = False
-    """Another open of the replica that this one joined: closing it does not make the replica good."""
+from embedded.rows import GOOD, INTERMEDIATE, READ_LOCKED, STALE, WRITE_LOCKED, Changed, Descriptor, Replica, Resource
+from embedded.session import Session, split_path
 
 
 def os_error(kind: str, error: OSError) -> IrodsError:
@@ -151,7 +114,7 @@ def create(session: Session, path: str, resource: str = "", *, force: bool = Fal
         if not force:
             raise IrodsError("OVERWRITE_WITHOUT_FORCE_FLAG", path)
         return open_object(session, path, os.O_RDWR | os.O_TRUNC)
-    target = session.resource(resource or session.folder.default_resource)
+    target = session.resource(resource or session.default_resource)
     replica = insert(session, path, target)
     try:
         Path(replica.file).parent.mkdir(parents=True, exist_ok=True)
@@ -348,7 +311,7 @@ def register(
     """
     if not session.account.is_admin:
         raise IrodsError("PATH_REG_NOT_ALLOWED", file)
-    target = session.resource(resource or session.folder.default_resource)
+    target = session.resource(resource or session.default_resource)
     if size is None:
         try:
             size = os.stat(file).st_size

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from embedded.catalog import Catalog
+from embedded.rows import INTERMEDIATE, READ_LOCKED, STALE
 
 
 def recover(catalog: Catalog, agents: Path) -> None:
@@ -46,8 +47,6 @@ def give_up(catalog: Catalog, agent: str) -> None:
     """What was being written becomes stale with the size it has got, its siblings get their status back, doomed files
     go.
     """
-    from embedded.objects import INTERMEDIATE, READ_LOCKED, STALE
-
     with catalog.writing():
         for data_id, number in catalog.all("SELECT data_id, data_repl_num FROM open_replica WHERE agent = ?", (agent,)):
             row = catalog.one(

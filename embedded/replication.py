@@ -14,22 +14,9 @@ from pathlib import Path
 from embedded import tree
 from embedded.catalog import OWN, READ, WRITE, Catalog, timestamp
 from embedded.errors import IrodsError
-from embedded.objects import (
-    GOOD,
-    INTERMEDIATE,
-    STALE,
-    Replica,
-    choose,
-    close,
-    create,
-    doom,
-    erase,
-    mark_stale,
-    os_error,
-    replicas,
-    vault_file,
-)
-from embedded.session import Changed, Session, split_path
+from embedded.objects import choose, close, create, doom, erase, mark_stale, os_error, replicas, vault_file
+from embedded.rows import GOOD, INTERMEDIATE, STALE, Changed, Replica
+from embedded.session import Session, split_path
 
 
 def digest(file: str) -> str:
@@ -120,7 +107,7 @@ def replicate(
     """A good replica on `resource`: a new one, or its stale one brought up to date; one that is good there already is
     no error.
     """
-    target = session.resource(resource or session.folder.default_resource)
+    target = session.resource(resource or session.default_resource)
     with session.catalog.writing():
         found = _found(session, path, WRITE, admin)
         source = choose(found)

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from embedded import metadata, objects, permissions, replication, tree
+from embedded import metadata, objects, permissions, removal, replication, tree
 from embedded.agent import Agent
 from embedded.errors import IrodsError
 from embedded.genquery2 import compile_query
-from embedded.objects import Replica
+from embedded.rows import Replica
 from embedded.types import (
     BulkOprInp,
     CollInp,
@@ -302,7 +302,7 @@ def irm(agent: Agent, path: str, *, force: bool = False) -> None:
 def irm_collection(agent: Agent, path: str, *, force: bool = False) -> None:
     """RM_COLL."""
     inp = CollInp(path, {"recursiveOpr": ""} | ({"forceFlag": ""} if force else {}))
-    agent.api("rm_coll", [inp, None], lambda: tree.remove_collection(agent.session, str(inp.collName), force=force))
+    agent.api("rm_coll", [inp, None], lambda: removal.remove_collection(agent.session, str(inp.collName), force=force))
 
 
 def imkdir(agent: Agent, path: str, *, parents: bool = False) -> None:

@@ -5,57 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from embedded.catalog import Catalog
 from embedded.errors import IrodsError
-
-if TYPE_CHECKING:
-    from embedded.folder import ZoneFolder
-    from embedded.objects import Descriptor
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A row of R_USER_MAIN."""
-
-    id: int
-    name: str
-    zone: str
-    kind: str
-    is_local: bool = True
-    """Of this zone; a user of another zone has no privileges here, whatever it may do there."""
-
-    @property
-    def is_admin(self) -> bool:
-        return self.kind == "rodsadmin" and self.is_local
-
-    @property
-    def flag(self) -> int:
-        """authFlag: {LOCAL,REMOTE}_PRIV_USER_AUTH or {LOCAL,REMOTE}_USER_AUTH (rodsUser.h)."""
-        return (3 if self.is_local else 2) + 2 * (self.kind == "rodsadmin")
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A row of R_RESC_MAIN: a storage resource of this host."""
-
-    id: int
-    name: str
-    vault: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """A replica that was written or renamed, for pep_resource_modified."""
-
-    path: str
-    file: str
-    resource: str
-    size: int
-    open_type: str = ""
+from embedded.rows import Account, Changed, Descriptor, Resource
 
 
 def split_path(path: str) -> tuple[str, str]:
@@ -75,8 +30,10 @@ def split_path(path: str) -> tuple[str, str]:
 class Session:
     """The connection of one account. `on_modified` is how the rule engine learns of replicas that changed."""
 
-    def __init__(self, folder: ZoneFolder, catalog: Catalog, account: Account, agent: str) -> None:
-        self.folder = folder
+    def __init__(self, catalog: Catalog, account: Account, agent: str, log: Path, default_resource: str) -> None:
+        """`agent` is the name of its file in `agents/`, `log` the file that `log` writes to."""
+        self.default_resource = default_resource
+        self._log = log
         self.catalog = catalog
         self.account = account
         self.agent = agent
@@ -98,7 +55,7 @@ class Session:
         line = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} pid:{os.getpid()} {self.account.name} {message}".replace(
             "\n", "\\n"
         )
-        with self.folder.log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+        with self._log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(line + "\n")
 
     def resource(self, name: str) -> Resource:

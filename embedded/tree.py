@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from embedded.catalog import CREATE_OBJECT, DELETE, OWN, WRITE, timestamp
 from embedded.errors import IrodsError
-from embedded.session import Changed, Session, split_path
+from embedded.rows import Changed
+from embedded.session import Session, split_path
 
 
 def inherited_access(session: Session, object_id: int, parent_id: int, inherit: bool) -> None:
@@ -173,38 +174,6 @@ def trash_path(session: Session, path: str) -> str:
     return "/".join([f"/{parts[1]}/trash/home/{session.account.name}", *below])
 
 
-def remove_collection(session: Session, path: str, *, force: bool, unlink: object = None) -> None:
-    """With all below it; to the trash unless `force`. Home collections of users stay."""
-    from embedded.objects import unlink as unlink_object
-
-    coll_id = session.collection_id(path)
-    if coll_id is None:
-        raise IrodsError("CAT_UNKNOWN_COLLECTION", path)
-    if path.count("/") <= 2 or (path.split("/")[2] == "home" and path.count("/") == 3):
-        raise IrodsError("CANT_RM_NON_EMPTY_HOME_COLL", path)
-    session.demand(coll_id, DELETE, path)
-    if not force and not path.startswith(f"/{session.zone}/trash/"):
-        target = trash_path(session, path)
-        make_collection(session, split_path(target)[0], recursive=True)
-        rename(session, path, free_name(session, target), collection=True)
-        return
-    below = (f"{path}/", f"{path}0", path)
-    for collection, name in session.catalog.all(
-        "SELECT DISTINCT c.coll_name, d.data_name FROM R_COLL_MAIN c JOIN R_DATA_MAIN d ON d.coll_id = c.coll_id "
-        "WHERE (c.coll_name >= ? AND c.coll_name < ?) OR c.coll_name = ?",
-        below,
-    ):
-        unlink_object(session, f"{collection}/{name}", force=True)
-    with session.catalog.writing():
-        ids = "SELECT coll_id FROM R_COLL_MAIN WHERE (coll_name >= ? AND coll_name < ?) OR coll_name = ?"
-        rows = session.catalog.all(ids, below)
-        for (one,) in rows:
-            if session.catalog.one("SELECT 1 FROM R_DATA_MAIN WHERE coll_id = ?", (one,)):
-                raise IrodsError("CAT_COLLECTION_NOT_EMPTY", path)
-            forget(session, one)
-            session.catalog.run("DELETE FROM R_COLL_MAIN WHERE coll_id = ?", (one,))
-
-
 def free_name(session: Session, path: str) -> str:
     """`path`, or with a number behind it where that is taken."""
     candidate, count = path, 0
@@ -230,4 +199,4 @@ __all__ = [
     "parent_for_new",
     "rename",
 ]
-__all__ += ["remove_collection", "trash_path"]
+__all__ += ["trash_path"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from embedded.catalog import OWN, Catalog, timestamp
 from embedded.errors import IrodsError
-from embedded.session import Account, split_path
+from embedded.rows import Account
+from embedded.session import split_path
 
 
 def account(catalog: Catalog, name: str) -> Account:

@@ -78,13 +78,13 @@ def test_a_release_that_works_is_switched_to_and_back(place):
         ("rulebase__core", "import json", "would let clients call json"),
         ("rulebase__core", "del mrdata_health", "lacks its rules"),
         ("rulebase__core", "import time as _t\nwhile _t.process_time() < 0.5:\n    pass", "import core took"),
-        ("microservices__agent", "raise RuntimeError('no agent')", "no agent"),
+        ("microservices__rules__rule_agent", "raise RuntimeError('no agent')", "no agent"),
         (
-            "microservices__headers",
+            "microservices__headers__header_reader",
             "def read_header(file, size): return Header(Kind.OTHER, size)",
             "DICOM header was read wrongly",
         ),
-        ("policy__settings", "settings_from = None", "NoneType"),
+        ("policy__zone__settings", "settings_from = None", "NoneType"),
     ],
 )
 def test_a_broken_release_is_refused_and_the_old_one_stays(place, module, text, says):

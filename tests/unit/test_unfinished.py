@@ -12,7 +12,7 @@ NOBODY = 65534
 SCRIPT = """
 import os, subprocess, sys
 sys.path.insert(0, sys.argv[1])
-from microservices.unfinished import is_open
+from microservices.zones.left_unfinished import is_open
 os.setuid(int(sys.argv[2]))
 dead = subprocess.Popen(["true"])
 os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)

@@ -23,7 +23,7 @@ def mortal(verb, when, vault):
     import signal
     import subprocess
 
-    from microservices.zone import ServerZone
+    from microservices.zones.server_zone import ServerZone
 
     whole = getattr(ServerZone, verb)
     until_it_writes = 'until readlink /proc/$1/fd/* | grep -qF "$2/"; do :; done; kill -9 $1'

@@ -378,7 +378,7 @@ KILLED = """
 import os, signal, sys
 from dataclasses import replace
 from mrdata.connect import connect, settings
-from policy.settings import Products
+from policy.zone.settings import Products
 from products.worker import Worker
 
 class Dying:
