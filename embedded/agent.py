@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, TypeVar
 
+import embedded.microservices  # noqa: F401 - fills the registry of the callback
 from embedded import errors, types
 from embedded.callback import CallbackWrapper, expire
 from embedded.errors import CODES, IrodsError

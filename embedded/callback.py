@@ -102,6 +102,7 @@ class RuleHost(Protocol):
     """What a callback needs of the agent whose rule it was given to."""
 
     session: Session
+    output: list[str]
 
     def has_rule(self, name: str) -> bool: ...
 
@@ -181,7 +182,6 @@ def _dispatch(agent: RuleHost, name: str, values: list[Any]) -> tuple[int, Outpu
             raise IrodsError(code, f"rule {name}")
         changed = {i: v for i, v in enumerate(rule_args[: len(values)]) if isinstance(v, str) and v != values[i]}
         return code, changed
-    import embedded.microservices  # noqa: F401  # fills the registry
 
     found = REGISTRY.get(name)
     if found is None:

@@ -6,14 +6,13 @@ import json
 from typing import Any
 
 from embedded import metadata, permissions, replication
-from embedded.agent import Agent
-from embedded.callback import Outputs, Value, given, microservice, text
+from embedded.callback import Outputs, RuleHost, Value, given, microservice, text
 from embedded.errors import IrodsError
 
 
 @microservice("msiModAVUMetadata", 6)
 def mod_avu_metadata(
-    agent: Agent, kind: Value, name: Value, operation: Value, attribute: Value, value: Value, unit: Value
+    agent: RuleHost, kind: Value, name: Value, operation: Value, attribute: Value, value: Value, unit: Value
 ) -> None:
     """kind (-d, -C, -R, -u), name, add|set|rm, attribute, value, unit; none may be `null`."""
     if given(operation) not in ("add", "set", "rm"):
@@ -39,7 +38,7 @@ def _texts(request: dict[str, Any], *keys: str) -> tuple[str, ...]:
 
 
 @microservice("msi_atomic_apply_metadata_operations", 2)
-def atomic_metadata(agent: Agent, value: Value, out: Value) -> Outputs:
+def atomic_metadata(agent: RuleHost, value: Value, out: Value) -> Outputs:
     """JSON request, JSON answer; all operations or none."""
     request = _request(value)
     name, kind = _texts(request, "entity_name", "entity_type")
@@ -52,7 +51,7 @@ def atomic_metadata(agent: Agent, value: Value, out: Value) -> Outputs:
 
 
 @microservice("msi_atomic_apply_acl_operations", 2)
-def atomic_acl(agent: Agent, value: Value, out: Value) -> Outputs:
+def atomic_acl(agent: RuleHost, value: Value, out: Value) -> Outputs:
     """JSON request, JSON answer; all operations or none."""
     request = _request(value)
     (path,) = _texts(request, "logical_path")
@@ -64,7 +63,7 @@ def atomic_acl(agent: Agent, value: Value, out: Value) -> Outputs:
 
 
 @microservice("msiSetACL", 4)
-def set_acl(agent: Agent, how: Value, level: Value, name: Value, path: Value) -> None:
+def set_acl(agent: RuleHost, how: Value, level: Value, name: Value, path: Value) -> None:
     """default|recursive, level, user, path."""
     if text(how) not in ("default", "recursive"):
         raise IrodsError("USER_INPUT_OPTION_ERR", how)
@@ -72,7 +71,7 @@ def set_acl(agent: Agent, how: Value, level: Value, name: Value, path: Value) ->
 
 
 @microservice("msi_touch", 1)
-def touch(agent: Agent, value: Value) -> None:
+def touch(agent: RuleHost, value: Value) -> None:
     """JSON request."""
     request = _request(value)
     (path,) = _texts(request, "logical_path")

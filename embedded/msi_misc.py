@@ -6,14 +6,13 @@ import json
 import time
 
 from embedded import delay
-from embedded.agent import Agent
-from embedded.callback import Outputs, Value, given, microservice, text
+from embedded.callback import Outputs, RuleHost, Value, given, microservice, text
 from embedded.catalog import timestamp
 from embedded.errors import IrodsError
 
 
 @microservice("writeLine", 2)
-def write_line(agent: Agent, where: Value, line: Value) -> None:
+def write_line(agent: RuleHost, where: Value, line: Value) -> None:
     """serverLog|stdout|stderr, line."""
     if text(where) == "serverLog":
         agent.session.log(f"writeLine: {text(line)}")
@@ -24,7 +23,7 @@ def write_line(agent: Agent, where: Value, line: Value) -> None:
 
 
 @microservice("writeString", 2)
-def write_string(agent: Agent, where: Value, line: Value) -> None:
+def write_string(agent: RuleHost, where: Value, line: Value) -> None:
     """serverLog|stdout|stderr, text."""
     if text(where) == "serverLog":
         agent.session.log(f"writeString: {text(line)}")
@@ -33,13 +32,13 @@ def write_string(agent: Agent, where: Value, line: Value) -> None:
 
 
 @microservice("msiGetIcatTime", 2)
-def get_icat_time(agent: Agent, out: Value, form: Value) -> Outputs:
+def get_icat_time(agent: RuleHost, out: Value, form: Value) -> Outputs:
     """out time, `unix` or `human`."""
     return {0: _now(form)}
 
 
 @microservice("msiGetSystemTime", 2)
-def get_system_time(agent: Agent, out: Value, form: Value) -> Outputs:
+def get_system_time(agent: RuleHost, out: Value, form: Value) -> Outputs:
     """out time, `unix` or `human`."""
     return {0: _now(form)}
 
@@ -49,14 +48,14 @@ def _now(form: Value) -> str:
 
 
 @microservice("delayExec", 3)
-def delay_exec(agent: Agent, condition: Value, rule: Value, recovery: Value) -> None:
+def delay_exec(agent: RuleHost, condition: Value, rule: Value, recovery: Value) -> None:
     """condition, rule text, recovery text (unused)."""
     text(recovery)
     delay.submit(agent.session, text(condition), text(rule))
 
 
 @microservice("msi_get_file_descriptor_info", 2)
-def file_descriptor_info(agent: Agent, descriptor: Value, out: Value) -> Outputs:
+def file_descriptor_info(agent: RuleHost, descriptor: Value, out: Value) -> Outputs:
     """descriptor (an int), out JSON."""
     if not isinstance(descriptor, int):
         raise IrodsError("USER_PARAM_TYPE_ERR")
@@ -77,13 +76,13 @@ def file_descriptor_info(agent: Agent, descriptor: Value, out: Value) -> Outputs
 
 
 @microservice("msiSplitPath", 3)
-def split_path(agent: Agent, path: Value, collection: Value, name: Value) -> Outputs:
+def split_path(agent: RuleHost, path: Value, collection: Value, name: Value) -> Outputs:
     """path, out collection, out name."""
     head, _, tail = given(path).rpartition("/")
     return {1: head or "/", 2: tail}
 
 
 @microservice("msiGoodFailure", 0)
-def good_failure(agent: Agent) -> None:
+def good_failure(agent: RuleHost) -> None:
     """Always fails."""
     raise IrodsError(-1012000, "RETRY_WITHOUT_RECOVERY_ERR")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 from embedded import objects, removal, replication, tree, types
-from embedded.agent import Agent
-from embedded.callback import Outputs, Value, integer, keywords, microservice, text
+from embedded.callback import Outputs, RuleHost, Value, integer, keywords, microservice, text
 from embedded.errors import IrodsError
 
 _OPEN = frozenset({"objPath", "rescName", "openFlags", "replNum"})
@@ -42,7 +41,7 @@ def _path(value: Value) -> str:
 
 
 @microservice("msiDataObjCreate", 3)
-def data_obj_create(agent: Agent, path: Value, options: Value, out: Value) -> Outputs:
+def data_obj_create(agent: RuleHost, path: Value, options: Value, out: Value) -> Outputs:
     """path, options, out descriptor."""
     wanted = keywords(options, _CREATE, "destRescName")
     return {
@@ -56,7 +55,7 @@ def data_obj_create(agent: Agent, path: Value, options: Value, out: Value) -> Ou
 
 
 @microservice("msiDataObjOpen", 2)
-def data_obj_open(agent: Agent, options: Value, out: Value) -> Outputs:
+def data_obj_open(agent: RuleHost, options: Value, out: Value) -> Outputs:
     """options with objPath and openFlags, out descriptor."""
     wanted = keywords(options, _OPEN, "objPath")
     spelled = wanted.get("openFlags", "")
@@ -72,7 +71,7 @@ def data_obj_open(agent: Agent, options: Value, out: Value) -> Outputs:
 
 
 @microservice("msiDataObjLseek", 4)
-def data_obj_lseek(agent: Agent, descriptor: Value, offset: Value, whence: Value, out: Value) -> Outputs:
+def data_obj_lseek(agent: RuleHost, descriptor: Value, offset: Value, whence: Value, out: Value) -> Outputs:
     """descriptor, offset, whence, out FileLseekOut_t."""
     names = {"SEEK_SET": os.SEEK_SET, "SEEK_CUR": os.SEEK_CUR, "SEEK_END": os.SEEK_END, "null": os.SEEK_SET}
     how = names.get(whence, -1) if isinstance(whence, str) else whence
@@ -85,13 +84,13 @@ def data_obj_lseek(agent: Agent, descriptor: Value, offset: Value, whence: Value
 
 
 @microservice("msiDataObjRead", 3)
-def data_obj_read(agent: Agent, descriptor: Value, length: Value, out: Value) -> Outputs:
+def data_obj_read(agent: RuleHost, descriptor: Value, length: Value, out: Value) -> Outputs:
     """descriptor, length, out BytesBuf."""
     return {2: types.buffer_of(objects.read(agent.session, integer(descriptor), max(integer(length), 0)))}
 
 
 @microservice("msiDataObjWrite", 3)
-def data_obj_write(agent: Agent, descriptor: Value, data: Value, out: Value) -> Outputs:
+def data_obj_write(agent: RuleHost, descriptor: Value, data: Value, out: Value) -> Outputs:
     """descriptor, text or BytesBuf, out bytes written."""
     content = (
         data.encode() if isinstance(data, str) else types.bytes_of(data) if isinstance(data, types.BytesBuf) else None
@@ -102,14 +101,14 @@ def data_obj_write(agent: Agent, descriptor: Value, data: Value, out: Value) -> 
 
 
 @microservice("msiDataObjClose", 2)
-def data_obj_close(agent: Agent, descriptor: Value, out: Value) -> Outputs:
+def data_obj_close(agent: RuleHost, descriptor: Value, out: Value) -> Outputs:
     """descriptor, out status."""
     objects.close(agent.session, integer(descriptor))
     return {1: 0}
 
 
 @microservice("msiDataObjUnlink", 2)
-def data_obj_unlink(agent: Agent, options: Value, out: Value) -> Outputs:
+def data_obj_unlink(agent: RuleHost, options: Value, out: Value) -> Outputs:
     """options with objPath, out status; to the trash without forceFlag."""
     wanted = keywords(options, _UNLINK, "objPath")
     objects.unlink(agent.session, wanted.get("objPath", ""), force="forceFlag" in wanted, unregister="unreg" in wanted)
@@ -117,14 +116,14 @@ def data_obj_unlink(agent: Agent, options: Value, out: Value) -> Outputs:
 
 
 @microservice("msiDataObjRename", 4)
-def data_obj_rename(agent: Agent, source: Value, destination: Value, kind: Value, out: Value) -> Outputs:
+def data_obj_rename(agent: RuleHost, source: Value, destination: Value, kind: Value, out: Value) -> Outputs:
     """source, destination, 0 object or 1 collection, out status."""
     tree.rename(agent.session, _path(source), _path(destination), collection=integer(kind) > 0)
     return {3: 0}
 
 
 @microservice("msiDataObjCopy", 4)
-def data_obj_copy(agent: Agent, source: Value, destination: Value, options: Value, out: Value) -> Outputs:
+def data_obj_copy(agent: RuleHost, source: Value, destination: Value, options: Value, out: Value) -> Outputs:
     """source, destination, options, out status."""
     wanted = keywords(options, _COPY, "destRescName")
     replication.copy(
@@ -134,7 +133,7 @@ def data_obj_copy(agent: Agent, source: Value, destination: Value, options: Valu
 
 
 @microservice("msiDataObjRepl", 3)
-def data_obj_repl(agent: Agent, path: Value, options: Value, out: Value) -> Outputs:
+def data_obj_repl(agent: RuleHost, path: Value, options: Value, out: Value) -> Outputs:
     """path, options with destRescName, out status."""
     wanted = keywords(options, _REPLICATE, "destRescName")
     if "verifyChksum" in wanted and "regChksum" in wanted:
@@ -154,7 +153,7 @@ def data_obj_repl(agent: Agent, path: Value, options: Value, out: Value) -> Outp
 
 @microservice("msiDataObjTrim", 6)
 def data_obj_trim(
-    agent: Agent, path: Value, resource: Value, number: Value, copies: Value, admin: Value, out: Value
+    agent: RuleHost, path: Value, resource: Value, number: Value, copies: Value, admin: Value, out: Value
 ) -> Outputs:
     """path, resource, replica number, copies to keep, irodsAdmin, out count; `null` for none."""
     resource, number, copies, admin = (
@@ -164,7 +163,7 @@ def data_obj_trim(
 
 
 @microservice("msiDataObjChksum", 3)
-def data_obj_chksum(agent: Agent, path: Value, options: Value, out: Value) -> Outputs:
+def data_obj_chksum(agent: RuleHost, path: Value, options: Value, out: Value) -> Outputs:
     """path, options, out checksum."""
     wanted = keywords(options, _CHECKSUM, "keyWord")
     result = replication.checksum(
@@ -180,7 +179,7 @@ def data_obj_chksum(agent: Agent, path: Value, options: Value, out: Value) -> Ou
 
 
 @microservice("msiPhyPathReg", 5)
-def phy_path_reg(agent: Agent, path: Value, resource: Value, file: Value, kind: Value, out: Value) -> Outputs:
+def phy_path_reg(agent: RuleHost, path: Value, resource: Value, file: Value, kind: Value, out: Value) -> Outputs:
     """path, resource, file, `null` or `collection`, out status."""
     resource = "" if text(resource) == "null" else resource
     if text(kind) == "collection":
@@ -193,26 +192,26 @@ def phy_path_reg(agent: Agent, path: Value, resource: Value, file: Value, kind: 
 
 
 @microservice("msiObjStat", 2)
-def obj_stat(agent: Agent, path: Value, out: Value) -> Outputs:
+def obj_stat(agent: RuleHost, path: Value, out: Value) -> Outputs:
     """path, out RodsObjStat."""
     return {1: types.RodsObjStat(**objects.stat(agent.session, _path(path)))}
 
 
 @microservice("msiGetObjType", 2)
-def get_obj_type(agent: Agent, path: Value, out: Value) -> Outputs:
+def get_obj_type(agent: RuleHost, path: Value, out: Value) -> Outputs:
     """path, out `-d` or `-c`."""
     return {1: "-d" if objects.stat(agent.session, _path(path))["objType"] == 1 else "-c"}
 
 
 @microservice("msiCollCreate", 3)
-def coll_create(agent: Agent, path: Value, recursive: Value, out: Value) -> Outputs:
+def coll_create(agent: RuleHost, path: Value, recursive: Value, out: Value) -> Outputs:
     """path, 1 for parents too, out status."""
     tree.make_collection(agent.session, _path(path), recursive=integer(recursive) > 0)
     return {2: 0}
 
 
 @microservice("msiRmColl", 3)
-def rm_coll(agent: Agent, path: Value, options: Value, out: Value) -> Outputs:
+def rm_coll(agent: RuleHost, path: Value, options: Value, out: Value) -> Outputs:
     """path, options, out status."""
     wanted = keywords(options, _REMOVE, "keyWord")
     removal.remove_collection(agent.session, _path(path), force="forceFlag" in wanted)

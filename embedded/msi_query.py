@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from embedded import genquery1, genquery2
-from embedded.agent import Agent
-from embedded.callback import Outputs, Value, integer, microservice, text
+from embedded.callback import Outputs, RuleHost, Value, integer, microservice, text
 from embedded.errors import IrodsError
 from embedded.session import Session
 from embedded.types import GenQueryInp, GenQueryOut
@@ -18,7 +17,7 @@ AUTO_CLOSE = 0x100
 
 
 @microservice("msiMakeGenQuery", 3)
-def make_gen_query(agent: Agent, columns: Value, conditions: Value, out: Value) -> Outputs:
+def make_gen_query(agent: RuleHost, columns: Value, conditions: Value, out: Value) -> Outputs:
     """columns, conditions, out GenQueryInp."""
     where = text(conditions)
     query = f"select {text(columns)}" + (f" where {where}" if where else "")
@@ -34,7 +33,7 @@ def _query(value: Value) -> GenQueryInp:
 
 
 @microservice("msiExecGenQuery", 2)
-def exec_gen_query(agent: Agent, inp: Value, out: Value) -> Outputs:
+def exec_gen_query(agent: RuleHost, inp: Value, out: Value) -> Outputs:
     """GenQueryInp, out GenQueryOut with the first page."""
     session, query = agent.session, _query(inp)
     parsed = query.__dict__["parsed"]
@@ -69,7 +68,7 @@ def _page(session: Session, number: int, query: GenQueryInp, width: int, total: 
 
 
 @microservice("msiGetMoreRows", 3)
-def get_more_rows(agent: Agent, inp: Value, last: Value, out: Value) -> Outputs:
+def get_more_rows(agent: RuleHost, inp: Value, last: Value, out: Value) -> Outputs:
     """GenQueryInp, the last GenQueryOut and out the next, out its continueInx."""
     query, session = _query(inp), agent.session
     if not isinstance(last, GenQueryOut):
@@ -83,7 +82,7 @@ def get_more_rows(agent: Agent, inp: Value, last: Value, out: Value) -> Outputs:
 
 
 @microservice("msiCloseGenQuery", 2)
-def close_gen_query(agent: Agent, inp: Value, last: Value) -> None:
+def close_gen_query(agent: RuleHost, inp: Value, last: Value) -> None:
     """GenQueryInp, GenQueryOut: forgets the rest of the rows."""
     if not isinstance(last, GenQueryOut):
         raise IrodsError("USER_PARAM_TYPE_ERR")
@@ -91,7 +90,7 @@ def close_gen_query(agent: Agent, inp: Value, last: Value) -> None:
 
 
 @microservice("msiGetContInxFromGenQueryOut", 2)
-def get_cont_inx(agent: Agent, last: Value, out: Value) -> Outputs:
+def get_cont_inx(agent: RuleHost, last: Value, out: Value) -> Outputs:
     """GenQueryOut, out continueInx."""
     if not isinstance(last, GenQueryOut):
         raise IrodsError("USER_PARAM_TYPE_ERR")
@@ -99,7 +98,7 @@ def get_cont_inx(agent: Agent, last: Value, out: Value) -> Outputs:
 
 
 @microservice("msi_genquery2_execute", 2)
-def genquery2_execute(agent: Agent, handle: Value, query: Value) -> Outputs:
+def genquery2_execute(agent: RuleHost, handle: Value, query: Value) -> Outputs:
     """out handle, query."""
     session = agent.session
     statement, literals = genquery2.compile_query(text(query), restricted=not session.account.is_admin)
@@ -114,7 +113,7 @@ def genquery2_execute(agent: Agent, handle: Value, query: Value) -> Outputs:
     return {0: str(key)}
 
 
-def _result(agent: Agent, handle: Value) -> list[Value]:
+def _result(agent: RuleHost, handle: Value) -> list[Value]:
     found = agent.session.results.get(integer(text(handle)))
     if found is None:
         raise IrodsError("SYS_INVALID_INPUT_PARAM", f"unknown context handle {handle}")
@@ -123,7 +122,7 @@ def _result(agent: Agent, handle: Value) -> list[Value]:
 
 
 @microservice("msi_genquery2_next_row", 1)
-def genquery2_next_row(agent: Agent, handle: Value) -> None:
+def genquery2_next_row(agent: RuleHost, handle: Value) -> None:
     """handle; END_OF_RESULTSET after the last row."""
     result = _result(agent, handle)
     if result[1] + 1 >= len(result[0]):
@@ -132,7 +131,7 @@ def genquery2_next_row(agent: Agent, handle: Value) -> None:
 
 
 @microservice("msi_genquery2_column", 3)
-def genquery2_column(agent: Agent, handle: Value, index: Value, out: Value) -> Outputs:
+def genquery2_column(agent: RuleHost, handle: Value, index: Value, out: Value) -> Outputs:
     """handle, index as text, out value."""
     rows, current = _result(agent, handle)
     column = integer(text(index))
@@ -142,7 +141,7 @@ def genquery2_column(agent: Agent, handle: Value, index: Value, out: Value) -> O
 
 
 @microservice("msi_genquery2_free", 1)
-def genquery2_free(agent: Agent, handle: Value) -> None:
+def genquery2_free(agent: RuleHost, handle: Value) -> None:
     """handle."""
     _result(agent, handle)
     del agent.session.results[integer(handle)]

@@ -33,8 +33,8 @@ def bids(study: str, folder: Path, user: str, as_json: bool) -> None:
     Exit status 1 where the validator finds an error. What has no place in BIDS is listed in sourcedata/left_out.tsv.
     """
     from microservices.headers.header_reader import read_header
-    from mrdata.cli import opened, show
     from mrdata.progress import bar
+    from mrdata.terminal import opened, show
     from products import bids as dataset
     from products.bids_names import BadRule
 

@@ -63,10 +63,10 @@ def finalize(experiment: str, wait: bool | None, by: str, user: str, as_json: bo
     Says what it waits for, and goes on looking until it is done. Ctrl-C ends the command alone: MrData finalizes the
     experiment when it can. Exit status: 0 finalized, 3 it still waits, 1 refused or failed.
     """
-    from mrdata import cli
+    from mrdata import terminal
 
     request = {"experiment": experiment, "by": by}
-    reply = cli.call(user, _FINALIZE, request)
+    reply = terminal.call(user, _FINALIZE, request)
     if sys.stderr.isatty() if wait is None else wait:
         reply = _until_finalized(reply, request, user)
     text = f"{experiment} is {reply['state']}"
@@ -77,20 +77,20 @@ def finalize(experiment: str, wait: bool | None, by: str, user: str, as_json: bo
         )
     elif "manifest" in reply:
         text += f". Its manifest: {reply['manifest']}. To be kept until {reply['retention_end']}."
-    cli.show({"experiment": experiment, **reply}, as_json, text)
+    terminal.show({"experiment": experiment, **reply}, as_json, text)
     sys.exit(STILL_WAITS if reply["waits_for"] else 0)
 
 
 def _until_finalized(reply: dict[str, Any], request: dict[str, Any], user: str) -> dict[str, Any]:
     """The last answer: of the finalized experiment, or of the look before the user interrupted."""
-    from mrdata import cli, progress
+    from mrdata import progress, terminal
 
     try:
         with progress.line() as tell:
             while reply["waits_for"]:
                 tell(f"{request['experiment']} is {reply['state']}. Finalization waits for {reply['waits_for']}")
                 time.sleep(LOOK_SECONDS)
-                reply = cli.call(user, _FINALIZE, {**request, "look": True})
+                reply = terminal.call(user, _FINALIZE, {**request, "look": True})
     except KeyboardInterrupt:
         pass
     return reply
@@ -140,13 +140,13 @@ def withdraw(what: str, dry_run: bool, reason: str | None, yes: bool, by: str, u
 
 def _confirmed(what: str, reason: str | None, request: dict[str, Any], user: str) -> str:
     """The reason. Leaves the command unless somebody at a terminal agrees."""
-    from mrdata import cli
+    from mrdata import terminal
 
     if not sys.stdin.isatty():
         raise click.UsageError(
             "this is not a terminal, where a confirmation could be asked for: add --yes to withdraw without one"
         )
-    click.echo("\n".join(_plans(cli.call(user, "mrdata_withdraw", request))), err=True)
+    click.echo("\n".join(_plans(terminal.call(user, "mrdata_withdraw", request))), err=True)
     reason = reason or str(click.prompt("Reason", type=click.Choice(list(REASONS)), err=True))
     click.confirm(f"Withdraw {what}? Nobody will find it any more", abort=True, err=True)
     return reason
@@ -209,18 +209,18 @@ def verify(folder: Path | None, anchors: tuple[str, ...], user: str, as_json: bo
 
     FOLDER is what `iget -r .../audit` brought; no zone is needed then. Exit status 1 where anything is found.
     """
-    from mrdata import cli
+    from mrdata import terminal
 
     try:
         wanted = [_anchor(one) for one in anchors]
     except (ValueError, KeyError) as error:
-        cli.fail(f"--anchor: {error}")
+        terminal.fail(f"--anchor: {error}")
     verdict = check(_of_folder(folder) if folder else _of_zone(user), wanted)
     reply = {"entries": verdict.entries, "last": verdict.last, "faults": verdict.faults, "sound": verdict.is_sound}
     text = "\n".join(
         [*verdict.faults, f"{verdict.entries} entries; {len(verdict.faults)} faults", f"last entry: {verdict.last}"]
     )
-    cli.show(reply, as_json, text)
+    terminal.show(reply, as_json, text)
     sys.exit(0 if verdict.is_sound else 1)
 
 
@@ -240,12 +240,12 @@ def _of_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _of_zone(user: str) -> Iterator[tuple[str, bytes]]:
-    from mrdata import cli
+    from mrdata import terminal
     from mrdata.connect import settings
     from mrdata.listing import entries
 
     base = layout.audit(settings())
-    with cli.opened(user) as zone:
+    with terminal.opened(user) as zone:
         for entry in entries(zone, base, recursive=True):
             if not entry.is_collection:
                 yield entry.path.removeprefix(base + "/"), zone.read(entry.path, 0, max(entry.size, 1))
@@ -257,10 +257,10 @@ def _what(text: str) -> dict[str, str]:
 
 
 def _say(rule: str, request: dict[str, Any], user: str, as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:
-    from mrdata import cli
+    from mrdata import terminal
 
-    reply = cli.call(user, rule, request)
-    cli.show(reply, as_json, text(reply))
+    reply = terminal.call(user, rule, request)
+    terminal.show(reply, as_json, text(reply))
 
 
 COMMANDS = (finish, finalize, reopen, withdraw, restore, audit)

@@ -32,7 +32,7 @@ def products(
 
     Exit status 1 where the products of a series have failed, or it is incomplete.
     """
-    from mrdata.cli import show
+    from mrdata.terminal import show
     from products import worker
 
     if series and not retry:
@@ -74,7 +74,7 @@ def member(tar: str, name: str | None, target: Path | None, user: str, as_json: 
 
     NAME here); without NAME, lists the members.
     """
-    from mrdata.cli import opened, show
+    from mrdata.terminal import opened, show
     from products.tar import members, read_member
 
     with opened(user) as zone:
@@ -100,7 +100,7 @@ def member(tar: str, name: str | None, target: Path | None, user: str, as_json: 
 
 def _status(user: str) -> list[dict[str, str]]:
     from microservices.headers.header_reader import read_header
-    from mrdata.cli import opened
+    from mrdata.terminal import opened
     from products.worker import status
 
     with opened(user) as zone:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded import delay, routes
+from embedded import delay_server, routes
 from embedded.client import EmbeddedZone, zone_error
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
@@ -116,7 +116,7 @@ class EmbeddedSite(Site):
     @contextmanager
     def delay_server(self) -> Iterator[None]:
         end = threading.Event()
-        server = threading.Thread(target=delay.serve, args=(self.folder, end))
+        server = threading.Thread(target=delay_server.serve, args=(self.folder, end))
         server.start()
         try:
             yield

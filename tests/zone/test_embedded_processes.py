@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded import delay, routes
+from embedded import delay, delay_server, routes
 from embedded.agent import Agent
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
@@ -213,7 +213,7 @@ def later(rule_args, callback, rei):
     callback.delayExec(rule_args[0], rule_args[1], "")
 """
 RUNNER = (
-    "import sys\nfrom embedded.delay import run_due\nfrom embedded.folder import ZoneFolder\n"
+    "import sys\nfrom embedded.delay_server import run_due\nfrom embedded.folder import ZoneFolder\n"
     "print(run_due(ZoneFolder.open(sys.argv[1], core=sys.argv[1] + '/../core.py')))"
 )
 INSTANCE = f"<INST_NAME>{delay.INSTANCE}</INST_NAME>"
@@ -250,11 +250,11 @@ def test_a_killed_runner_gives_its_rule_back(tmp_path):
     while not mark.exists():
         assert runner.poll() is None
         time.sleep(0.02)
-    assert delay.run_due(zone) == 0  # somebody is at it
+    assert delay_server.run_due(zone) == 0  # somebody is at it
     runner.kill()
     runner.communicate()
     (tmp_path / "core.py").write_text(COUNTS.replace("time.sleep(60)", "pass"))
-    assert delay.run_due(zone) == 1
+    assert delay_server.run_due(zone) == 1
     assert queue(zone) == []
 
 
@@ -277,7 +277,7 @@ def test_how_often_a_rule_runs(tmp_path, condition, code, runs):
     later(zone, condition, f"return callback.note({str(tmp_path / 'log')!r}, '{code}')['code']", "alice")
     now = time.time() + 2
     for step in range(5):
-        delay.run_due(zone, now + step * 11)
+        delay_server.run_due(zone, now + step * 11)
     assert (tmp_path / "log").read_text().split() == ["alice"] * runs
     assert bool(queue(zone)) == (runs == 5 or "EVER" in condition)
 
@@ -287,7 +287,7 @@ def test_nothing_of_core_is_in_scope_in_a_delay_rule(tmp_path):
     log = tmp_path / "log"
     later(zone, "", f"note([{str(log)!r}, '0'], callback, rei)")
     later(zone, "", f"try:\n    note\nexcept NameError:\n    callback.note({str(log)!r}, '0')")
-    assert delay.run_due(zone, time.time() + 1) == 2
+    assert delay_server.run_due(zone, time.time() + 1) == 2
     assert log.read_text() == "mrdata "
     assert "NameError" in zone.log.read_text()
 
@@ -305,7 +305,7 @@ def test_the_delay_server_runs_until_it_is_stopped(tmp_path):
     log = tmp_path / "log"
     later(zone, "<EF>1s REPEAT FOR EVER</EF>", f"callback.note({str(log)!r}, '0')")
     stop = threading.Event()
-    server = threading.Thread(target=delay.serve, args=(zone, stop, 0.05))
+    server = threading.Thread(target=delay_server.serve, args=(zone, stop, 0.05))
     server.start()
     deadline = time.time() + 20
     while (not log.exists() or len(log.read_text().split()) < 2) and time.time() < deadline:
@@ -320,7 +320,7 @@ def test_the_delay_server_runs_until_it_is_stopped(tmp_path):
 def serving(zone):
     """Within the block, a delay server runs; it is waited for at the end."""
     stop = threading.Event()
-    server = threading.Thread(target=delay.serve, args=(zone, stop, 0.05))
+    server = threading.Thread(target=delay_server.serve, args=(zone, stop, 0.05))
     server.start()
     try:
         yield
@@ -355,7 +355,7 @@ def test_a_rule_that_takes_long_keeps_no_other_from_its_turn(tmp_path):
 
 def test_so_many_rules_run_at_once_and_no_more(tmp_path):
     zone, log = make_zone(tmp_path, COUNTS), tmp_path / "log"
-    for _ in range(3 * delay.EXECUTORS):
+    for _ in range(3 * delay_server.EXECUTORS):
         later(zone, "<PLUSET>0s</PLUSET>", f"callback.slow({str(log)!r})")
     with serving(zone):
         until(lambda: queue(zone) == [])
@@ -363,7 +363,7 @@ def test_so_many_rules_run_at_once_and_no_more(tmp_path):
     for word in words(log)[::2]:
         running += 1 if word == "start" else -1
         most = max(most, running)
-    assert (running, most) == (0, delay.EXECUTORS)
+    assert (running, most) == (0, delay_server.EXECUTORS)
 
 
 def test_a_rule_that_stands_back_does_so_for_itself_alone(tmp_path):
@@ -386,9 +386,9 @@ def test_a_rule_of_a_user_who_is_gone_goes_and_any_other_stays(tmp_path, monkeyp
             ZoneFolder, "connect", lambda *_: (_ for _ in ()).throw(IrodsError("CAT_SQL_ERR", "database is locked"))
         )
         with pytest.raises(IrodsError):
-            delay.run_due(zone)
+            delay_server.run_due(zone)
     assert len(queue(zone)) == 2
-    delay.run_due(zone)
+    delay_server.run_due(zone)
     assert queue(zone) == []
     assert log.read_text() == "mrdata "
 
