@@ -9,10 +9,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from embedded import recovery, users
-from embedded.catalog import ACCESS_NAMES, READ, Catalog, timestamp
+from embedded.catalog import recovery, users
+from embedded.catalog.database import ACCESS_NAMES, READ, Catalog, timestamp
+from embedded.catalog.session import Session
 from embedded.errors import IrodsError
-from embedded.session import Session
 
 RESOURCES = ("demoResc", "landingResc", "archiveResc")
 VERSION = 2

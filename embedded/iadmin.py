@@ -10,10 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from embedded import metadata, replication, users
-from embedded.catalog import Catalog
+from embedded.catalog import metadata, users
+from embedded.catalog.database import Catalog
 from embedded.errors import IrodsError
 from embedded.folder import ADMIN, ZoneFolder
+from embedded.objects import replication
 
 
 def _list(rows: list[str]) -> None:

@@ -63,8 +63,8 @@ class EmbeddedGateway:
     @property
     def accounts(self) -> list[str]:
         """The zone's users but the administrator of iRODS itself."""
+        from embedded.catalog.users import users
         from embedded.folder import ADMIN, ZoneFolder
-        from embedded.users import users
 
         catalog = ZoneFolder.open(self.folder).catalog()
         try:
@@ -83,7 +83,7 @@ class EmbeddedGateway:
         return self._open(self.settings.account)
 
     def _open(self, name: str) -> Connection:
-        from embedded.client import EmbeddedZone
+        from embedded.client.embedded_zone import EmbeddedZone
 
         return EmbeddedZone(self.folder, name)
 

@@ -13,12 +13,12 @@ import yaml
 
 from landing.errors import LandingError
 from microservices.settings_file import load_settings
-from mrdata import listing
-from mrdata.connect import NoZone, embedded, settings, zone_folder
-from mrdata.export_cli import export
-from mrdata.lifecycle_cli import COMMANDS
-from mrdata.products_cli import member, products
-from mrdata.terminal import JSON, USER, call, fail, opened, show
+from mrdata.commands import listing
+from mrdata.commands.export_commands import export
+from mrdata.commands.lifecycle_commands import COMMANDS
+from mrdata.commands.product_commands import member, products
+from mrdata.commands.terminal import JSON, USER, call, fail, opened, show
+from mrdata.commands.zone_connection import NoZone, embedded, settings, zone_folder
 from policy.zone import ZoneError
 from policy.zone.settings import SettingsError
 
@@ -45,7 +45,7 @@ def zone() -> None:
 @click.option("--name", default="tempZone", show_default=True, help="Name of the zone.")
 def zone_create(folder: Path, scanners: tuple[str, ...], name: str) -> None:
     """Makes a zone in FOLDER, with its settings (mrdata.yaml) and an empty landing zone."""
-    from mrdata.new_zone import create
+    from mrdata.zones.new_zone import create
 
     create(folder, name=name, scanners=list(scanners))
     click.echo(f"{folder}: made the zone {name}; its settings are in {folder / 'mrdata.yaml'}")
@@ -59,9 +59,9 @@ def zone_run(folder: Path) -> None:
 
     Schedules those that are not.
     """
-    from embedded.client import EmbeddedZone
-    from embedded.delay_server import serve
-    from mrdata.new_zone import schedule
+    from embedded.client.embedded_zone import EmbeddedZone
+    from embedded.engine.delay_server import serve
+    from mrdata.zones.new_zone import schedule
 
     site = load_settings(embedded(folder) / "mrdata.yaml")
     with EmbeddedZone(folder, site.account) as zone:
@@ -93,7 +93,7 @@ def register(user: str, as_json: bool, **entries: str) -> None:
 @JSON
 def scan(landing_zone: Path | None, once: bool, user: str, as_json: bool) -> None:
     """Registers the complete files of the landing zone, and goes on watching it."""
-    from mrdata.scan import scan as run
+    from mrdata.commands.scan_command import scan as run
 
     summary = run(landing_zone, once=once, user=user)
     show(summary.as_dict(), as_json, str(summary))
@@ -179,7 +179,7 @@ def get(path: str, target: Path, user: str, as_json: bool) -> None:
 
     Nothing is overwritten. Called again, it goes on where it was interrupted, and leaves what is there and equal.
     """
-    from mrdata.download import download
+    from mrdata.commands.download import download
 
     files, faults = [], 0
     with opened(user) as zone:
@@ -227,8 +227,8 @@ def verify(quick: bool, experiment: str, study: str, resume: bool, user: str, as
     Exit status 0 when everything was looked at and all is well, 1 when something is wrong, 3 when not everything was
     looked at.
     """
-    from mrdata import verify as verification
-    from mrdata.verify_state import AtWork
+    from mrdata.verification import verify_report as verification
+    from mrdata.verification.verify_state import AtWork
     from policy.verification.verification import Scope
     from policy.zone.context import Refused
 
@@ -257,7 +257,7 @@ def drill(objects: int, user: str, as_json: bool) -> None:
     """A restore drill: reads random objects of the archive back whole, of any size, and compares them with their
     checksums.
     """
-    from mrdata.drill import run, text
+    from mrdata.commands.drill_command import run, text
 
     with opened(user) as zone:
         results = run(zone, settings(), objects)
@@ -272,7 +272,7 @@ def drill(objects: int, user: str, as_json: bool) -> None:
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
 def serve(host: str, port: int) -> None:
     """Serves the web pages until interrupted."""
-    from mrdata.web import serve as run
+    from mrdata.commands.web_command import serve as run
 
     run(host, port)
 
@@ -294,7 +294,7 @@ def demo(once: bool, folder: Path, port: int, as_json: bool) -> None:
     """Shows the whole way on a new embedded zone: a pretend scanner, the scanner process, the sweep, the archive, the
     web pages.
     """
-    from mrdata.demo import run
+    from mrdata.demonstration.demo import run
 
     sys.exit(run(folder, once=once, as_json=as_json, port=port))
 

@@ -10,7 +10,7 @@ import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from mrdata.stamp import CannotStamp, stamp_dicom, stamp_twix
+from mrdata.phantom.stamp import CannotStamp, stamp_dicom, stamp_twix
 from policy.zone import layout
 from tests.zone.names import T94
 

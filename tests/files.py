@@ -8,8 +8,8 @@ from datetime import datetime
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from mrdata import phantom_twix
-from mrdata.phantom import Session
+from mrdata.phantom import phantom_twix
+from mrdata.phantom.water_phantom import Session
 
 SESSION = generate_uid()
 

@@ -2,8 +2,8 @@
 it was.
 
 This is what the catalog tells: objects, manifests, and records of what landed again. The files of vault, intake and
-mailbox are looked at where they are (`microservices.zones.vault_files`, `mrdata.verify_intake`,
-`mrdata.verify_mailbox`).
+mailbox are looked at where they are (`microservices.zones.vault_files`, `mrdata.verification.verify_intake`,
+`mrdata.verification.verify_mailbox`).
 
 The zone goes on meanwhile: what is being written, copied or moved just then is asked for again. Collections are looked
 through in the order in which objects move (landing, quarantine, studies, trash), one query or few for each, so that

@@ -1,8 +1,9 @@
 """A zone as a policy sees it: about twenty verbs, and the values that travel through them.
 
 Three things implement `Zone`: `microservices.zones.server_zone.ServerZone` over the rule engine's `callback`, inside
-the server; a client over python-irodsclient; and `embedded.client.EmbeddedZone`. Paths are absolute logical paths
-(`/tempZone/home/mrdata/...`), column names are those of GenQuery (`COLL_NAME`, `DATA_NAME`, `META_DATA_ATTR_VALUE`...).
+the server; a client over python-irodsclient; and `embedded.client.embedded_zone.EmbeddedZone`. Paths are absolute
+logical paths (`/tempZone/home/mrdata/...`), column names are those of GenQuery (`COLL_NAME`, `DATA_NAME`,
+`META_DATA_ATTR_VALUE`...).
 """
 
 from __future__ import annotations

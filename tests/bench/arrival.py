@@ -22,7 +22,7 @@ from pathlib import Path
 from landing.scanner import watch
 from microservices.zones.client_session import environment_file
 from microservices.zones.client_zone import IrodsZone
-from mrdata.connect import settings as site_settings
+from mrdata.commands.zone_connection import settings as site_settings
 from policy.zone import Condition, layout
 from policy.zone.settings import Settings
 from tests.bench.server import images, new_experiment, zone

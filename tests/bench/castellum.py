@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from embedded.client import EmbeddedZone
-from mrdata.new_zone import create, make_users
-from mrdata.pretend_castellum import PretendCastellum, Study
+from embedded.client.embedded_zone import EmbeddedZone
+from mrdata.demonstration.pretend_castellum import PretendCastellum, Study
+from mrdata.zones.new_zone import create, make_users
 from policy.zone import Client
 
 STUDIES, SUBJECTS, ATTRIBUTES = 200, 50, 12

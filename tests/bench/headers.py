@@ -13,9 +13,9 @@ import pydicom
 import twixtools
 
 from microservices.headers.header_reader import Source, read_header
-from mrdata import phantom_dicom, phantom_enhanced
-from mrdata.phantom import Session
-from mrdata.phantom_twix import Version, write_large
+from mrdata.phantom import phantom_dicom, phantom_enhanced
+from mrdata.phantom.phantom_twix import Version, write_large
+from mrdata.phantom.water_phantom import Session
 
 RUNS = 15
 SIZES = {"1 MB": 1 << 20, "4 GB": 4 << 30}

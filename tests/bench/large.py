@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded.catalog import OWN, READ, Catalog, timestamp
-from embedded.client import EmbeddedZone
+from embedded.catalog.database import OWN, READ, Catalog, timestamp
+from embedded.client.embedded_zone import EmbeddedZone
 from embedded.folder import ZoneFolder
 from microservices.settings_file import load_settings
-from mrdata.new_zone import create, make_users
+from mrdata.zones.new_zone import create, make_users
 from policy.zone import experiment_id, layout
 from policy.zone.settings import Settings
 from tests.files import dicom

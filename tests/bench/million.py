@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Iterable
 
 from microservices.zones.client_zone import IrodsZone
-from mrdata.connect import settings as site_settings
+from mrdata.commands.zone_connection import settings as site_settings
 from policy.zone import Condition, layout
 from policy.zone.settings import Settings
 from tests.bench.filling import Filling

@@ -17,7 +17,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from embedded.agent import Agent
+from embedded.engine.agent import Agent
 from forms import watch
 from forms.gateway import EmbeddedGateway
 from forms.serve import server

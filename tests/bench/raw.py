@@ -14,9 +14,9 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from mrdata.connect import settings as site_settings
-from mrdata.phantom import Session
-from mrdata.phantom_twix import write_large
+from mrdata.commands.zone_connection import settings as site_settings
+from mrdata.phantom.phantom_twix import write_large
+from mrdata.phantom.water_phantom import Session
 from tests.bench.server import new_experiment, scan, timed, zone
 
 SIZE = 5 << 30

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from landing.progress import Lines
 from landing.scanner import Scanner
-from mrdata.connect import connect, settings
+from mrdata.commands.zone_connection import connect, settings
 
 
 def main() -> None:

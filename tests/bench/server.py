@@ -23,7 +23,7 @@ from irods.models import DataObject
 
 from microservices.zones.client_session import open_session
 from microservices.zones.client_zone import IrodsZone
-from mrdata.connect import settings as site_settings
+from mrdata.commands.zone_connection import settings as site_settings
 from policy.zone import Condition
 from policy.zone.settings import Settings
 from tests.bench import orthanc

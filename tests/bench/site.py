@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from embedded.client import EmbeddedZone
+from embedded.client.embedded_zone import EmbeddedZone
 from microservices.settings_file import load_settings
-from mrdata.new_zone import create, make_users
+from mrdata.zones.new_zone import create, make_users
 from policy.zone.settings import Settings
 
 

@@ -23,8 +23,8 @@ from typing import Any
 
 from landing.progress import Lines
 from landing.scanner import Scanner
-from mrdata.connect import connect
-from mrdata.connect import settings as site_settings
+from mrdata.commands.zone_connection import connect
+from mrdata.commands.zone_connection import settings as site_settings
 from policy.zone.settings import Settings
 from tests.bench.server import images, new_experiment, zone
 from tests.zone.server import replace

@@ -10,8 +10,8 @@ from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
 
-from mrdata.phantom import Session
-from mrdata.phantom_twix import Version, write_large
+from mrdata.phantom.phantom_twix import Version, write_large
+from mrdata.phantom.water_phantom import Session
 from policy.zone.layout import landing
 from tests.bench.site import connect, new_site
 

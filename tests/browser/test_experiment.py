@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from mrdata import phantom_twix
-from mrdata.console import Console, Delivery, Fate
-from mrdata.phantom import Session
-from mrdata.plan import images
+from mrdata.demonstration.console import Console, Delivery, Fate
+from mrdata.demonstration.plan import images
+from mrdata.phantom import phantom_twix
+from mrdata.phantom.water_phantom import Session
 from tests.files import dicom
 from tests.zone.names import ALICE, BOB, PAIN, STEWARD, T94
 

@@ -15,9 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from embedded import callback, client
-from embedded.catalog import Catalog
-from embedded.client import EmbeddedZone
+from embedded.catalog.database import Catalog
+from embedded.client.embedded_zone import EmbeddedZone
+from embedded.engine import callback
 from landing import exchange, vault
 from policy.zone import ZoneError, host_files
 from tests.faults.children import die
@@ -50,7 +50,7 @@ class Fault(StrEnum):
 _ENDS = (Fault.KILL, Fault.TORN)
 _DISK = (Fault.KILL, Fault.FULL, Fault.EIO)
 _NEEDS_ROOM = ("rename", "replace", "link", "mkdir", "fsync")
-_OURS = ("landing", "policy", "microservices", "mrdata", "embedded.objects", "embedded.replication")
+_OURS = ("landing", "policy", "microservices", "mrdata", "embedded.objects.objects", "embedded.objects.replication")
 """Whose system calls fail; those of the embedded zone's own bookkeeping stand for a database's."""
 _BETWEEN = ("os", "pathlib", "shutil", "contextlib", "tempfile", "posixpath", "genericpath", __name__)
 _CHANGING = (
@@ -305,4 +305,4 @@ def _end(zone: EmbeddedZone) -> None:
         os.close(zone.agent._connection._lock)
 
 
-__all__ = ["Fault", "Striker", "client", "strike"]
+__all__ = ["Fault", "Striker", "strike"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from mrdata import verify
+from mrdata.verification import verify_report
 from policy.records import audit_check
 from policy.records.audit import Entry, parsed
 from policy.records.event import outbox as layout_outbox
@@ -78,7 +78,7 @@ def _verified(site: Site, held: Held) -> list[str]:
     found = site.verify()
     if found["sound"] and not found["waiting"] and not found["taken"]:
         return []
-    told = [f"{kind}: {one}" for kind in verify.TITLES for one in found[kind]] or [str(found["verdict"])]
+    told = [f"{kind}: {one}" for kind in verify_report.TITLES for one in found[kind]] or [str(found["verdict"])]
     explained = [
         *broken_off(site, held),
         f"/{layout.INTAKE}/{REMOVING}: ",

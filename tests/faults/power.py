@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from embedded.catalog import Catalog
+from embedded.catalog.database import Catalog
 from landing import exchange, vault
 from policy.zone import host_files
 from tests.faults import children

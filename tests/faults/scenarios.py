@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from embedded import routes
+from embedded.client import routes
 from embedded.errors import IrodsError
-from mrdata import verify
+from mrdata.verification import verify_report
 from policy.zone import ZoneError, layout
 from policy.zone.layout import DataType
 from tests.faults.books import Act
@@ -153,7 +153,7 @@ def damaged(site: Site) -> None:
 def verified(site: Site) -> dict[str, Any]:
     """What verify says."""
     with site.connect() as zone:
-        return verify.report(zone, site.settings)
+        return verify_report.report(zone, site.settings)
 
 
 _REQUEST = {"study": STUDY, "pseudonym": "P2", "owner": ALICE, "scanner": SCANNER, "scan_type": "pilot"}

@@ -17,12 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from embedded.client import EmbeddedZone
+from embedded.client.embedded_zone import EmbeddedZone
 from landing.retention import Removed, retention
 from landing.scanner import Scanner
 from microservices.settings_file import load_settings
-from mrdata import verify
-from mrdata.new_zone import create, make_users
+from mrdata.verification import verify_report
+from mrdata.zones.new_zone import create, make_users
 from policy.zone import ZoneError
 from policy.zone.layout import DataType
 from policy.zone.settings import Settings
@@ -161,7 +161,7 @@ class Site:
     def verify(self) -> dict[str, Any]:
         """`mrdata verify`."""
         with self.connect() as zone:
-            return verify.report(zone, self.settings)
+            return verify_report.report(zone, self.settings)
 
     def rules(self) -> dict[str, Any]:
         """Each delay rule once; what they answer."""

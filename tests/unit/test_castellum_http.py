@@ -6,7 +6,7 @@ import time
 import pytest
 
 from microservices.castellum.castellum_http import HttpSource
-from mrdata.pretend_castellum import STUDIES, PretendCastellum, Study
+from mrdata.demonstration.pretend_castellum import STUDIES, PretendCastellum, Study
 from policy.castellum.snapshot import SeenStudy, SourceError
 from policy.zone.settings import settings_from
 

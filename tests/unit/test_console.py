@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from microservices.headers.header_reader import read_header
-from mrdata.console import Console, Delivery, Fate, Manner
-from mrdata.plan import demo_session
+from mrdata.demonstration.console import Console, Delivery, Fate, Manner
+from mrdata.demonstration.plan import demo_session
 from policy.ingest.decision import Placement, Reason, decide
 from policy.zone import experiment_id
 from policy.zone.experiment import Experiment

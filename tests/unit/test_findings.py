@@ -2,7 +2,7 @@
 
 import pytest
 
-from mrdata.verify import FAULTY, INCOMPLETE, SOUND, status
+from mrdata.verification.verify_report import FAULTY, INCOMPLETE, SOUND, status
 from policy.verification.findings import FAULTS, UNKNOWN, Area, Finding, Kind, Look, Report
 
 ALL = set(Area)

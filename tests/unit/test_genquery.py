@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded import routes
-from embedded.agent import Agent
-from embedded.genquery1 import parse
-from embedded.shape import split
+from embedded.client import routes
+from embedded.engine.agent import Agent
+from embedded.query.genquery1 import parse
+from embedded.query.shape import split
 from tests.zone.test_embedded_helpers import code_of, genquery1, genquery2, make_zone
 
 HOME = "/tempZone/home/mrdata"

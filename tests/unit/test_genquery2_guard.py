@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from embedded import genquery2
 from embedded.errors import IrodsError
-from embedded.genquery2 import compile_query
+from embedded.query import genquery2
+from embedded.query.genquery2 import compile_query
 from microservices.rules.genquery2_guard import may_ask, may_send, server_version
 from microservices.zones import genquery2_text as text
 from policy.zone import Among, Condition, Either

@@ -13,8 +13,8 @@ import pytest
 
 from landing.mailbox import END, GROWING, QUIET, Mailbox, Ready, longest
 from landing.names import Reason, fitted
-from mrdata import phantom_twix
-from mrdata.phantom import Session
+from mrdata.phantom import phantom_twix
+from mrdata.phantom.water_phantom import Session
 from tests.landing_zone import Folder, clock, folder, ordinary
 
 __all__ = ["clock", "folder", "ordinary"]

@@ -5,7 +5,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from mrdata.phantom import NOISE, Contrast, Plane, Session, kspace, picture, reconstruct, signal
+from mrdata.phantom.water_phantom import NOISE, Contrast, Plane, Session, kspace, picture, reconstruct, signal
 
 AXIAL = Plane((0.0, 0.0, 0.0))
 CONTRAST = Contrast(300.0, 4.1, 25.0)

@@ -10,10 +10,10 @@ from pydicom import dcmread
 from pydicom.datadict import keyword_for_tag
 from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage
 
-from mrdata.phantom import Session
-from mrdata.phantom_dicom import csa_header, epi, gradient_echo, localizer
-from mrdata.phantom_enhanced import enhanced
-from mrdata.plan import images as exam
+from mrdata.demonstration.plan import images as exam
+from mrdata.phantom.phantom_dicom import csa_header, epi, gradient_echo, localizer
+from mrdata.phantom.phantom_enhanced import enhanced
+from mrdata.phantom.water_phantom import Session
 from policy.privacy.personal_data import PERSONAL
 
 SESSION = Session("Z4KQ-STAS", datetime(2026, 3, 12, 9, 0, 0, 123000), seed=3)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import twixtools
 
-from mrdata.phantom import Session, reconstruct, signal
-from mrdata.phantom_twix import coil_sensitivities, gradient_echo, vb, ve, write_large
-from mrdata.phantom_twix_text import Version
+from mrdata.phantom.phantom_twix import coil_sensitivities, gradient_echo, vb, ve, write_large
+from mrdata.phantom.phantom_twix_text import Version
+from mrdata.phantom.water_phantom import Session, reconstruct, signal
 
 SESSION = Session("Z4KQ-STAS", datetime(2026, 3, 12, 9, 0, 0, 123000), seed=3)
 

@@ -13,10 +13,10 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.datadict import tag_for_keyword
 
-from mrdata.phantom import Session
-from mrdata.phantom_dicom import encoded, localizer
-from mrdata.phantom_twix import coil_sensitivities, gradient_echo, vb, ve
-from mrdata.stamp import CannotStamp, stamp_dicom, stamp_twix
+from mrdata.phantom.phantom_dicom import encoded, localizer
+from mrdata.phantom.phantom_twix import coil_sensitivities, gradient_echo, vb, ve
+from mrdata.phantom.stamp import CannotStamp, stamp_dicom, stamp_twix
+from mrdata.phantom.water_phantom import Session
 from policy.privacy.personal_data import DIRECT
 
 ID = "Z4KQ-STAS"

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from mrdata.upgrade import with_vault
+from mrdata.zones.upgrade import with_vault
 
 VAULT = "/srv/my zone/vault: archiveResc"
 

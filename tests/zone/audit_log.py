@@ -2,7 +2,7 @@
 
 import time
 
-from mrdata.listing import Entry, entries
+from mrdata.commands.listing import Entry, entries
 from policy.zone.layout import audit
 
 _SETTLED = 60

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from embedded import delay_server, routes
-from embedded.client import EmbeddedZone, zone_error
+from embedded.client import routes
+from embedded.client.embedded_zone import EmbeddedZone, zone_error
+from embedded.engine import delay_server
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
 from microservices.settings_file import load_settings
 from microservices.zones.server_zone import ServerZone
-from mrdata.new_zone import create, make_users
+from mrdata.zones.new_zone import create, make_users
 from policy.zone.layout import landing
 from tests.zone import dying, template
 from tests.zone.names import USERS
@@ -176,7 +177,7 @@ class EmbeddedSite(Site):
 
 
 class EmbeddedClients:
-    """The ways in as `embedded.routes` goes them."""
+    """The ways in as `embedded.client.routes` goes them."""
 
     def __init__(self, site: EmbeddedSite, agent) -> None:
         self._site, self._agent = site, agent

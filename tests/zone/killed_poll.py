@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from embedded.client import EmbeddedZone
+from embedded.client.embedded_zone import EmbeddedZone
 from tests.zone.dying import located
 
 _CHANGES = ("make_collection", "write", "rename", "_modify", "permit", "inherit", "_iadmin")

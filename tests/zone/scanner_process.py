@@ -88,7 +88,9 @@ def arm(step: str, number: int) -> None:
         _arm_within(number, is_embedded=is_embedded)
         return
     zone, client = (
-        ("embedded.client", "EmbeddedZone") if is_embedded else ("microservices.zones.client_zone", "IrodsZone")
+        ("embedded.client.embedded_zone", "EmbeddedZone")
+        if is_embedded
+        else ("microservices.zones.client_zone", "IrodsZone")
     )
     where = importlib.import_module(module.format(zone=zone))
     if owner == "os":
@@ -104,7 +106,7 @@ def _arm_within(number: int, *, is_embedded: bool) -> None:
     The embedded zone's agent dies with its client: between two rows of a transaction.
     """
     if is_embedded:
-        from embedded import objects
+        from embedded.objects import objects
 
         objects.register = deadly(objects.register, "after", number)  # type: ignore[assignment]
         return

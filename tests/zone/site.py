@@ -203,7 +203,7 @@ class Site(ABC):
 
     def paths(self, below: str = "") -> list[str]:
         """This test's data objects below a collection of the service account's home."""
-        from mrdata.listing import entries
+        from mrdata.commands.listing import entries
 
         home, own = self.settings.home, {*SCANNERS, PAIN, SLEEP}
         found = entries(self.connect(), f"{home}/{below}".rstrip("/"), recursive=True)
@@ -235,7 +235,7 @@ class Site(ABC):
 
     def verify(self, *, checksums: bool = True) -> dict:
         """The account of every landed byte, less what there was before the test."""
-        from mrdata.verify import report
+        from mrdata.verification.verify_report import report
 
         found = report(self.connect(), self.settings, checksums=checksums)
         return found if self._before is None else _less(found, self._before)

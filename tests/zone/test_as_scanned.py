@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from mrdata.pretend_castellum import PretendCastellum, Study
+from mrdata.demonstration.pretend_castellum import PretendCastellum, Study
 from policy.castellum.mixed_use import SubjectFile, subject_path
 from policy.zone import AVU, Condition
 from policy.zone.layout import studies

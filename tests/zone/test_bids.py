@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from microservices.headers.header_reader import read_header
-from mrdata import phantom_dicom
+from mrdata.phantom import phantom_dicom
 from policy.zone import AVU, NotFound
 from policy.zone.context import Context
 from products import bids

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from irods_config import history
-from mrdata.pretend_castellum import FAULTS, STUDIES, PretendCastellum, Study
+from mrdata.demonstration.pretend_castellum import FAULTS, STUDIES, PretendCastellum, Study
 from policy.zone import AVU, Condition, ZoneError
 from policy.zone.layout import erased, studies
 from tests.files import dicom

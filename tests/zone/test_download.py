@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from mrdata import download as module
-from mrdata.download import PART, download
+from mrdata.commands import download as module
+from mrdata.commands.download import PART, download
 from policy.zone import Condition, NotFound, ZoneError, data_object, layout
 from tests.files import dicom
 from tests.zone.names import ALICE, T94

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from embedded import routes
-from embedded.agent import Agent
+from embedded.client import routes
+from embedded.engine.agent import Agent
 from tests.zone.test_embedded_helpers import (  # noqa: F401
     HOME,
     agent_fixture,

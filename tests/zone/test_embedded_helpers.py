@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from embedded.agent import Agent
-from embedded.catalog import Catalog
+from embedded.catalog.database import Catalog
+from embedded.catalog.users import make_user
+from embedded.engine.agent import Agent
 from embedded.folder import ZoneFolder
-from embedded.users import make_user
 
 HOME = "/tempZone/home/mrdata"
 

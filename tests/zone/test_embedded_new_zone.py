@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from embedded.client import EmbeddedZone
+from embedded.client.embedded_zone import EmbeddedZone
 from embedded.folder import VERSION, ZoneFolder
 from microservices.settings_file import load_settings
-from mrdata import new_zone
-from mrdata.upgrade import bring_up_to_date
+from mrdata.zones import new_zone
+from mrdata.zones.upgrade import bring_up_to_date
 from policy.schedule.delay_rules import periods
 from policy.zone import Access, Condition, ZoneError, layout
 from tests.files import dicom

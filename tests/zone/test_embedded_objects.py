@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from embedded import routes
-from embedded.agent import Agent
-from embedded.client import EmbeddedZone
+from embedded.client import routes
+from embedded.client.embedded_zone import EmbeddedZone
+from embedded.engine.agent import Agent
 from embedded.errors import IrodsError
 from policy.zone import AVU, Access, Condition, Exists, NotFound, NotPermitted, Stat, User, ZoneError
 from tests.zone.test_embedded_helpers import HOME, agent_fixture, code_of, genquery1, genquery2, zone_fixture  # noqa: F401

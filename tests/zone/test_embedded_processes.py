@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from embedded import delay, delay_server, routes
-from embedded.agent import Agent
+from embedded.client import routes
+from embedded.engine import delay_queue, delay_server
+from embedded.engine.agent import Agent
 from embedded.errors import IrodsError
 from embedded.folder import ZoneFolder
 from tests.zone.test_embedded_helpers import HOME, agent_fixture, genquery1, make_zone, zone_fixture  # noqa: F401
@@ -213,10 +214,10 @@ def later(rule_args, callback, rei):
     callback.delayExec(rule_args[0], rule_args[1], "")
 """
 RUNNER = (
-    "import sys\nfrom embedded.delay_server import run_due\nfrom embedded.folder import ZoneFolder\n"
+    "import sys\nfrom embedded.engine.delay_server import run_due\nfrom embedded.folder import ZoneFolder\n"
     "print(run_due(ZoneFolder.open(sys.argv[1], core=sys.argv[1] + '/../core.py')))"
 )
-INSTANCE = f"<INST_NAME>{delay.INSTANCE}</INST_NAME>"
+INSTANCE = f"<INST_NAME>{delay_queue.INSTANCE}</INST_NAME>"
 
 
 def later(zone, condition: str, text: str, user: str = "mrdata") -> None:

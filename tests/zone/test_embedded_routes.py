@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from embedded import routes
-from embedded.agent import Agent
+from embedded.client import routes
+from embedded.engine.agent import Agent
 from embedded.errors import IrodsError
 from embedded.types import CharArray
 from tests.zone.test_embedded_helpers import HOME, RECORDER, genquery1, make_zone

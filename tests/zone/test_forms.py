@@ -165,8 +165,8 @@ def test_a_pattern_that_fits_in_many_ways_is_looked_for_as_quickly_as_any(site, 
 
 def slow_for(site, monkeypatch, *users):
     """Everything that these users' connections ask waits until the event is set."""
-    from embedded import client
-    from embedded.client import EmbeddedZone
+    from embedded.client import embedded_zone
+    from embedded.client.embedded_zone import EmbeddedZone
 
     end, asked = threading.Event(), threading.Semaphore(0)
     for verb in ("select", "query"):
@@ -178,7 +178,7 @@ def slow_for(site, monkeypatch, *users):
                 assert end.wait(30)
             return whole(self, *arguments, **named)
 
-        monkeypatch.setattr(client.EmbeddedZone, verb, slow)
+        monkeypatch.setattr(embedded_zone.EmbeddedZone, verb, slow)
     return end, asked
 
 
@@ -378,7 +378,7 @@ def test_each_missing_entry_is_marked(gateway, missing):
 
 
 def test_an_embedded_zone_is_not_shown_to_others(site, monkeypatch):
-    from mrdata.web import serve
+    from mrdata.commands.web_command import serve
     from policy.zone import ZoneError
 
     monkeypatch.setenv("MRDATA_ZONE", str(site.folder))

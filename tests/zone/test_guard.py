@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mrdata.stamp import CannotStamp, stamp_dicom
+from mrdata.phantom.stamp import CannotStamp, stamp_dicom
 from policy.ingest.decision import Reason
 from policy.zone import layout
 from tests import hostile

@@ -52,7 +52,7 @@ def test_raw_data_are_recognised_by_name_or_by_their_images(site):
 def _frame(name: str) -> str:
     from datetime import datetime
 
-    from mrdata.phantom import Session
+    from mrdata.phantom.water_phantom import Session
 
     length = len(Session(name, datetime(2026, 1, 2, 9, 0, 0, 123_000)).frame_of_reference_uid)
     return frame_of_reference(name)[:length].rstrip(".").ljust(length, "0")

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from mrdata.pretend_castellum import PretendCastellum, Study
+from mrdata.demonstration.pretend_castellum import PretendCastellum, Study
 from policy.zone import ZoneError
 from tests.zone.killed_poll import STEPS
 from tests.zone.names import ALICE, BOB, PAIN, SLEEP, T94

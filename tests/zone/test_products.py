@@ -24,8 +24,8 @@ import pydicom
 import pytest
 
 from microservices.headers.header_reader import read_header
-from mrdata import phantom_dicom
-from mrdata.phantom import Session
+from mrdata.phantom import phantom_dicom
+from mrdata.phantom.water_phantom import Session
 from policy.products import completeness as rules
 from policy.zone import Condition, NotFound
 from policy.zone.context import Context

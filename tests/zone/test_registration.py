@@ -34,7 +34,7 @@ def test_the_study_reads_and_nobody_else(site):
 
 
 def test_everybody_may_enter_the_studies_and_sees_his_own(site):
-    from mrdata.listing import entries
+    from mrdata.commands.listing import entries
 
     site.register()
     studies = f"{site.settings.home}/studies"

@@ -111,7 +111,7 @@ class Counted:
     """Counts the microservices that a rule calls."""
 
     def __init__(self, monkeypatch):
-        from embedded import callback
+        from embedded.engine import callback
 
         self.calls = []
         real = callback._dispatch

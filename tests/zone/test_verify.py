@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from microservices.headers.header_reader import read_header
-from mrdata.verify import FAULTY, INCOMPLETE, SOUND, report, resumable, status, text
-from mrdata.verify_state import AtWork, file_of, kept
+from mrdata.verification.verify_report import FAULTY, INCOMPLETE, SOUND, report, resumable, status, text
+from mrdata.verification.verify_state import AtWork, file_of, kept
 from policy.ingest import landed_again
 from policy.verification import verification
 from policy.verification.findings import Report

@@ -16,9 +16,9 @@ import pytest
 from landing.progress import Lines
 from landing.scanner import Scanner
 from microservices.zones import host_folders, vault_files
-from mrdata import verify as verification
-from mrdata.verify import FAULTY, INCOMPLETE, report, resumable, status, text
-from mrdata.verify_state import file_of
+from mrdata.verification import verify_report as verification
+from mrdata.verification.verify_report import FAULTY, INCOMPLETE, report, resumable, status, text
+from mrdata.verification.verify_state import file_of
 from policy.verification.verification import Scope
 from policy.zone import AVU, layout
 from tests.files import dicom
@@ -241,7 +241,7 @@ def test_an_object_in_the_trash_accounts_for_nothing(site):
 
 
 def test_a_file_whose_time_was_over_meanwhile_is_no_finding(site, monkeypatch):
-    from mrdata import verify_intake
+    from mrdata.verification import verify_intake
 
     file = taken(site, f"{T94}/dicom/1", b"x")
     known = verify_intake._known
@@ -250,7 +250,7 @@ def test_a_file_whose_time_was_over_meanwhile_is_no_finding(site, monkeypatch):
 
 
 def test_an_intake_that_cannot_be_read_was_not_looked_at(site, monkeypatch):
-    from mrdata import verify_intake
+    from mrdata.verification import verify_intake
 
     file = taken(site, f"{T94}/dicom/1", b"x")
     checksum = verify_intake._checksum
@@ -279,8 +279,8 @@ def test_what_belongs_to_no_batch(site):
 
 def test_an_interrupted_run_goes_on_within_a_batch(site, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr("mrdata.verify_intake._AT_ONCE", 2)
-    from mrdata import verify_intake
+    monkeypatch.setattr("mrdata.verification.verify_intake._AT_ONCE", 2)
+    from mrdata.verification import verify_intake
 
     for number in range(7):
         taken(site, f"{T94}/dicom/{number}", str(number).encode())
@@ -352,7 +352,7 @@ def test_what_cannot_be_read_was_not_looked_at(site, monkeypatch):
 
     monkeypatch.setattr(host_folders.os, "scandir", refusing)
     monkeypatch.setattr(
-        "mrdata.verify_mailbox.os.access", lambda file, mode: str(file) != str(shut) and access(file, mode)
+        "mrdata.verification.verify_mailbox.os.access", lambda file, mode: str(file) != str(shut) and access(file, mode)
     )
     found = site.verify()
     assert found["unseen"] == [

@@ -1,5 +1,0 @@
-"""All microservices of the embedded zone: importing this fills `embedded.callback.REGISTRY`."""
-
-from embedded import msi_metadata, msi_misc, msi_objects, msi_query
-
-__all__ = ["msi_metadata", "msi_misc", "msi_objects", "msi_query"]
