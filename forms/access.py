@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from flask import Blueprint, abort, current_app, flash, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from forms import budget
+from forms import request_budget
 from forms.gateway import LoginRefused
-from forms.login import Login, groups_of
-from forms.site import site
+from forms.login_sessions import Login, groups_of
+from forms.page_site import site
 from policy.zone import Zone
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -65,7 +65,7 @@ def check() -> ResponseReturnValue | None:
         sent, own = request.form.get("csrf", ""), session.get("csrf", "")
         if not own or not hmac.compare_digest(sent.encode(), str(own).encode()):
             abort(400, "This form is out of date. Go back, reload the page and send it again.")
-    budget.begin(site().settings.forms.request_seconds)
+    request_budget.begin(site().settings.forms.request_seconds)
     polls = POLL in request.headers
     g.login = site().logins.find(session.get("number", ""), touch=not polls)
     if g.login is not None:

@@ -11,10 +11,10 @@ from flask import Blueprint, Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from forms import access
-from forms.budget import TooSlow
 from forms.gateway import Gateway
-from forms.login import Login
-from forms.site import Site, site
+from forms.login_sessions import Login
+from forms.page_site import Site, site
+from forms.request_budget import TooSlow
 from policy.zone import NotFound, NotPermitted, ZoneError
 from policy.zone.context import Refused
 from policy.zone.log import error_text
@@ -77,9 +77,28 @@ FOR_STEWARDS = (("desk.desk", "Quarantine"), ("reviews.reviews", "Reviews"), ("w
 
 
 def _blueprints() -> list[Blueprint]:
-    from forms import board, desk, experiment, home, registration, reviews, search, words
+    from forms import (
+        board_pages,
+        decision_pages,
+        desk_pages,
+        experiment_pages,
+        home_pages,
+        registration_pages,
+        review_pages,
+        search_pages,
+    )
 
-    found = (access, home, search, registration, experiment, desk, reviews, words, board)
+    found = (
+        access,
+        home_pages,
+        search_pages,
+        registration_pages,
+        experiment_pages,
+        desk_pages,
+        review_pages,
+        decision_pages,
+        board_pages,
+    )
     return [module.pages for module in found]
 
 

@@ -10,7 +10,7 @@ from forms.app import create_app
 from forms.gateway import Gateway
 
 THREADS = 96
-"""Of eight people's requests at a time (`forms.login.REQUESTS`); most of them wait for iRODS."""
+"""Of eight people's requests at a time (`forms.login_sessions.REQUESTS`); most of them wait for iRODS."""
 LONGEST_HEADER = 16 * 1024
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from forms import budget
-from forms.login import Service
+from forms import request_budget
+from forms.login_sessions import Service
 from microservices.headers.header_reader import read_header
 from policy.views import board_data
 from policy.views.board import Board
@@ -34,7 +34,7 @@ class Watch:
         board, until = self._last
         if board is not None and time.monotonic() <= until:
             return board
-        with budget.turn(self._lock):
+        with request_budget.turn(self._lock):
             board, until = self._last
             if board is None or time.monotonic() > until:
                 self._last = None, 0.0

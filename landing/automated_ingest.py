@@ -20,7 +20,7 @@ from irods_capability_automated_ingest.core import Core  # type: ignore[import-n
 from irods_capability_automated_ingest.utils import Operation  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
 from landing import single
-from landing.errors import NotYet
+from landing.landing_errors import NotYet
 
 Logger = Any
 """structlog's."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from landing import exchange
 from landing.batches import Batch, Batches
-from landing.errors import LandingError, NotYet
+from landing.landing_errors import LandingError, NotYet
 from landing.mailbox import Ready
 from landing.names import another, fitted, is_leftover, told
 from landing.signature import Signature

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from landing.beat import Beat
 from landing.connections import Connections
-from landing.errors import LandingError, NotYet
+from landing.landing_errors import LandingError, NotYet
 from landing.mailbox import QUIET, STALE_SECONDS, TREE, Look, Mailbox, Ready
 from landing.names import ADVICE, Reason, told
 from landing.progress import Progress, Summary

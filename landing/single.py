@@ -15,7 +15,7 @@ from functools import cache
 
 from landing import exchange
 from landing.connections import Connections
-from landing.errors import NotYet
+from landing.landing_errors import NotYet
 from landing.mailbox import Ready, has_end, longest, trees_of, why_not
 from landing.names import ADVICE, Reason, counted, is_leftover, is_temporary, place, told
 from landing.signature import Signature

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from landing import exchange
-from landing.errors import Gone, LandingError, NotYet
 from landing.intake import Taken
+from landing.landing_errors import Gone, LandingError, NotYet
 from landing.names import told
 from landing.signature import Signature, is_being_written
 from policy.zone.layout import LANDED

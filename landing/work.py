@@ -13,13 +13,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from landing.batch_registration import Lost, Result, register
 from landing.connections import LONGEST_PAUSE, Connections, call
-from landing.errors import Gone, NotYet
 from landing.intake import Intake, Taken
+from landing.landing_errors import Gone, NotYet
 from landing.mailbox import GROWING, Ready
 from landing.names import counted, said
 from landing.progress import Progress
-from landing.registration import Lost, Result, register
 from landing.signature import Signature
 from landing.tree import tree_of
 from landing.vault import LARGE, Owned, Vault

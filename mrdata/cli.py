@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import yaml
 
-from landing.errors import LandingError
+from landing.landing_errors import LandingError
 from microservices.settings_file import load_settings
 from mrdata.commands import listing
 from mrdata.commands.export_commands import export
@@ -107,7 +107,7 @@ def scan(landing_zone: Path | None, once: bool, user: str, as_json: bool) -> Non
 @JSON
 def tidy(days: float | None, dry_run: bool, user: str, as_json: bool) -> None:
     """Removes the files of the intake that the archive has had for long enough, read again, on all its resources."""
-    from landing.retention import retention
+    from landing.intake_retention import retention
 
     site = settings()
     with opened(user) as zone:

@@ -1,11 +1,11 @@
 """The catalog of an embedded zone: one SQLite file, and the acts that change it alone.
 
-`database`     the SQLite file, shared by processes
-`rows`         rows of the catalog as values
-`session`      who asks, and with which rights
-`users`        users and groups
-`permissions`  access control lists
-`metadata`     AVUs
-`collections`  collections and renames
-`recovery`     finishes what a process that died left unfinished
+`database`         the SQLite file, shared by processes
+`rows`             rows of the catalog as values
+`session`          who asks, and with which rights
+`users`            users and groups
+`permissions`      access control lists
+`metadata`         AVUs
+`collection_tree`  collections and renames
+`recovery`         finishes what a process that died left unfinished
 """

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from embedded.catalog import collections, metadata, permissions
+from embedded.catalog import collection_tree, metadata, permissions
 from embedded.catalog.rows import Replica
 from embedded.engine.agent import Agent
 from embedded.errors import IrodsError
@@ -227,7 +227,7 @@ def imv(agent: Agent, source: str, destination: str) -> None:
     inp = DataObjCopyInp(DataObjInp(source), DataObjInp(destination))
 
     def rename() -> None:
-        collections.rename(agent.session, str(inp.srcDataObjInp.objPath), str(inp.destDataObjInp.objPath))
+        collection_tree.rename(agent.session, str(inp.srcDataObjInp.objPath), str(inp.destDataObjInp.objPath))
 
     agent.api("data_obj_rename", [inp], rename)
 
@@ -314,7 +314,9 @@ def imkdir(agent: Agent, path: str, *, parents: bool = False) -> None:
     """COLL_CREATE."""
     inp = CollInp(path, {"recursiveOpr": ""} if parents else {})
     agent.api(
-        "coll_create", [inp], lambda: collections.make_collection(agent.session, str(inp.collName), recursive=parents)
+        "coll_create",
+        [inp],
+        lambda: collection_tree.make_collection(agent.session, str(inp.collName), recursive=parents),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from embedded import types
-from embedded.catalog import collections
+from embedded.catalog import collection_tree
 from embedded.engine.callback import Outputs, RuleHost, Value, integer, keywords, microservice, text
 from embedded.errors import IrodsError
 from embedded.objects import collection_removal, objects, replication
@@ -120,7 +120,7 @@ def data_obj_unlink(agent: RuleHost, options: Value, out: Value) -> Outputs:
 @microservice("msiDataObjRename", 4)
 def data_obj_rename(agent: RuleHost, source: Value, destination: Value, kind: Value, out: Value) -> Outputs:
     """source, destination, 0 object or 1 collection, out status."""
-    collections.rename(agent.session, _path(source), _path(destination), collection=integer(kind) > 0)
+    collection_tree.rename(agent.session, _path(source), _path(destination), collection=integer(kind) > 0)
     return {3: 0}
 
 
@@ -208,7 +208,7 @@ def get_obj_type(agent: RuleHost, path: Value, out: Value) -> Outputs:
 @microservice("msiCollCreate", 3)
 def coll_create(agent: RuleHost, path: Value, recursive: Value, out: Value) -> Outputs:
     """path, 1 for parents too, out status."""
-    collections.make_collection(agent.session, _path(path), recursive=integer(recursive) > 0)
+    collection_tree.make_collection(agent.session, _path(path), recursive=integer(recursive) > 0)
     return {2: 0}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embedded.catalog import collections
+from embedded.catalog import collection_tree
 from embedded.catalog.database import DELETE
 from embedded.catalog.session import Session, split_path
 from embedded.errors import IrodsError
@@ -18,9 +18,9 @@ def remove_collection(session: Session, path: str, *, force: bool) -> None:
         raise IrodsError("CANT_RM_NON_EMPTY_HOME_COLL", path)
     session.demand(coll_id, DELETE, path)
     if not force and not path.startswith(f"/{session.zone}/trash/"):
-        target = collections.trash_path(session, path)
-        collections.make_collection(session, split_path(target)[0], recursive=True)
-        collections.rename(session, path, collections.free_name(session, target), collection=True)
+        target = collection_tree.trash_path(session, path)
+        collection_tree.make_collection(session, split_path(target)[0], recursive=True)
+        collection_tree.rename(session, path, collection_tree.free_name(session, target), collection=True)
         return
     below = (f"{path}/", f"{path}0", path)
     for collection, name in session.catalog.all(
@@ -35,5 +35,5 @@ def remove_collection(session: Session, path: str, *, force: bool) -> None:
         for (one,) in rows:
             if session.catalog.one("SELECT 1 FROM R_DATA_MAIN WHERE coll_id = ?", (one,)):
                 raise IrodsError("CAT_COLLECTION_NOT_EMPTY", path)
-            collections.forget(session, one)
+            collection_tree.forget(session, one)
             session.catalog.run("DELETE FROM R_COLL_MAIN WHERE coll_id = ?", (one,))

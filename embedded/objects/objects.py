@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from embedded.catalog import collections
+from embedded.catalog import collection_tree
 from embedded.catalog.database import DELETE, READ, WRITE, timestamp
 from embedded.catalog.rows import (
     GOOD,
@@ -74,7 +74,7 @@ def insert(
     collection, name = split_path(path)
     catalog, now = session.catalog, timestamp()
     with catalog.writing():
-        parent_id, inherit = collections.parent_for_new(session, collection)
+        parent_id, inherit = collection_tree.parent_for_new(session, collection)
         if session.collection_id(path) is not None:
             raise IrodsError("CAT_NAME_EXISTS_AS_COLLECTION", path)
         if catalog.one("SELECT 1 FROM R_DATA_MAIN WHERE coll_id = ? AND data_name = ?", (parent_id, name)):
@@ -103,7 +103,7 @@ def insert(
                 now,
             ),
         )
-        collections.inherited_access(session, data_id, parent_id, inherit)
+        collection_tree.inherited_access(session, data_id, parent_id, inherit)
         if status == INTERMEDIATE:
             catalog.run("INSERT INTO open_replica VALUES (?, ?, ?)", (data_id, 0, session.agent))
     return replica
@@ -337,7 +337,7 @@ def register_collection(session: Session, path: str, folder: str, resource: str)
     for current, _, names in os.walk(folder):
         below = os.path.relpath(current, folder)
         collection = path if below == "." else f"{path}/{below}"
-        collections.make_collection(session, collection, recursive=True)
+        collection_tree.make_collection(session, collection, recursive=True)
         for name in sorted(names):
             register(session, f"{collection}/{name}", os.path.join(current, name), resource)
 
@@ -352,9 +352,9 @@ def unlink(session: Session, path: str, *, force: bool = False, unregister: bool
         raise IrodsError("CAT_NO_ROWS_FOUND", path)
     session.demand(found[0].data_id, DELETE, path)
     if not force and not unregister and not path.startswith(f"/{session.zone}/trash/"):
-        target = collections.trash_path(session, path)
-        collections.make_collection(session, split_path(target)[0], recursive=True)
-        collections.rename(session, path, collections.free_name(session, target), collection=False)
+        target = collection_tree.trash_path(session, path)
+        collection_tree.make_collection(session, split_path(target)[0], recursive=True)
+        collection_tree.rename(session, path, collection_tree.free_name(session, target), collection=False)
         return
     with session.catalog.writing():
         # looked at again: since then another object may have got this name
@@ -366,7 +366,7 @@ def unlink(session: Session, path: str, *, force: bool = False, unregister: bool
         if any(r.status > GOOD for r in found):
             raise IrodsError("LOCKED_DATA_OBJECT_ACCESS", path)
         session.catalog.run("DELETE FROM R_DATA_MAIN WHERE data_id = ?", (data_id,))
-        collections.forget(session, data_id)
+        collection_tree.forget(session, data_id)
         doomed = [] if unregister else [r.file for r in found if r.in_vault]
         doom(session, doomed)
     erase(session, doomed)

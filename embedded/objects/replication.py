@@ -11,7 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
-from embedded.catalog import collections
+from embedded.catalog import collection_tree
 from embedded.catalog.database import OWN, READ, WRITE, Catalog, timestamp
 from embedded.catalog.rows import GOOD, INTERMEDIATE, STALE, Changed, Replica
 from embedded.catalog.session import Session, split_path
@@ -268,7 +268,7 @@ def copy(session: Session, source: str, destination: str, resource: str = "", *,
     found = _found(session, source, READ)
     if session.object_id(destination) is not None and not force:
         raise IrodsError("OVERWRITE_WITHOUT_FORCE_FLAG", destination)
-    collections.make_collection(session, split_path(destination)[0], recursive=True)
+    collection_tree.make_collection(session, split_path(destination)[0], recursive=True)
     replica = choose(found)
     number = create(session, destination, resource, force=force)
     descriptor = session.descriptors[number]

@@ -12,7 +12,6 @@ from irods_config.steps import (
     client,
     collections,
     configuration,
-    delay_rules,
     delay_server,
     earlier_files,
     folders,
@@ -20,10 +19,11 @@ from irods_config.steps import (
     native_rules,
     resources,
     rulebase,
-    settings,
+    scheduled_rules,
+    settings_check,
 )
 
-FILES = [settings.STEP, certificates.STEP, rulebase.STEP, native_rules.STEP, configuration.STEP, client.STEP]
+FILES = [settings_check.STEP, certificates.STEP, rulebase.STEP, native_rules.STEP, configuration.STEP, client.STEP]
 """In this order: Python comes first in the configuration, so its core.py has to work before."""
 
 ZONE = [
@@ -33,7 +33,7 @@ ZONE = [
     accounts.STEP,
     collections.STEP,
     earlier_files.STEP,
-    delay_rules.STEP,
+    scheduled_rules.STEP,
     delay_server.STEP,
     health.STEP,
 ]

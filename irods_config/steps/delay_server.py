@@ -16,7 +16,7 @@ from collections.abc import Callable
 from irods_config.icommands import SetupError, name
 from irods_config.server import answers
 from irods_config.site import Site, Step
-from irods_config.steps import delay_rules
+from irods_config.steps import scheduled_rules
 from policy.schedule.delay_rules import periods
 
 GRACE = 60
@@ -65,7 +65,7 @@ def _late(site: Site) -> dict[str, int]:
     """Rule -> seconds since it was due, of those that wait for longer than they may."""
     now = time.time()
     found = {
-        rule: one for rule in periods(site.settings()) for one in delay_rules.scheduled(site, rule) if not one.host
+        rule: one for rule in periods(site.settings()) for one in scheduled_rules.scheduled(site, rule) if not one.host
     }
     return {rule: int(now - one.due) for rule, one in found.items() if now - one.due > GRACE}
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from landing import scanner
+from landing.intake_retention import DAY, retention
 from landing.progress import Progress, Summary, progress_to
-from landing.retention import DAY, retention
 from mrdata.commands.zone_connection import connect, settings
 from policy.zone import ZoneError
 from policy.zone.log import error_text

@@ -37,7 +37,7 @@ SCANNER: tuple[Clocked, ...] = (
     ("taking them, by renames", "landing.work", "Worker", "take"),
     ("copying into the vault, hashed", "landing.vault", "Vault", "own"),
     ("forcing files and folders to the disk", "landing.vault", "Vault", "force"),
-    ("one call that decides about 50", "landing.registration", "", "call"),
+    ("one call that decides about 50", "landing.batch_registration", "", "call"),
     ("one transaction that registers 50", "microservices.zones.client_zone", "IrodsZone", "register_all"),
 )
 SERVER: tuple[Clocked, ...] = (

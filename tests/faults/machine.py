@@ -113,8 +113,8 @@ def unexpected(error: str) -> list[Finding]:
     last = error.strip().rpartition("\n")[2]
     is_told = (
         not error
-        or ("landing/retention.py" in error and last.startswith("OSError"))
-        or last.startswith(("policy.zone.", "policy.zone.lock.", "landing.errors."))
+        or ("landing/intake_retention.py" in error and last.startswith("OSError"))
+        or last.startswith(("policy.zone.", "policy.zone.lock.", "landing.landing_errors."))
     )
     return [] if is_told else [Finding(Wrong.DISORDER, f"ends with {last}\n{error}")]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from embedded.client.embedded_zone import EmbeddedZone
-from landing.retention import Removed, retention
+from landing.intake_retention import Removed, retention
 from landing.scanner import Scanner
 from microservices.settings_file import load_settings
 from mrdata.verification import verify_report

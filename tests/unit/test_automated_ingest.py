@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from landing import single as single_module
-from landing.errors import LandingError, NotYet
 from landing.intake import Intake
+from landing.landing_errors import LandingError, NotYet
 from landing.names import ADVICE, Reason
 from landing.single import Single
 from policy.zone import Condition, ZoneError, layout

@@ -19,8 +19,8 @@ import pytest
 
 from landing import batches, exchange
 from landing.batches import owner
-from landing.errors import LandingError, NotYet
 from landing.intake import Intake
+from landing.landing_errors import LandingError, NotYet
 from landing.mailbox import Ready
 from landing.names import is_fit
 from landing.signature import Signature

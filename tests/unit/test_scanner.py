@@ -530,7 +530,7 @@ def test_what_was_asked_about_is_never_copied_again(land):
     def gone(answers):
         return lambda *given: False if len(forced) and not land.told.reports else answers(*given)
 
-    with patched(os, "fsync", counted), patched(__import__("landing.registration").registration, "answers", gone):
+    with patched(os, "fsync", counted), patched(__import__("landing.batch_registration").registration, "answers", gone):
         assert land.once().registered == 1
     assert len([path for path in forced if path.endswith(".dcm")]) == 1
     assert "the zone does not answer" in land.told.reports[0]

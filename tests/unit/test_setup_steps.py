@@ -26,12 +26,12 @@ from irods_config.site import Site
 from irods_config.steps import (
     accounts,
     collections,
-    delay_rules,
     delay_server,
     earlier_files,
     folders,
     rulebase,
-    settings,
+    scheduled_rules,
+    settings_check,
 )
 from policy.schedule.delay_rules import periods
 
@@ -315,10 +315,10 @@ esac"""
 def test_the_first_settings_name_the_vault_that_set_up_makes(site, tmp_path):
     site.place.settings.unlink()
     site = dataclasses.replace(site, vaults=tmp_path / "vaults", scanners=("94T",))
-    settings.write(site)
+    settings_check.write(site)
     assert site.settings().archive.vault == str(tmp_path / "vaults/archiveVault") == str(site.vault("archiveResc"))
     site.place.settings.unlink()
-    settings.write(dataclasses.replace(site, landing_elsewhere=True))
+    settings_check.write(dataclasses.replace(site, landing_elsewhere=True))
     assert site.settings().archive.vault == ""
 
 
@@ -440,13 +440,13 @@ printf 'MRDATA{{"left": %s}}\n' $left"""
 
 def test_a_rule_is_scheduled_once_with_its_period_as_the_service_account(site):
     all_rules(site)
-    assert delay_rules.differences(site) == []
+    assert scheduled_rules.differences(site) == []
     queue(site)
-    missing = delay_rules.differences(site)
+    missing = scheduled_rules.differences(site)
     assert len(missing) == len(periods(site.settings()))
     assert "mrdata_sweep: 0 are scheduled, not one" in missing
     queue(site, ("mrdata_sweep", 0, 7, "rods", "", ""), ("mrdata_archive", 0, 60, "mrdata", "", ""))
-    assert [line for line in delay_rules.differences(site) if "0 are scheduled" not in line] == [
+    assert [line for line in scheduled_rules.differences(site) if "0 are scheduled" not in line] == [
         "mrdata_sweep: runs every 7s, not 5s",
         "mrdata_sweep: runs as rods",
     ]
@@ -455,10 +455,10 @@ def test_a_rule_is_scheduled_once_with_its_period_as_the_service_account(site):
 def test_a_rule_whose_delay_server_died_would_never_run_again(site):
     seconds = periods(site.settings())["mrdata_sweep"]
     queue(site, ("mrdata_sweep", 0, seconds, "mrdata", HOST, os.getpid()))
-    (fault,) = (line for line in delay_rules.differences(site) if "mrdata_sweep" in line)
+    (fault,) = (line for line in scheduled_rules.differences(site) if "mrdata_sweep" in line)
     assert fault.endswith("would never run again")
     queue(site, ("mrdata_sweep", 0, seconds, "mrdata", "another.example.org", os.getpid()))
-    assert not [line for line in delay_rules.differences(site) if "mrdata_sweep" in line]
+    assert not [line for line in scheduled_rules.differences(site) if "mrdata_sweep" in line]
 
 
 @pytest.fixture
@@ -495,7 +495,7 @@ def test_a_rule_that_is_marked_as_running_has_a_connection_of_its_own(
         "ips",
         f"echo 'Server: irods.example.org'\necho '    12202 rods#mrdata  0:11:40  ips  127.0.0.1'\n{opened}",
     )
-    found = [line for line in delay_rules.differences(site) if "mrdata_sweep" in line]
+    found = [line for line in scheduled_rules.differences(site) if "mrdata_sweep" in line]
     assert len(found) == bool(fault)
     assert fault in "".join(found)
 

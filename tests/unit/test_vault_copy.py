@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from landing import vault as vault_module
-from landing.errors import Gone, LandingError, NotYet
 from landing.intake import Intake, Taken
+from landing.landing_errors import Gone, LandingError, NotYet
 from landing.mailbox import Ready
 from landing.signature import Signature
 from landing.vault import Vault

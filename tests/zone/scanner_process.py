@@ -25,7 +25,7 @@ STEPS: dict[str, tuple[str, str, str, str]] = {
     "before the copies are forced to the disk": ("landing.vault", "Vault", "force", "before"),
     "when the copies are on the disk": ("landing.vault", "Vault", "force", "after"),
     # registering
-    "when it was decided": ("landing.registration", "", "call", "after"),
+    "when it was decided": ("landing.batch_registration", "", "call", "after"),
     "before a batch is registered": ("{zone}", "{Zone}", "register_all", "before"),
     "while a batch is registered": ("{zone}", "", "", "within"),
     "when a batch is registered": ("{zone}", "{Zone}", "register_all", "after"),

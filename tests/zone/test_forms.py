@@ -46,7 +46,7 @@ def browser(gateway, name: str = ALICE):
 
 
 def test_a_session_ends_without_requests_and_in_any_case(gateway):
-    from forms.login import Logins
+    from forms.login_sessions import Logins
 
     clock = [0.0]
     logins = Logins(gateway, idle=60, longest=200, now=lambda: clock[0])
@@ -112,7 +112,7 @@ def test_wrong_passwords_from_elsewhere_keep_nobody_out(gateway, monkeypatch):
 
 
 def test_many_tries_at_once_are_as_many(gateway, monkeypatch):
-    from forms.limit import LogIns
+    from forms.attempt_limit import LogIns
 
     tries = LogIns()
     with ExitStack() as under_way:
@@ -135,7 +135,7 @@ def test_an_address_that_fails_for_many_names_waits(gateway):
 
 
 def test_a_limit_forgets():
-    from forms.limit import Limit
+    from forms.attempt_limit import Limit
 
     clock = [0.0]
     limit = Limit(2, 10, keys=2, now=lambda: clock[0])
@@ -220,7 +220,7 @@ def test_no_page_of_one_person_holds_up_another_s(site, gateway, monkeypatch):
 
 def test_no_page_holds_the_service_account_s_connection_from_another_one(site, gateway, monkeypatch):
     """Two data stewards at once, one of whose pages hangs in the middle of what the service account asks for it."""
-    from forms import desk as pages
+    from forms import desk_pages as pages
     from forms.app import create_app
     from policy.views import quarantine_desk
 
@@ -274,7 +274,7 @@ def test_a_request_that_takes_too_long_is_given_up(make_site, monkeypatch):
 
 def test_who_leaves_while_a_page_is_made_ends_nothing_of_others(gateway):
     """A session that is over is closed by the request that still uses it; nobody waits for that."""
-    from forms.login import Logins
+    from forms.login_sessions import Logins
 
     logins = Logins(gateway, idle=60, longest=200)
     number = logins.begin(ALICE, "")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from landing.retention import COMPARED, DAY, retention
+from landing.intake_retention import COMPARED, DAY, retention
 from policy.zone import AVU, file_removal, layout
 from policy.zone import host_files as policy_files
 from tests.files import dicom

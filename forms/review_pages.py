@@ -8,8 +8,8 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 
 from forms.access import demand_steward, person
-from forms.home import page_number
-from forms.site import context, rule, site
+from forms.home_pages import page_number
+from forms.page_site import context, rule, site
 from policy.records import review
 from policy.records.review import Review
 from policy.studies import missing_pseudonyms

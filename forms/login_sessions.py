@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from forms import budget
+from forms import request_budget
 from forms.gateway import Connection, Gateway
 from policy.zone import Zone, ZoneError, account
 
@@ -44,9 +44,9 @@ class Login:
     @contextmanager
     def zone(self) -> Iterator[Connection]:
         """The connection, for one thread at a time. One that broke off is closed; the next use opens it again."""
-        with budget.turn(self.lock):
+        with request_budget.turn(self.lock):
             try:
-                yield budget.within(self.connection)
+                yield request_budget.within(self.connection)
             except ZoneError as error:
                 if broke_off(error):
                     self.connection.close()
@@ -137,13 +137,13 @@ class Service:
     @contextmanager
     def zone(self) -> Iterator[Connection]:
         """A connection. After one broke off, all that rest are closed: they will have, too."""
-        with budget.turn(self._free):
+        with request_budget.turn(self._free):
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 connection = self._gateway.open_service()
             try:
-                yield budget.within(connection)
+                yield request_budget.within(connection)
             except ZoneError as error:
                 if broke_off(error):
                     connection.close()

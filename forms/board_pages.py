@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from forms import chart
 from forms.access import public
-from forms.site import site
+from forms.page_site import site
 from policy.views.board import Board, Level
 from policy.zone import ZoneError
 

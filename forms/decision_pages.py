@@ -15,8 +15,8 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 
 from forms.access import demand_steward, is_steward, person
-from forms.login import Login
-from forms.site import context, rule, site
+from forms.login_sessions import Login
+from forms.page_site import context, rule, site
 from policy.lifecycle import finalization
 from policy.records import withdrawal_record
 from policy.views import experiment_search

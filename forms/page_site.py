@@ -9,10 +9,10 @@ from typing import Any
 
 from flask import current_app
 
-from forms import budget
+from forms import request_budget
+from forms.attempt_limit import LogIns
 from forms.gateway import Connection, Gateway
-from forms.limit import LogIns
-from forms.login import Login, Logins, Service
+from forms.login_sessions import Login, Logins, Service
 from forms.thumbnails import Thumbnails
 from forms.watch import Watch
 from microservices.headers.header_reader import read_header
@@ -41,9 +41,9 @@ class Site:
         if not login.acts.acquire(blocking=False):
             raise Refused("What you asked for before is still being done. Wait until it is, and ask again.")
         try:
-            budget.begin(LONGEST)
+            request_budget.begin(LONGEST)
             with self.gateway.open_service() as connection:
-                yield budget.within(connection)
+                yield request_budget.within(connection)
         finally:
             login.acts.release()
 

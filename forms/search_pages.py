@@ -8,9 +8,9 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from forms.access import person
-from forms.experiment import ways
-from forms.home import page_number
-from forms.site import context, site
+from forms.experiment_pages import ways
+from forms.home_pages import page_number
+from forms.page_site import context, site
 from policy.views import experiment_search
 from policy.views.experiment_search import Found, Range, Search
 from policy.zone.context import Refused

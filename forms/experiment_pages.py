@@ -10,9 +10,9 @@ from urllib.parse import quote
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from forms import words
+from forms import decision_pages
 from forms.access import is_steward, person
-from forms.site import context, site
+from forms.page_site import context, site
 from forms.thumbnails import NoPicture, render
 from policy.lifecycle import finalization
 from policy.records import audit
@@ -41,7 +41,7 @@ def experiment(experiment_id: str) -> ResponseReturnValue:
         if is_steward(login) and _find(zone, experiment_id) is None:
             return redirect(url_for("words.page", experiment_id=experiment_id))
         wanted = found(zone, experiment_id)
-        may = words.possible(login, wanted)
+        may = decision_pages.possible(login, wanted)
         return render_template(
             "experiment.html", experiment=wanted, ways=ways(wanted.path), words=may, **_live(zone, wanted)
         )

@@ -6,7 +6,7 @@ from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
 from forms.access import person
-from forms.site import context
+from forms.page_site import context
 from policy.views import experiment_search
 from policy.views.experiment_search import Search
 

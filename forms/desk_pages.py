@@ -8,8 +8,8 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 
 from forms.access import demand_steward, person
-from forms.experiment import history, picture
-from forms.site import context, rule, site
+from forms.experiment_pages import history, picture
+from forms.page_site import context, rule, site
 from policy.ingest import discard
 from policy.views import experiment_search
 from policy.views import quarantine_desk as policy_desk

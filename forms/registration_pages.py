@@ -8,8 +8,8 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from forms.access import person
-from forms.login import Login
-from forms.site import context, site
+from forms.login_sessions import Login
+from forms.page_site import context, site
 from policy.studies.registration import KEYS
 from policy.views import experiment_search
 from policy.zone import experiment_id
