@@ -15,7 +15,7 @@ from tests import hostile
 LIMIT_SECONDS, LIMIT_MB = 2.0, 256
 _READ = r"""
 import io, json, re, sys, time
-from microservices.headers import read_header
+from microservices.headers.header_reader import read_header
 content = sys.stdin.buffer.read()
 import pydicom, pydicom.charset, pydicom.dataelem
 start = time.process_time()

@@ -57,7 +57,7 @@ IN_PROCESS = (
     + """
 import sys
 
-from embedded.client import EmbeddedZone
+from embedded.client.embedded_zone import EmbeddedZone
 
 with EmbeddedZone(sys.argv[1], "mrdata") as zone:
     mortal(*sys.argv[3:])

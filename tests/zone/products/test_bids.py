@@ -1,0 +1,199 @@
+"""A study as a BIDS dataset, which the BIDS validator finds without an error; what has no place in it is never lost in
+silence.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from microservices.headers.header_reader import read_header
+from mrdata.phantom import phantom_dicom
+from policy.zone import AVU, NotFound
+from policy.zone.context import Context
+from products import bids
+from tests.zone.names import ALICE, BOB, PAIN
+from tests.zone.products.test_products import FAST, Scanned, _with
+
+pytest.importorskip("bids_validator_deno", reason="the BIDS validator is not installed")
+
+
+def export(site, folder, study=PAIN, user=ALICE):
+    return bids.export(Context(site.connect(user), site.settings, read_header), study, folder)
+
+
+def files(folder) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+@pytest.fixture
+def two_sessions(site):
+    """One subject scanned twice, one gradient echo, two EPI runs of one name."""
+    found = []
+    for number in range(2):
+        scanned = Scanned(site)
+        base = scanned.session.frame_of_reference_uid
+        again = [(n, _with(c, SeriesNumber="9", SeriesInstanceUID=f"{base}.9", SOPInstanceUID=f"{base}.9.{i}"))
+                 for i, (n, c) in enumerate(scanned.epi())] if number == 0 else []  # fmt: skip
+        scanned.land(
+            [*phantom_dicom.localizer(scanned.session), *phantom_dicom.gradient_echo(scanned.session, slices=3)]
+        )
+        scanned.land([*scanned.epi(), *((f"again{n}", c) for n, c in again)])
+        scanned.run()
+        found.append(scanned)
+    return found
+
+
+def test_a_study_is_a_valid_dataset(site, two_sessions, tmp_path):
+    report = export(site, tmp_path / "bids")
+    assert report.errors == []
+    assert (report.subjects, report.sessions, report.images) == (1, 2, 7)
+    first, second = (s.experiment.replace("-", "") for s in two_sessions)
+    found = files(tmp_path / "bids")
+    one = f"sub-P1/ses-{first}"
+    assert {f"{one}/func/sub-P1_ses-{first}_task-ep2dboldmosaic_run-{run}_bold.nii.gz" for run in (1, 2)} <= set(found)
+    assert f"sub-P1/ses-{second}/func/sub-P1_ses-{second}_task-ep2dboldmosaic_bold.nii.gz" in found
+    assert f"{one}/anat/sub-P1_ses-{first}_echo-2_MEGRE.json" in found
+    sidecar = json.loads(
+        (tmp_path / f"bids/{one}/func/sub-P1_ses-{first}_task-ep2dboldmosaic_run-2_bold.json").read_text()
+    )
+    assert sidecar["TaskName"] == "ep2dboldmosaic"
+    assert {row[2] for row in report.left_out} == {"1_localizer"}
+    listed = (tmp_path / "bids/sourcedata/left_out.tsv").read_text().splitlines()
+    assert len(listed) == 1 + len(report.left_out) == 7
+    for _, _, _, where, _ in report.left_out:
+        assert (tmp_path / "bids" / f"{where}.nii.gz").is_file()
+    assert not (tmp_path / "bids.unfinished").exists()
+
+
+def test_what_has_no_products_is_listed(site, tmp_path):
+    scanned = Scanned(site)
+    images = scanned.epi(6)
+    scanned.land([*images[:2], *images[4:], *phantom_dicom.gradient_echo(scanned.session, slices=3)])
+    report = export(site, tmp_path / "early")
+    assert {row[2:] for row in report.left_out} == {
+        ("2_gre_2echo_axial", "", "waiting: its products are not made yet"),
+        ("3_ep2d_bold_mosaic", "", "waiting: its products are not made yet"),
+    }
+    scanned.run(replace(FAST, incomplete_seconds=0.0))
+    report = export(site, tmp_path / "late")
+    assert [row[2:] for row in report.left_out] == [
+        ("3_ep2d_bold_mosaic", "", "incomplete: instance numbers 3-4 are missing")
+    ]
+    assert report.errors == []
+    assert report.images == 2
+
+
+def test_a_series_that_changed_since_is_left_out(site, tmp_path):
+    scanned = Scanned(site)
+    images = scanned.epi(5)
+    scanned.land(images[:4])
+    scanned.run()
+    scanned.land(images[4:])
+    report = export(site, tmp_path / "bids")
+    assert report.images == 0
+    assert [row[2] for row in report.left_out] == ["3_ep2d_bold_mosaic"]
+
+
+def test_a_study_without_an_image_is_told_in_a_sentence(site, tmp_path):
+    """No dataset that no validator takes, and no traceback for the folder in which one stands."""
+    above = tmp_path / "above"
+    here = above / "here"
+    here.mkdir(parents=True)
+
+    def told() -> tuple[int, str]:
+        command = [sys.executable, "-m", "mrdata.cli", "export", "bids", PAIN, ".", "--user", ALICE]
+        done = subprocess.run(command, env=site.environment(), cwd=here, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    status, text = told()
+    assert (status, text.count("\n")) == (1, 1)
+    assert "no image can be exported yet: its experiments hold no series" in text
+    early = Scanned(site)
+    early.land(early.epi())
+    status, text = told()
+    assert (status, text.count("\n")) == (1, 2)
+    assert "no image can be exported yet. Nothing was written." in text
+    assert "3_ep2d_bold_mosaic: waiting: its products are not made yet" in text
+    assert list(above.iterdir()) == [here]
+    assert list(here.iterdir()) == []
+    early.run()
+    second = Scanned(site, pseudonym="P2")
+    second.land(second.epi())
+    status, text = told()
+    assert status == 0, text
+    assert [line.split("\t")[0] for line in (here / "participants.tsv").read_text().splitlines()] == [
+        "participant_id",
+        "sub-P1",
+    ]
+    assert "1 sessions of 1 subjects" in text
+    assert "BIDS validator: 0 errors" in text
+
+
+def test_withdrawn_experiments_are_not_exported(site, two_sessions, tmp_path):
+    path = f"{site.settings.home}/{two_sessions[0].base}"
+    zone = site.connect()
+    state = next(avu for avu in zone.metadata(path) if avu.attribute == "State")
+    zone.annotate(path, add=[AVU("State", "withdrawn")], remove=[state])
+    report = export(site, tmp_path / "bids")
+    assert report.sessions == 1
+    assert not [name for name in files(tmp_path / "bids") if two_sessions[0].experiment.replace("-", "") in name]
+
+
+def test_pseudonyms_become_labels_that_stay_apart(site, tmp_path):
+    site.rule("study", {"study": PAIN, "members": [ALICE], "subjects": ["A-1", "A1"]})
+    for pseudonym in ("A-1", "A1"):
+        scanned = Scanned(site, pseudonym=pseudonym)
+        scanned.land(scanned.epi())
+        scanned.run()
+    report = export(site, tmp_path / "bids")
+    assert report.errors == []
+    rows = [line.split("\t") for line in (tmp_path / "bids/participants.tsv").read_text().splitlines()]
+    assert rows[0] == ["participant_id", "pseudonym"]
+    assert {pseudonym for _, pseudonym in rows[1:]} == {"A-1", "A1"}
+    assert len({subject for subject, _ in rows[1:]}) == 2
+    assert all(subject.removeprefix("sub-").isalnum() for subject, _ in rows[1:])
+
+
+def test_participants_have_the_mixed_use_metadata_that_the_site_lets_in(make_site, tmp_path):
+    site = make_site(castellum={"attributes": {"Handedness": [], "Sport": []}})
+    scanned = Scanned(site)
+    scanned.land(scanned.epi())
+    scanned.run()
+    subject = f"{site.settings.home}/{scanned.study}/subjects/P1"
+    site.connect().annotate(subject, add=[AVU("Handedness", "left"), AVU("ShoeSize", "43")])
+    report = export(site, tmp_path / "bids")
+    assert report.errors == []
+    assert (
+        tmp_path / "bids/participants.tsv"
+    ).read_text() == "participant_id\tpseudonym\tHandedness\tSport\nsub-P1\tP1\tleft\tn/a\n"
+
+
+def test_who_is_no_member_gets_nothing(site, two_sessions, tmp_path):
+    with pytest.raises(NotFound, match="may not see"):
+        export(site, tmp_path / "bids", user=BOB)
+    with pytest.raises(NotFound, match="no study"):
+        export(site, tmp_path / "bids", study="nothing")
+    assert not (tmp_path / "bids").exists()
+
+
+def test_the_command_line_writes_into_a_new_folder_only(site, tmp_path):
+    scanned = Scanned(site)
+    scanned.land(scanned.epi())
+    scanned.run()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine").write_text("x")
+
+    def mrdata(folder: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "mrdata.cli", "export", "bids", PAIN, str(tmp_path / folder), "--json"]
+        return subprocess.run(command, env=site.environment(), capture_output=True, text=True, check=False)
+
+    assert mrdata("full").returncode == 1
+    done = mrdata("new")
+    assert done.returncode == 0, done.stderr
+    reply = json.loads(done.stdout)
+    assert (reply["images"], reply["errors"], reply["validated"]) == (1, [], True)
