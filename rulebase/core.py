@@ -75,7 +75,7 @@ def _rule(name):
 
 
 def pep_api_phy_path_reg_pre(rule_args, callback, rei):
-    """ireg, and the landing host's scanner: placed at birth. Administrators only."""
+    """`ireg`: decides before the registration and rewrites the path. Administrators only."""
     return (
         _administrators(rule_args, callback, rei)
         if rei.uoic.authInfo.authFlag < _LOCAL_ADMIN
@@ -91,20 +91,20 @@ def _place(rule_args, callback, rei):
 
 @_enforcement_point
 def pep_api_phy_path_reg_post(rule_args, callback, rei):
-    """What was placed at birth is described."""
+    """Describes what `ireg` registered in its place."""
     if _agents:
         _agent().registered(rule_args, callback, rei)
 
 
 @_enforcement_point
 def pep_api_bulk_data_obj_reg_post(rule_args, callback, rei):
-    """What was placed is described."""
+    """Describes a batch of the landing host."""
     _agent().registered_all(rule_args, callback, rei)
 
 
 @_enforcement_point
 def pep_api_data_obj_put_post(rule_args, callback, rei):
-    """iput."""
+    """`iput`: places the object."""
     path = str(rule_args[2].objPath)
     if _LANDING in path:
         _agent().arrived(path, callback, rei)
@@ -112,7 +112,7 @@ def pep_api_data_obj_put_post(rule_args, callback, rei):
 
 @_enforcement_point
 def pep_api_bulk_data_obj_put_post(rule_args, callback, rei):
-    """iput -b: up to 50 objects."""
+    """`iput -b`: places up to 50 objects."""
     objects = rule_args[2].attriArray
     for i in range(objects.rowCnt):
         path = str(objects.sqlResult[0].row(i))
@@ -122,7 +122,7 @@ def pep_api_bulk_data_obj_put_post(rule_args, callback, rei):
 
 @_enforcement_point
 def pep_api_data_obj_copy_post(rule_args, callback, rei):
-    """icp."""
+    """`icp`: places the copy."""
     path = str(rule_args[2].destDataObjInp.objPath)
     if _LANDING in path:
         _agent().arrived(path, callback, rei)
@@ -130,14 +130,14 @@ def pep_api_data_obj_copy_post(rule_args, callback, rei):
 
 @_enforcement_point
 def pep_api_data_obj_rename_post(rule_args, callback, rei):
-    """imv of an object; the objects of a collection that was moved into landing are the sweep's."""
+    """`imv` of an object: places it. The sweep places the objects of a collection that was moved into landing."""
     path = str(rule_args[2].destDataObjInp.objPath)
     if _LANDING in path:
         _agent().arrived(path, callback, rei)
 
 
 # --- what iRODS leaves open to every user of the zone, and MrData does not ------------------------------------------
-# docs/security.md says what each would do. These refuse when anything is in doubt.
+# docs/explanation/security.md says what each would do. These refuse when anything is in doubt.
 
 
 def _administrators(rule_args, callback, rei):
@@ -173,7 +173,7 @@ pep_api_ticket_admin_pre = _administrators
 
 
 def pep_api_genquery2_pre(rule_args, callback, rei):
-    """iquery: ordinary users only what cannot be turned round iRODS's permissions."""
+    """`iquery`: ordinary users may send only queries that cannot evade permissions."""
     if rei.uoic.authInfo.authFlag >= _LOCAL_ADMIN:
         return _CONTINUE
     _library()
@@ -184,7 +184,7 @@ def pep_api_genquery2_pre(rule_args, callback, rei):
 
 # A file of the server is registered without a look at who may read it.
 def pep_api_bulk_data_obj_reg_pre(rule_args, callback, rei):
-    """The landing host's batches: only what was decided on this connection."""
+    """Batches of the landing host: only files about which this connection has decided."""
     return _CONTINUE if _agent().registering_all(rule_args, callback, rei) else _NO_PRIVILEGE
 
 

@@ -17,41 +17,41 @@ from policy.zone.context import Context, Refused
 
 
 def run(context: Context, request: Request) -> object:
-    """The delay rule."""
+    """Finishes, finalizes, reminds of retention, erases what is due."""
     return dict(lifecycle.run(context))
 
 
 def every(context: Context, request: Request) -> object:
-    """Schedules it."""
+    """Schedules this rule."""
     return delay_rules.every(
         context, "mrdata_lifecycle", int(request.get("seconds", context.settings.lifecycle.every_seconds))
     )
 
 
 def finish(context: Context, request: Request) -> object:
-    """`experiment`, `by`."""
+    """Finishes an experiment."""
     return {"state": finalization.finish(context, request["experiment"], _by(context, request)).state}
 
 
 def finalized(context: Context, request: Request) -> object:
-    """`experiment`, `by`; `look`: only what became of it, after it was asked for."""
+    """Asks for the finalization of an experiment. `look` only tells what it waits for."""
     act = finalization.look if flag(request, "look") else finalization.ask
     return act(context, request["experiment"], _by(context, request))
 
 
 def reopen(context: Context, request: Request) -> object:
-    """`experiment`, `by`."""
+    """Reopens a finalized experiment."""
     return {"state": finalization.reopen(context, request["experiment"], _by(context, request)).state}
 
 
 def accept_late(context: Context, request: Request) -> object:
-    """`session` (a path in quarantine), `experiment`, `by`."""
+    """Files a quarantine session under a finalized experiment, which is finalized again."""
     reply = finalization.accept_late(context, request["session"], request["experiment"], _by(context, request))
     return {**reply, "moves": [asdict(move) for move in reply["moves"]]}
 
 
 def extend(context: Context, request: Request) -> object:
-    """`experiment`, `until`, `by`."""
+    """Keeps a finalized experiment until a later day."""
     by = _by(context, request)
     authorization.demand_steward(context, by)
     experiment = authorization.experiment(context, request["experiment"])
@@ -59,9 +59,9 @@ def extend(context: Context, request: Request) -> object:
 
 
 def withdraw(context: Context, request: Request) -> object:
-    """`experiment`, or `study` and `pseudonym`; why (`reason`, one of `withdrawal.Reason`);
+    """Withdraws an experiment (`experiment`) or a subject (`study`, `pseudonym`). `dry_run` says what would be hidden.
 
-    `by`; `dry_run`, in so many words.
+    `reason` is one of `withdrawal.Reason`. `dry_run` has no default.
     """
     dry_run, reason, by = flag(request, "dry_run", None), str(request.get("reason", "")), _by(context, request)
     if ("experiment" in request) == ("pseudonym" in request):
@@ -80,18 +80,18 @@ def withdraw(context: Context, request: Request) -> object:
 
 
 def restore(context: Context, request: Request) -> object:
-    """`experiment`, or `study` and `pseudonym`; `by`."""
+    """Restores an experiment or a subject."""
     key = request["experiment"] if "experiment" in request else f"{request['study']}/{request['pseudonym']}"
     return {"restored": key, "elsewhere": withdrawal.restore(context, key, _by(context, request))}
 
 
 def history(context: Context, request: Request) -> object:
-    """`experiment`."""
+    """Returns an experiment's entries in the audit log."""
     return {"entries": [asdict(entry) for entry in audit.history(context, request["experiment"])]}
 
 
 def end(context: Context, request: Request) -> object:
-    """What to keep elsewhere."""
+    """Returns the newest hash of the audit log, to be kept elsewhere."""
     return {"anchor": audit.end(context)}
 
 

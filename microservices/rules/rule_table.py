@@ -72,35 +72,42 @@ def _stewards(context: Context) -> bool:
 
 
 def _prepare(context: Context, request: Request) -> object:
+    """Makes MrData's collections with their permissions."""
     base_collections.prepare(context)
     return {"prepared": context.settings.home}
 
 
 def _prepared(context: Context, request: Request) -> object:
+    """Lists what differs in MrData's collections and their permissions."""
     return {"differences": base_collections.differences(context)}
 
 
 def _take_in(context: Context, request: Request) -> object:
+    """Takes files into the intake that an earlier version registered where they landed."""
     if flag(request, "dry_run"):
         return registered_in_place.count(context)
     return registered_in_place.take_in(context, int(request.get("most", TAKEN_AT_ONCE)))
 
 
 def _study(context: Context, request: Request) -> object:
+    """Makes a study, or brings it up to date. The request is a study file."""
     return {"collection": study.put(context, study.study_from(request))}
 
 
 def _register(context: Context, request: Request) -> object:
+    """Registers an experiment and returns its ExperimentID."""
     entries = {key: value for key, value in request.items() if key != "by"}
     experiment = registration.register(context, entries, by=str(request.get("by", "")))
     return {"experiment_id": experiment.id, "collection": experiment.path, "record": experiment.record()}
 
 
 def _sweep(context: Context, request: Request) -> object:
+    """Places what rests in the landing collections."""
     return dict(sweep.sweep(context, float(request.get("follow", context.settings.sweep.follow_seconds))))
 
 
 def _sweep_every(context: Context, request: Request) -> object:
+    """Schedules the sweep."""
     seconds = int(request.get("seconds", context.settings.sweep.every_seconds))
     return delay_rules.every(context, "mrdata_sweep", seconds)
 
@@ -113,16 +120,19 @@ def _in_background() -> None:
 
 
 def _archive(context: Context, request: Request) -> object:
+    """Archives what was not archived when it was registered, and makes missing copies."""
     _in_background()
     return dict(archiving.archive(context))
 
 
 def _archive_every(context: Context, request: Request) -> object:
+    """Schedules archiving."""
     seconds = int(request.get("seconds", context.settings.archive.every_seconds))
     return delay_rules.every(context, "mrdata_archive", seconds)
 
 
 def _retry(context: Context, request: Request) -> object:
+    """Places one object of the landing collections, before its next try."""
     path = request["path"]
     if not str(path).startswith(layout.landing(context.settings) + "/"):
         raise Refused(
@@ -132,10 +142,12 @@ def _retry(context: Context, request: Request) -> object:
 
 
 def _quarantine_list(context: Context, request: Request) -> object:
+    """Lists the sessions in quarantine: reasons, and the nearest ExperimentIDs."""
     return {"sessions": [asdict(s) for s in quarantine.sessions(context)]}
 
 
 def _quarantine_discard(context: Context, request: Request) -> object:
+    """Discards a quarantine session. `dry_run` says what would be discarded."""
     session, reason, by = str(request["session"]), str(request.get("reason", "")), str(request.get("by", ""))
     dry_run = flag(request, "dry_run", None)
     return {
@@ -145,11 +157,13 @@ def _quarantine_discard(context: Context, request: Request) -> object:
 
 
 def _quarantine_keep(context: Context, request: Request) -> object:
+    """Keeps a discarded session."""
     discard.keep(context, str(request["session"]), str(request.get("by", "")) or context.zone.whoami().name)
     return {"kept": request["session"]}
 
 
 def _reassign(context: Context, request: Request) -> object:
+    """Re-files a quarantine session, an object or a collection under an ExperimentID."""
     moves = refiling.reassign(
         context,
         request["source"],
@@ -162,15 +176,18 @@ def _reassign(context: Context, request: Request) -> object:
 
 
 def _take_back(context: Context, request: Request) -> object:
+    """Takes back what was re-filed."""
     moves = refiling.take_back(context, request["to"], request["session"], by=str(request.get("by", "")))
     return {"moves": [asdict(m) for m in moves]}
 
 
 def _describe(context: Context, request: Request) -> object:
+    """Describes an object that was just registered (AVUs)."""
     return {"described": registration_hooks.describe(context, request["path"])}
 
 
 def _batch(context: Context, request: Request) -> object:
+    """Decides about a batch of files that the landing host owns."""
     files = [batch.Owned(str(path), int(size), str(checksum)) for path, size, checksum in request["files"]]
     folder, resumed = str(request["folder"]), flag(request, "resumed")
     answers = batch.decide_all(context, str(request["batch"]), folder, files, resumed=resumed)
@@ -178,6 +195,7 @@ def _batch(context: Context, request: Request) -> object:
 
 
 def _volume(context: Context, request: Request) -> object:
+    """Adds to the counts of archived bytes."""
     tally = archived_volume.Tally()
     for scanner, kind, objects, size in request["counts"]:
         tally.count(context, str(scanner), str(kind), int(objects), int(size))
@@ -186,70 +204,83 @@ def _volume(context: Context, request: Request) -> object:
 
 
 def _expanded_describe(context: Context, request: Request) -> object:
+    """Reads a `metadata.yaml` of Expanded Data again."""
     found = expanded_data.describe(context, request["path"])
     return {"taken": len(found.avus), "refused": list(found.faults)}
 
 
 def _events(context: Context, request: Request) -> object:
+    """Delivers events to hooks."""
     from microservices.rules import hooks
 
     return dict(event_delivery.deliver(context, hooks.post))
 
 
 def _events_every(context: Context, request: Request) -> object:
+    """Schedules the delivery of events."""
     seconds = int(request.get("seconds", context.settings.events.every_seconds))
     return delay_rules.every(context, "mrdata_events", seconds)
 
 
 def _events_waiting(context: Context, request: Request) -> object:
+    """Lists events that a hook has not taken."""
     return {"waiting": [{"experiment": w.experiment, **asdict(w)} for w in event_delivery.waiting(context)]}
 
 
 def _event_skip(context: Context, request: Request) -> object:
+    """Gives up the oldest event of an experiment that waits for a hook."""
     return {"skipped": event_delivery.skip(context, request["hook"], request["experiment"])}
 
 
 def _castellum_poll(context: Context, request: Request) -> object:
+    """Polls Castellum now."""
     from microservices.castellum import castellum_rules
 
     return castellum_rules.poll(context, request)
 
 
 def _castellum_schedule(context: Context, request: Request) -> object:
+    """Schedules the polls, and ends a pause."""
     from microservices.castellum import castellum_rules
 
     return castellum_rules.schedule_and_resume(context, request)
 
 
 def _castellum_poll_every(context: Context, request: Request) -> object:
+    """Schedules the polls. A pause stays."""
     from microservices.castellum import castellum_rules
 
     return castellum_rules.every(context, request)
 
 
 def _castellum_pause(context: Context, request: Request) -> object:
+    """Pauses the polls."""
     from microservices.castellum import castellum_rules
 
     return castellum_rules.pause(context, request)
 
 
 def _castellum_status(context: Context, request: Request) -> object:
+    """Returns the state of the polls."""
     from microservices.castellum import castellum_rules
 
     return castellum_rules.status(context, request)
 
 
 def _castellum_changes(context: Context, request: Request) -> object:
+    """Lists what changed of the subject since an experiment's scan."""
     from microservices.castellum import castellum_rules
 
     return castellum_rules.changes(context, request)
 
 
 def _reviews(context: Context, request: Request) -> object:
+    """Lists the questions that wait for a data steward."""
     return {"reviews": [asdict(r) for r in review.reviews(context, closed=flag(request, "closed"))]}
 
 
 def _review_close(context: Context, request: Request) -> object:
+    """Answers a review."""
     by = str(request.get("by", "")) or context.zone.whoami().name
     authorization.demand_steward(context, by)
     kind = str(request.get("kind", ""))
@@ -257,24 +288,29 @@ def _review_close(context: Context, request: Request) -> object:
 
 
 def _fixity(context: Context, request: Request) -> object:
+    """Verifies the checksums that are due. `resume` goes on after a halt."""
     _in_background()
     return fixity.run(context, resume=flag(request, "resume"))
 
 
 def _fixity_every(context: Context, request: Request) -> object:
+    """Schedules the verification of checksums."""
     seconds = int(request.get("seconds", context.settings.fixity.every_seconds))
     return delay_rules.every(context, "mrdata_fixity", seconds)
 
 
 def _fixity_check(context: Context, request: Request) -> object:
+    """Verifies the checksums below a path now."""
     return fixity.check(context, request["path"])
 
 
 def _fixity_status(context: Context, request: Request) -> object:
+    """Returns the counts of the verification and the forecast."""
     return fixity.status(context)
 
 
 def _fixity_drill(context: Context, request: Request) -> object:
+    """Reads random objects back, as a user would."""
     settings = context.settings.fixity
     results = fixity.drill_now(
         context, int(request.get("objects", settings.drill_objects)), settings.drill_largest_bytes
@@ -283,10 +319,12 @@ def _fixity_drill(context: Context, request: Request) -> object:
 
 
 def _fixity_report(context: Context, request: Request) -> object:
+    """Writes the report of a year."""
     return {"paths": fixity_report.write(context, fixity_state.load(context), str(int(request["year"])))}
 
 
 def _board(context: Context, request: Request) -> object:
+    """Reports disks and Castellum to the operator's board."""
     from microservices.castellum import castellum_rules
     from microservices.zones import disks
 
@@ -299,6 +337,7 @@ def _board(context: Context, request: Request) -> object:
 
 
 def _board_every(context: Context, request: Request) -> object:
+    """Schedules these reports."""
     seconds = int(request.get("seconds", context.settings.board.every_seconds))
     return delay_rules.every(context, "mrdata_board", seconds)
 

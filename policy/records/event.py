@@ -32,12 +32,19 @@ class Kind(StrEnum):
     """What happened."""
 
     REGISTERED = "registered"
+    """The experiment was registered."""
     SERIES_COMPLETE = "series_complete"
+    """A series has all its images, and its products are made."""
     FINISHED = "finished"
+    """No more files are expected."""
     FINALIZED = "finalized"
+    """The experiment is read-only, with a manifest."""
     WITHDRAWN = "withdrawn"
+    """The subject or the experiment was withdrawn."""
     REINSTATED = "reinstated"
+    """It was restored."""
     ERASED = "erased"
+    """It was erased."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,11 +37,17 @@ class Act(StrEnum):
     """What changes a state."""
 
     ARRIVE = "arrive"
+    """A file arrives."""
     FINISH = "finish"
+    """`lifecycle.finished_hours` without a file, or the owner or a data steward (`mrdata finish`)."""
     FINALIZE = "finalize"
+    """`lifecycle.finalized_days` later, or the owner or a data steward (`mrdata finalize`)."""
     REOPEN = "reopen"
+    """A data steward (`mrdata reopen`)."""
     WITHDRAW = "withdraw"
+    """A data steward (`mrdata withdraw`)."""
     RESTORE = "restore"
+    """A data steward (`mrdata restore`)."""
 
 
 TABLE: dict[Act, tuple[frozenset[State], frozenset[State]]] = {

@@ -21,22 +21,23 @@ class Fields:
     next: str = "next"
     """Of a page: the address of the next one, null on the last."""
     count: str = "count"
-    """Of a page: how many records all pages hold; compared where it is there."""
+    """Of a page: the number of records on all pages. It is compared if it is there."""
     key: str = "id"
-    """Of a study: what stands for it in addresses."""
+    """Of a study: its key in addresses."""
     study: str = "name"
     """Of a study: the StudyID."""
     title: str = "title"
+    """Of a study: its title."""
     members: str = "members"
-    """Of a study: the account names of those who may read it."""
+    """Of a study: account names of its members."""
     status: str = "status"
-    """Of a study: `Castellum.active` lists the values of an active one."""
+    """Of a study: its status."""
     lists: str = "domains"
     """Of a study: its pseudonym lists."""
     pseudonym: str = "pseudonym"
-    """Of a subject."""
+    """Of a subject: its pseudonym."""
     attributes: str = "attributes"
-    """Of a subject: its attributes; empty where they stand beside the pseudonym."""
+    """Of a subject: its attributes. Empty: they stand next to the pseudonym."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,39 +45,53 @@ class Castellum:
     """Mixed-use metadata: studies, their members and subjects, and what may be known of a pseudonym."""
 
     source: str = ""
-    """`http`, `folder` (exports dropped by hand), or empty: no Castellum."""
+    """`http`, `folder` (exports as files), or empty: no Castellum."""
     url: str = ""
+    """Castellum's address: `https://`, or `http://` on this host."""
     token_file: str = ""
+    """File that holds the token and nothing else."""
     token_header: str = "Authorization"
+    """Header that carries the token."""
     token_format: str = "Token {token}"
+    """Value of that header."""
     ca_file: str = ""
-    """Certificates of the authority that signed Castellum's; empty: those that come with the library."""
+    """Certificates of the authority that signed Castellum's, in PEM. Empty: the usual public ones."""
     studies_path: str = "/api/studies/"
+    """Path of the list of studies."""
     attributes_path: str = "/execution/api/studies/{study}/domains/{list}/attributes/"
+    """Path of a study's attributes. `{study}`: the study's key, `{list}`: its pseudonym list."""
     active: list[str] = field(default_factory=lambda: ["execution"])
+    """Values of a study's status that mean that it is active."""
     fields: Fields = field(default_factory=Fields)
+    """The names that Castellum's answers use."""
     lists: dict[str, str] = field(default_factory=dict)
-    """StudyID -> the pseudonym list to use, where a study has several."""
+    """StudyID: the pseudonym list to use, if a study has several."""
     folder: str = ""
-    """Where exports are dropped (`source: folder`)."""
+    """Folder of the exports (`source: folder`)."""
     attributes: dict[str, list[str]] = field(default_factory=dict)
-    """What may come into the archive: name -> regular expressions of its values; none: any value without signs of
-    personal data.
+    """What may come into the archive. Name: regular expressions of its values. `[]`: any value that does not look
+    like personal data.
     """
     repository: str = "/var/lib/irods/mrdata/mixed-use.git"
     """The git repository on the server's disk that keeps the history."""
     remote: str = ""
-    """Where it is pushed to: file://, ssh:// or https://."""
+    """Where the history is pushed: `https://`, `ssh://` or `file://`. Empty: nowhere."""
     remote_user: str = ""
+    """User name at the remote."""
     remote_token_file: str = ""
+    """File that holds the token of the remote."""
     every_seconds: int = 300
+    """Seconds between two polls."""
     timeout_seconds: float = 30.0
-    """For each answer, from the request to its last byte."""
+    """Seconds for an answer, to its last byte."""
     tries: int = 4
+    """Tries of a request in all."""
     retry_seconds: float = 1.0
-    """Wait before the second try of a request; it doubles at each further one."""
+    """Seconds before the second try. The wait doubles at each further try."""
     vanish_percent: int = 20
-    """So many of a study's pseudonyms may vanish at one poll (two may always); more are taken for an error."""
+    """Percentage of a study's pseudonyms that may be missing in one poll. Two may always be missing. If more are
+    missing, the poll is an error.
+    """
 
 
 Faulty = Callable[[str], Exception]

@@ -16,10 +16,15 @@ class State(StrEnum):
     """
 
     REGISTERED = "registered"
+    """Registered. No file has come."""
     ACQUIRING = "acquiring"
+    """Files come."""
     FINISHED = "finished"
+    """No more files are expected. A file that comes all the same makes it `acquiring` again."""
     FINALIZED = "finalized"
+    """Read-only, with a manifest."""
     WITHDRAWN = "withdrawn"
+    """Hidden, then erased."""
 
 
 OPEN = (State.REGISTERED, State.ACQUIRING, State.FINISHED)

@@ -24,20 +24,21 @@ class Landing:
     """The landing zone: `<folder>/<scanner>/{dicom,twix,expdata}/...` on the landing host."""
 
     folder: str = "/srv/mrdata/landing"
+    """The landing zone: `<folder>/<scanner>/{dicom,twix,expdata}/...`."""
     resource: str = "landingResc"
+    """Resource on which files are registered where they lie, if they cannot be copied into the archive's vault."""
     quiet_seconds: float = 10.0
-    """A file is complete when its size and mtime have stood still for so long, over at least two looks."""
+    """Seconds without a change of size and mtime, over at least two looks, before a file counts as complete."""
     incomplete_seconds: float = 86400.0
-    """A file that stands still but has no end (TWIX) is registered all the same after so long, and then judged by the
-    policies.
+    """Seconds without a change before a raw file without its end is registered. Policies then quarantine it as
+    truncated.
     """
     look_seconds: float = 0.25
-    """Pause between two looks at the landing zone."""
+    """Seconds between two looks at the landing zone. If a look takes long, three times its duration."""
     keep_days: float = 30.0
-    """Days for which the intake keeps a file that the archive has."""
+    """Days for which the intake keeps a file that the archive has. Then `mrdata tidy` removes it."""
     take_over_seconds: float = 60.0
-    """Seconds without a sign of life after which another process goes on with the batch of a process on another host.
-    """
+    """Seconds without a sign of life before another process goes on with the batch of a process on another host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,15 @@ class Sweep:
     """The delay rule that places what rests in the landing collections."""
 
     every_seconds: int = 5
+    """Seconds between two runs of the sweep."""
     quiet_seconds: int = 5
-    """A replica that was modified so recently is left alone: somebody may still write."""
+    """Seconds since the last change before an object is placed. Somebody may still write to it until then."""
     follow_seconds: int = 60
-    """So long a sweep goes on while there is a replica that was modified so recently."""
+    """Seconds for which a run waits for objects that changed recently. `0`: it places what is due and ends."""
     tries: int = 5
+    """Tries before an object that fails goes to quarantine."""
     retry_seconds: int = 60
-    """Wait before the second try; it doubles at each further one."""
+    """Seconds before the second try. The wait doubles at each further try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +62,17 @@ class Archive:
     """The delay rule that moves what is placed to the archive resource."""
 
     resource: str = "archiveResc"
+    """Resource on which every archived object has a replica."""
     vault: str = ""
-    """Folder of the archive resource's vault as the landing host sees it; files are archived when they are registered.
-
-    Empty: the vault is on another host, and the delay rule archives.
+    """Folder of that resource's vault, at the same path on the landing host and on the server: files are archived
+    when they are registered. Empty: the vault is on another host, and the delay rule archives.
     """
     copies: list[str] = field(default_factory=list)
-    """Further resources, elsewhere: each has a replica of everything too, from which a damaged one is repaired."""
+    """Further resources. Each gets a replica of every object."""
     every_seconds: int = 60
+    """Seconds between two runs of the delay rule that archives and makes missing copies."""
     give_up_seconds: int = 60
-    """An object that a process has been writing for so long, and no process any more, was left by one that died: it is
-    put right.
-    """
+    """Seconds after which an object whose writer was killed is unlocked and archived again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Discard:
     """What data stewards discard of the quarantine."""
 
     days: float = 30.0
-    """Between being discarded and being erased; until then it can be kept after all."""
+    """Days between discarding a quarantine session and erasing it. Until then a data steward can keep it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +88,11 @@ class Guard:
     """What may tell who the person is, beside the ExperimentID. The default refuses all of it."""
 
     retain_patient_characteristics: bool = False
-    """PS3.15 Annex E, Retain Patient Characteristics Option: accept sex, age, size and weight (the scanner needs it for
-    SAR).
-    """
+    """Accept sex, age, size and weight (DICOM PS3.15 Annex E, Retain Patient Characteristics Option)."""
     allow: dict[str, list[str]] = field(default_factory=dict)
-    """Attribute -> regular expressions; a value that one matches as a whole is accepted (`PatientBirthDate:
-    ["19000101"]`).
-    """
+    """Attribute: regular expressions. A value that one of them matches as a whole is accepted."""
     accept: list[str] = field(default_factory=list)
-    """Places in a file that may tell, and that this site accepts (`policy.zone.carriers`); none by default."""
+    """Places in a file that may carry personal data and that the site accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +103,13 @@ class Hook:
     """
 
     url: str = ""
+    """Address to which events are posted. It begins with `https://`, or with `http://` on the server itself."""
     secret_file: str = ""
-    """Its content, without blanks around it, signs the body: HMAC-SHA256."""
+    """File whose content, without blanks around it, signs the body (HMAC-SHA256). Only the service account reads it."""
     kinds: list[str] = field(default_factory=list)
-    """Kinds of events; none means all."""
+    """Kinds of events. Empty: all."""
     studies: list[str] = field(default_factory=list)
-    """StudyIDs; none means all."""
+    """StudyIDs. Empty: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +117,15 @@ class Events:
     """The delay rule that delivers events to hooks."""
 
     hooks: dict[str, Hook] = field(default_factory=dict)
+    """Name: a hook, with the four keys below."""
     every_seconds: int = 10
+    """Seconds between two runs of the delay rule that delivers events."""
     timeout_seconds: float = 10.0
-    """A hook that does not answer for so long has not taken the event."""
+    """Seconds within which a hook has to answer."""
     retry_seconds: int = 30
-    """Wait before the second try; it doubles at each further one."""
+    """Seconds before the second try. The wait doubles at each further try."""
     longest_wait_seconds: int = 3600
+    """Longest wait between two tries, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +133,19 @@ class Forms:
     """The web pages."""
 
     prefix: str = ""
-    """The path below which a web server in front shows them (`/mrdata`); empty: at the top."""
+    """Path below which a web server shows the pages, like `/mrdata`. Empty: at the top."""
     proxy: str = ""
-    """Address of the web server in front, whose word on the client's address and on HTTPS is believed;
-
-    `*`: whoever connects.
-    """
+    """Address of that web server. Its X-Forwarded headers are believed. `*`: those of every client."""
     authentication: str = "native"
     """How iRODS checks passwords: `native` or `pam_password`."""
     idle_minutes: int = 60
-    """A session without a request ends after so long; pages that refresh themselves do not count."""
+    """Minutes without a request before a session ends. Requests of pages that refresh themselves do not count."""
     longest_hours: int = 12
-    """Every session ends after so long."""
+    """Hours after which every session ends."""
     request_seconds: float = 30.0
-    """Seconds after which a page that is not there yet is given up."""
+    """Seconds after which the server gives up a page."""
     webdav: str = ""
-    """Address of the studies' collection over WebDAV (`https://host/dav`); empty: there is none."""
+    """Address of the studies over WebDAV, like `https://host/dav`. Empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +153,15 @@ class Products:
     """What `mrdata products` makes of a series: a tar with an index, NIfTI with BIDS sidecars."""
 
     quiet_seconds: float = 600.0
-    """A series without a gap is complete when its newest image arrived so long ago."""
+    """Seconds since the newest image before a series without a gap counts as complete."""
     incomplete_seconds: float = 86400.0
-    """A series with a gap in its instance numbers is called incomplete when its newest image arrived so long ago."""
+    """Seconds since the newest image before a series with a gap counts as incomplete."""
     look_seconds: float = 60.0
-    """Pause between two looks at the archive."""
+    """Seconds between two looks of `mrdata products`."""
     timeout_seconds: float = 3600.0
-    """A conversion that takes longer has failed."""
+    """Seconds after which a conversion has failed."""
     scratch: str = ""
-    """Folder of the worker's host for a series that is being worked on; empty: the system's.
-
-    It holds about three times a series.
-    """
+    """Folder of the worker's host, with room for three times a series. Empty: the system's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +169,8 @@ class Bids:
     """The export of a study as a BIDS dataset."""
 
     rules: dict[str, list[str]] = field(default_factory=dict)
-    """Data type and name (`anat/T1w`, `func/task-{task}_bold`) -> expressions for a series' description; tried before
-    the built-in ones.
+    """Target in a BIDS dataset: regular expressions. They are searched for in a series' description, without regard
+    to case, before the built-in ones.
     """
 
 
@@ -183,19 +179,21 @@ class Fixity:
     """The delay rule that reads what is archived again and compares checksums, the oldest first."""
 
     every_seconds: int = 600
+    """Seconds between two runs of the delay rule that verifies checksums."""
     bytes_per_day: int = 1_000_000_000_000
-    """So much is read in a day at most, all replicas counted."""
+    """Bytes that are read in a day at most, over all replicas."""
     run_seconds: float = 300.0
-    """A run ends after so long, with the object that it is at."""
+    """Seconds after which a run ends, with the object that it is reading."""
     rest_days: int = 30
-    """What was verified is left alone for so long, however little there is."""
+    """Days for which a verified object is not read again."""
     oldest_days: int = 365
-    """Nothing should be unverified for longer; where the forecast says that it will be, the data stewards are told."""
+    """Highest age of a verification in days. If the forecast exceeds it, the data stewards get a review."""
     drill_days: int = 30
-    """Every so often, some objects are read back as a user would."""
+    """Days between two restore drills."""
     drill_objects: int = 20
+    """Objects of a drill."""
     drill_largest_bytes: int = 50_000_000
-    """Larger ones are read back by `mrdata drill`, from outside: inside the server, Python reads slowly."""
+    """Size of the largest object of a drill. `mrdata drill` also reads larger ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,18 +201,19 @@ class Lifecycle:
     """The delay rule that finishes, finalizes, and erases what was withdrawn."""
 
     every_seconds: int = 300
+    """Seconds between two runs of the delay rule."""
     finished_hours: float = 12.0
-    """An experiment for which nothing came for so long is finished; raw data may come at night, and make it acquiring
-    again.
-    """
+    """Hours without a new file before an experiment is finished."""
     finalized_days: float = 14.0
-    """An experiment that was finished for so long is finalized; its owner may say so earlier."""
+    """Days after which a finished experiment is finalized."""
     settle_seconds: float = 60.0
-    """Agents believe for a minute that an experiment is open; so long nothing is finalized or withdrawn for good."""
+    """Seconds between finishing and finalizing at least. Agents remember for a minute that an experiment is open."""
     withdrawal_days: float = 30.0
-    """What was withdrawn so long ago is erased; until then it can be restored."""
+    """Days for which withdrawn data can be restored. Then they are erased."""
     due_again_hours: float = 24.0
-    """It is erased only when a run of so many hours before found it due as well: a clock may have jumped."""
+    """Hours between the two runs that must both find data due before they are erased, in case a clock jumped. `0`:
+    one run is enough.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +221,7 @@ class Retention:
     """How long finalized experiments have to be kept."""
 
     years: int = 10
-    """From the day on which an experiment is finalized; a study may have a time of its own (`retention_years` in its
-    file).
-    """
+    """Years for which finalized experiments are kept. `retention_years` of a study's file takes precedence."""
     notice_days: ClassVar[tuple[int, ...]] = (365, 91, 30)
     """Data stewards are told so many days before the end."""
 
@@ -236,12 +233,12 @@ class Expanded:
     """
 
     quiet_seconds: float = 86400.0
-    """A tree is copied when nothing in it has changed for so long."""
+    """Seconds without a change in a tree before it is copied."""
     marker: str = "FINISHED"
-    """Name of a file at the top of a tree that says that it is finished; empty: there is none."""
+    """File at the top of a tree that says that the tree is complete. Empty: there is none."""
     attributes: dict[str, list[str]] = field(default_factory=dict)
-    """Attributes that a `metadata.yaml` may set, with expressions of their values; empty: all that do not look like
-    personal data.
+    """What a `metadata.yaml` may set. Name: regular expressions of values. Empty: everything that does not look
+    like personal data.
     """
 
 
@@ -252,25 +249,25 @@ class Board:
     """
 
     networks: list[str] = field(default_factory=list)
-    """Networks (`10.1.2.0/24`) that see board and metrics without a log-in; none by default."""
+    """Networks, like `10.1.2.0/24`, that see the board and the metrics without a log-in."""
     recent_minutes: int = 10
-    """What a scanner sent in so many last minutes is shown."""
+    """Minutes over which the board counts what a scanner sent."""
     silent_minutes: int = 20
-    """A scanner with an experiment under way that sends nothing for so long is silent."""
+    """Minutes without a file before a scanner with a running experiment counts as silent."""
     session_hours: int = 4
-    """After so long without anything the experiment is taken to be over, and the scanner for idle."""
+    """Hours without a file before the board takes an experiment to be over."""
     raw_hour: int = 9
-    """Raw data of a day are missed on the next day from this hour on; -1: none are expected."""
+    """Hour of the day from which yesterday's missing raw data are reported. `-1`: never."""
     disk_percent: int = 10
-    """So little free space on a disk is an alarm."""
+    """Free space of a disk, in percent, below which there is an alarm."""
     castellum_hours: float = 3.0
-    """Castellum should have been polled well within so long."""
+    """Hours without a good poll of Castellum before there is an alarm."""
     beat_seconds: int = 30
-    """How often the landing host tells how it stands."""
+    """Seconds between two reports of the landing host."""
     every_seconds: int = 60
-    """How often the server does."""
+    """Seconds between two reports of the server."""
     days: int = 30
-    """Of the plot of the volume."""
+    """Days of the plot of the volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,19 +275,22 @@ class Settings:
     """All settings of a site."""
 
     zone: str
+    """Name of the iRODS zone."""
     account: ClassVar[str] = "mrdata"
     """The service account (rodsadmin) that owns the archive; its home collection holds landing, studies and quarantine.
     """
     trusted: list[str] = field(default_factory=lambda: ["mrdata"])
-    """Accounts whose files are placed at once, by the policy enforcement points; everybody else's by the sweep."""
+    """Administrators whose files policy enforcement points place at once. The sweep places everybody else's."""
     stewards: str = "data_stewards"
-    """The group that may see the quarantine and re-file."""
+    """Group of the data stewards."""
     uploaders: str = "public"
-    """The group that may put files into the landing collections."""
+    """Group that may put files into the landing collections."""
     iadmin: list[str] = field(default_factory=lambda: ["iadmin"])
-    """The command that manages groups (the rule engine has no microservice for it)."""
+    """Command that manages groups. The rule engine has no microservice for it."""
     scanners: list[str] = field(default_factory=list)
+    """Names of the scanners: folders of the landing zone, and choices at registration."""
     scan_types: list[str] = field(default_factory=lambda: ["phantom", "pilot", "measurement"])
+    """Choices at registration."""
     landing: Landing = field(default_factory=Landing)
     sweep: Sweep = field(default_factory=Sweep)
     discard: Discard = field(default_factory=Discard)
