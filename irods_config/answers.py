@@ -30,7 +30,7 @@ class Server:
     """What the packaged set-up asks for, without the passwords."""
 
     host: str
-    """The name by which clients reach the server; certificates are for it."""
+    """The name by which clients reach the server. Certificates are for it, and the machine calls itself so."""
     zone: str
     catalog_host: str = "localhost"
     catalog_port: int = 5432
@@ -71,6 +71,25 @@ def _secret(path: Path) -> str:
     if found := path.read_text(encoding="utf-8").strip():
         return found
     raise SetupError(f"{path}: is empty")
+
+
+def own_names() -> list[str]:
+    """The names of this machine, the one first that iRODS's set-up writes into the catalog (scripts/irods/lib.py)."""
+    name = socket.gethostname()
+    try:
+        canonical = socket.getaddrinfo(name, 0, flags=socket.AI_CANONNAME)[0][3]
+    except OSError:
+        canonical = name
+    return list(dict.fromkeys([canonical, name, socket.getfqdn()]))
+
+
+def _check_host(host: str) -> None:
+    names = own_names()
+    if host not in names:
+        raise SetupError(
+            f"--host {host}: this machine calls itself {names[0]}, and iRODS's set-up would fail at its end. Give the"
+            f" machine the name first (hostnamectl set-hostname {host}, and a line in /etc/hosts), or take its own name"
+        )
 
 
 def server_config(server: Server, secrets: Secrets, packaged: dict[str, Any]) -> dict[str, Any]:
@@ -149,9 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "file", type=Path, help="the answers, with the passwords in them: readable by you alone; remove it afterwards"
     )
-    parser.add_argument("--zone", required=True, help="iRODS's name of the zone, for ever")
+    parser.add_argument("--zone", required=True, help="iRODS's name of the zone; it cannot be changed later")
     parser.add_argument(
-        "--host", default=socket.getfqdn(), help="name by which clients reach this server (default: %(default)s)"
+        "--host", default=own_names()[0], help="name by which clients reach this server, and the machine calls itself"
     )
     parser.add_argument(
         "--secrets", type=Path, required=True, metavar="FOLDER", help=f"of {', '.join(Secrets.__dataclass_fields__)}"
@@ -169,6 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = vars(parser.parse_args(arguments))
     file, folder, template = given.pop("file"), given.pop("secrets"), given.pop("template")
     try:
+        _check_host(given["host"])
         packaged = json.loads(template.read_text(encoding="utf-8"))
         text = json.dumps(answers(Server(**given), Secrets.inside(folder), packaged), indent=2)
         files.write(file, text + "\n", 0o600)

@@ -25,11 +25,15 @@ from policy.zone.settings import SettingsError
 def check(site: Site) -> list[str]:
     """Everything that differs. What cannot be looked at, because something before it is missing, is said too."""
     found: list[str] = []
-    for step in [*FILES, *ZONE]:
+    is_ready = site.place.has_python_engine()
+    for step in [*FILES, *ZONE] if is_ready else FILES:
         try:
             found += [f"{step.title}: {difference}" for difference in step.differences(site)]
         except (SetupError, SettingsError) as error:
             found.append(f"{step.title}: {error}")
+    if not is_ready:
+        later = ", ".join(step.title for step in ZONE)
+        found.append(f"not looked at, because the server has no Python rule engine yet: {later}")
     return found
 
 

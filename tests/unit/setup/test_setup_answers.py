@@ -21,7 +21,8 @@ PACKAGED = {
 
 
 @pytest.fixture
-def made(tmp_path, capsys):
+def made(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(answers, "own_names", lambda: ["irods.example.org", "irods"])
     template = tmp_path / "template.json"
     template.write_text(json.dumps(PACKAGED))
 
@@ -116,3 +117,11 @@ def test_secrets_are_not_shown(tmp_path):
     (tmp_path / "new/zone_key").write_text("")
     with pytest.raises(SetupError, match="zone_key: is empty"):
         answers.Secrets.inside(tmp_path / "new")
+
+
+def test_a_host_that_the_machine_does_not_call_itself_is_refused(made, tmp_path):
+    status, error = made("--host", "data.example.org")
+    assert status == 1
+    assert "this machine calls itself irods.example.org" in error
+    assert not (tmp_path / "secrets").exists()
+    assert made("--host", "irods")[0] == 0

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from irods_config import install, server
+from irods_config import install, server, setup_zone
 from irods_config.icommands import PYTHON_ENGINE, ICommands, SetupError
 from irods_config.site import Site
 from irods_config.steps import (
@@ -533,3 +533,10 @@ def test_a_release_is_tried_inside_where_there_is_an_engine(site, tmp_path):
 
 def test_a_missing_rulebase_is_a_difference(site):
     assert rulebase.differences(site) == [f"{site.place.core}: is not the rulebase of {site.place.current}"]
+
+
+def test_a_check_before_set_up_asks_no_rule(site):
+    *files, last = setup_zone.check(site)
+    assert last.startswith("not looked at, because the server has no Python rule engine yet: ")
+    assert "rulebase: " in "\n".join(files)
+    assert "irule" not in "\n".join(files)
