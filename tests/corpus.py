@@ -79,7 +79,7 @@ GUARDS = {"strict (the default)": {}, "patient characteristics retained": {"reta
 
 
 def main() -> None:
-    """Prints docs/odd-files.md: the counts under both settings of the guard, and the fate of each file that is not
+    """Prints docs/reference/odd-files.md: the counts under both settings of the guard, and the fate of each file that is not
     archived.
     """
     from tests.zone.embedded_site import EmbeddedSite
@@ -108,7 +108,7 @@ def main() -> None:
         shown = ", ".join(f"`{name}`" for name in sorted(set(names))[:6]) + (
             f" and more ({len(names)} files)" if len(set(names)) > 6 else ""
         )
-        print(f"| {shown} | {'yes' if was_stamped else 'no'} | {fate} | {detail[:200]} |")
+        print(f"| {shown} | {'yes' if was_stamped else 'no'} | {fate} | `{detail[:200]}` |")
 
 
 HEAD = """# What becomes of real and of odd files
