@@ -1,4 +1,4 @@
-# MrData's images: `irods`, the server with the rulebase, and `client`, the landing host's programs. docs/containers.md.
+# MrData's images: `irods`, the server with the rulebase, and `client`, the landing host's programs. docs/how-to/run-in-containers.md.
 ARG DEBIAN=debian:12.12-slim@sha256:d5d3f9c23164ea16f31852f95bd5959aad1c5e854332fe00f7b3a20fcc9f635c
 
 # --- what both are made of: a wheel of this project, and the packages that it needs -----------------------------------

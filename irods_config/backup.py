@@ -57,7 +57,7 @@ class Manifest:
         try:
             found = json.loads((backup / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
-            raise SetupError(f"{backup}: is no backup: {error}") from error
+            raise SetupError(f"{backup}: is not a backup: {error}") from error
         if found.get("format") not in _READABLE:
             raise SetupError(f"{backup}: was made by another version of MrData")
         manifest = cls(

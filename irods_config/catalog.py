@@ -42,7 +42,7 @@ class Catalog:
         except (OSError, json.JSONDecodeError, KeyError) as error:
             raise SetupError(f"{server_config}: names no catalog: {error}") from error
         if database.get("technology") != "postgres":
-            raise SetupError(f"{server_config}: the catalog is no PostgreSQL database")
+            raise SetupError(f"{server_config}: the catalog is not a PostgreSQL database")
         return cls(
             database["host"], int(database["port"]), database["name"], database["username"], database["password"]
         )
@@ -95,7 +95,7 @@ class Catalog:
 
 
 def contents_of_dump(dump: Path) -> Contents:
-    """What a dump holds, read from the dump itself: one that cannot be read is no backup."""
+    """What a dump holds, read from the dump itself: one that cannot be read is not a backup."""
     with _lines(
         ("pg_restore", "--data-only", "--file=-", str(dump)), {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
     ) as lines:

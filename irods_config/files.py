@@ -44,7 +44,7 @@ def sync_folder(path: Path) -> None:
 
 
 def keep_copy(path: Path) -> Path | None:
-    """A copy beside the file, named by the time; None where there is no file."""
+    """A copy next to the file, named by the time; None where there is no file."""
     if not path.exists():
         return None
     copy = path.with_name(f"{path.name}.{time.strftime('%Y%m%dT%H%M%S')}.{secrets.token_hex(2)}")

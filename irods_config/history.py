@@ -67,7 +67,7 @@ def unpack(archive: Path, folder: Path) -> str:
         for member in tar:
             parts = PurePosixPath(member.name).parts
             if not member.isreg() or parts[0] != _NAME or ".." in parts:
-                raise SetupError(f"{archive}: holds {member.name}, which is no file of a repository")
+                raise SetupError(f"{archive}: holds {member.name}, which is not a file of a repository")
             content, file = tar.extractfile(member), folder.joinpath(*parts[1:])
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open(file, "wb") as new:
@@ -131,7 +131,7 @@ def _holds(castellum: Castellum, commit: str) -> bool:
         if history.head() and not history.has(commit):
             raise SetupError(
                 f"{castellum.repository}: is there and has another history than the backup: it was rewritten, or begun"
-                " anew. It stays. To take the backup's, move it away and call mrdata-restore with --history-only"
+                " again. It stays. To take the backup's, move it away and call mrdata-restore with --history-only"
             )
         return history.has(commit)
 

@@ -26,7 +26,7 @@ def name(text: str) -> str:
     SetupError for any other text.
     """
     if not _NAME.fullmatch(text):
-        raise SetupError(f"{text!r} is no name that iRODS takes here: letters, digits, `_`, `.` and `-`")
+        raise SetupError(f"{text!r} is not a name that iRODS takes here: letters, digits, `_`, `.` and `-`")
     return text
 
 
@@ -110,7 +110,7 @@ class ICommands:
 
 def _rule_name(rule: str) -> str:
     if not rule.isidentifier():
-        raise SetupError(f"{rule!r} is no rule name")
+        raise SetupError(f"{rule!r} is not a rule name")
     return rule
 
 

@@ -1,7 +1,7 @@
 """Event handler for irods_capability_automated_ingest 0.7: its scanner and workers find the files, MrData registers
 them.
 
-For sites that outgrow one scanner process (docs/containers.md says how to run it). The capability copies this file into
+For sites that outgrow one scanner process (docs/how-to/scale-out.md says how to run it). The capability copies this file into
 Redis and its workers import that copy: everything but the hooks is in `landing.single`, which the workers have
 installed.
 

@@ -6,7 +6,7 @@
 #   irule -r irods_rule_engine_plugin-python-instance -F fixity_status.r "*report='2026'"
 #
 #   *resume   'yes' goes on after a whole resource was found to be damaged, and runs once
-#   *drill    reads so many random objects back now
+#   *drill    the number of random objects to read back now
 #   *report   writes the report of a year into <home>/fixity/reports
 #
 # To be run by the service account (as another administrator: clientUserName=mrdata irule ...).

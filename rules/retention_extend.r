@@ -6,7 +6,7 @@
 #   *until        the first day on which it may be deleted: year-month-day, later than the one it has
 #   *by           the data steward who wants it; left out, who runs this
 #
-# See docs/lifecycle.md. To be run by the service account (as another administrator: clientUserName=mrdata irule ...).
+# See docs/explanation/lifecycle.md. To be run by the service account (as another administrator: clientUserName=mrdata irule ...).
 # The same as JSON: mrdata rule retention_extend '{"experiment": "...", "until": "..."}'
 def main(rule_args, callback, rei):
     import json

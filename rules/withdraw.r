@@ -9,7 +9,7 @@
 #   *reason                 for the audit log: 'consent was withdrawn', 'registered or scanned by mistake' or 'another reason'
 #   *by                     the data steward who wants it; left out, who runs this
 #
-# What derives from it is found by the AVU DerivedFrom and withdrawn with it. See docs/lifecycle.md, and restore.r.
+# What derives from it is found by the AVU DerivedFrom and withdrawn with it. See docs/explanation/withdrawal.md, and restore.r.
 # To be run by the service account (as another administrator: clientUserName=mrdata irule ...).
 # The same as JSON: mrdata rule withdraw '{"experiment": "...", "dry_run": true}'
 def main(rule_args, callback, rei):

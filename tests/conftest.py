@@ -20,7 +20,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--irods",
         action="store_true",
-        help="run tests/zone on the server of the iRODS environment (docs/conformance.md)",
+        help="run tests/zone on the server of the iRODS environment (docs/how-to/test-a-server.md)",
     )
 
 

@@ -1,6 +1,6 @@
 """Every series of the corpus through the conversion and the BIDS export.
 
-`python -m tests.products` prints tables of docs/products.md.
+`python -m tests.products` prints tables of docs/reference/products.md.
 """
 
 from __future__ import annotations

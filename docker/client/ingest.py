@@ -21,7 +21,7 @@ PAUSE = float(os.environ.get("MRDATA_SCAN_PAUSE", "10"))
 STALL = float(os.environ.get("MRDATA_SCAN_STALL", "900"))
 """Seconds without a task that ended; longer than the handler lets one task take."""
 SCANS = int(os.environ.get("MRDATA_SCANS", "0"))
-"""So many scans, for trials; 0: without end."""
+"""Number of scans, for trials; 0: without end."""
 DONE = b"sync_time:/"
 """Keys of files that were looked at to their end: they stay true, whatever became of a job."""
 _HIDDEN = r".*/[.][^/]*$"
@@ -57,7 +57,7 @@ def start(name: str) -> None:
 
 def ended(job: sync_job) -> bool:
     """Waits for the end of a scan; False when nothing moved for STALL seconds."""
-    # What is queued and what was taken tells of movement; the job's own count may stand while tasks are added and end.
+    # What is queued and what was taken shows movement; the job's own count may stand while tasks are added and end.
     seen, since = (-1, -1), time.monotonic()
     while time.monotonic() - since < STALL:
         # The name is taken back when the last task has ended.

@@ -74,7 +74,7 @@ wait_for "the catalog" pg_isready -q -h "$MRDATA_CATALOG" -U irods -d ICAT
 if [ -e "$kept/version.json" ]; then
     cp -a "$kept/." "$home/"
     if [ "$(version "$home/version.json")" != "$(version "$home/version.json.dist")" ]; then
-        say "the catalog is of iRODS $(version "$home/version.json"), this image has $(version "$home/version.json.dist"): see docs/containers.md, Upgrade"
+        say "the catalog is of iRODS $(version "$home/version.json"), this image has $(version "$home/version.json.dist"): see docs/how-to/run-in-containers.md, Upgrade"
         exit 1
     fi
 else

@@ -16,7 +16,7 @@ def differences(site: Site) -> list[str]:
 
 
 def write(site: Site) -> None:
-    """Writes it; a copy of the one before stays beside it."""
+    """Writes it; a copy of the one before stays next to it."""
     wanted = _wanted(site)
     files.keep_copy(_file(site))
     files.write(_file(site), json.dumps(wanted, indent=4) + "\n", 0o600)

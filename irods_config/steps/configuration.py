@@ -21,7 +21,7 @@ def differences(site: Site) -> list[str]:
 
 
 def write(site: Site) -> None:
-    """Writes it; a copy of the one before stays beside it."""
+    """Writes it; a copy of the one before stays next to it."""
     wanted = _wanted(site)
     files.keep_copy(site.config_file)
     site.reload_due.touch()

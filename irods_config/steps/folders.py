@@ -27,7 +27,7 @@ def differences(site: Site) -> list[str]:
     settings = site.settings()
     landing = Path(settings.landing.folder)
     if not landing.is_dir():
-        return [f"landing.folder: {landing} is not there; make it (docs/install.md), or mount the landing zone"]
+        return [f"landing.folder: {landing} is not there; make it (docs/how-to/install.md), or mount the landing zone"]
     faults = [*_own(landing / INTAKE), *_elsewhere(settings, landing)]
     return [*faults, *_vault_faults(site, settings)] if settings.archive.vault else faults
 
@@ -77,7 +77,7 @@ def _own(folder: Path) -> list[str]:
     except FileNotFoundError:
         return [f"{folder}: is not there"]
     if not stat.S_ISDIR(status.st_mode):
-        return [f"{folder}: is no folder"]
+        return [f"{folder}: is not a folder"]
     account = pwd.getpwuid(os.geteuid())
     if status.st_uid != account.pw_uid:
         return [f"{folder}: belongs to user {status.st_uid}; give it to {account.pw_name} (chown)"]

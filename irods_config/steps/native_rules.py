@@ -20,7 +20,7 @@ def differences(site: Site) -> list[str]:
 
 
 def write(site: Site) -> None:
-    """Writes it; a copy of the one before stays beside it."""
+    """Writes it; a copy of the one before stays next to it."""
     files.keep_copy(_file(site))
     site.reload_due.touch()
     files.write(_file(site), templates.native_rules(LANDING_RESOURCE), 0o644)

@@ -118,7 +118,7 @@ def changes(context: Context, request: Request) -> dict[str, object]:
 
 def _settings(context: Context) -> Castellum:
     if not context.settings.castellum.source:
-        raise Refused("castellum: is not configured; docs/castellum.md tells how")
+        raise Refused("castellum: is not configured; docs/how-to/connect-castellum.md tells how")
     return context.settings.castellum
 
 

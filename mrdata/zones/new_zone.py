@@ -39,7 +39,9 @@ def create(
         settings[key] = (
             {**settings[key], **value} if isinstance(value, dict) and isinstance(settings.get(key), dict) else value
         )
-    text = "# The site's settings; docs/settings.md explains each.\n" + yaml.safe_dump(settings, sort_keys=False)
+    text = "# The site's settings; docs/reference/settings.md explains each.\n" + yaml.safe_dump(
+        settings, sort_keys=False
+    )
     (folder / "mrdata.yaml").write_text(text, encoding="utf-8")
     for scanner in scanners:
         for branch in Branch:

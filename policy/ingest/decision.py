@@ -32,7 +32,7 @@ class Reason(StrEnum):
     WRONG_SCANNER = "wrong-scanner"
     """The experiment is registered for another scanner."""
     CONFLICT = "conflict"
-    """Two places tell of two experiments: name, folder, frame of reference, archived bytes."""
+    """Two places name two experiments: name, folder, frame of reference, archived bytes."""
     PERSONAL_DATA = "personal-data"
     """The file carries data that may tell who the person is."""
     TRUNCATED = "truncated"

@@ -16,5 +16,5 @@ is wrong then.
 | `nemesis` | breaks a real server while the world works on it: `python -m tests.faults.nemesis` |
 | `machine` | runs all kinds until so many faults were injected: `python -m tests.faults`, `make faults` |
 
-docs/reliability.md tells what was found.
+docs/reference/reliability.md tells what was found.
 """

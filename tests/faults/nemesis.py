@@ -1,6 +1,6 @@
 """Breaks a real server while the world works on it: `python -m tests.faults.nemesis --faults 500 --seed 1`.
 
-It runs where `pytest --irods` does (docs/conformance.md), on the server's host, as an account that may kill the
+It runs where `pytest --irods` does (docs/how-to/test-a-server.md), on the server's host, as an account that may kill the
 server's processes, and counts on nobody else's working there. One line tells what came of it; exit status 0 only when
 nothing is wrong.
 

@@ -54,7 +54,7 @@ class Total:
         self.wrong += step.wrong
 
     def line(self, kind: str, seed: int) -> str:
-        """What docs/reliability.md says of a run."""
+        """What docs/reference/reliability.md says of a run."""
         counts = ", ".join(f"{wrong} {self.wrong[wrong]}" for wrong in Wrong)
         return f"{kind}: {self.faults} faults injected, {self.faults - self.failed} survived, {counts}, seed {seed}"
 

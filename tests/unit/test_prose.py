@@ -22,11 +22,12 @@ WORDS = re.compile(
 )
 """What stands for it: about, again, wrong, next to, permanently; seconds, days; an X is *not a* Y."""
 DOCUMENTS = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", ".github")
-CLEAN: tuple[str, ...] = ()
+CLEAN = ("docker", "irods_config", "rulebase", "rules")
 """Packages without a hit. This list may only grow."""
 _KINDS = {".md", ".py", ".html", ".js", ".r", ".yml", ".yaml", ".toml", ".sh", ".conf"}
 _MARKS = {"#", "//", "*", "#:"}
-_CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
+_CODE = re.compile(r"```.*?```|`[^`]*`|<!-- table: .*?<!-- end of table -->", re.DOTALL)
+"""Of a page: commands, names, messages as they are printed, and tables that are made from the code."""
 
 
 def hits(place: str) -> list[str]:
@@ -38,7 +39,7 @@ def hits(place: str) -> list[str]:
 
 def _of(path: Path) -> list[str]:
     text = path.read_text(encoding="utf-8")
-    if path.suffix == ".md":  # a command, a name or a message as it is printed
+    if path.suffix == ".md":
         text = _CODE.sub(lambda code: re.sub(r"[^\n]", "x", code[0]), text)
     words = [
         (word, number) for number, line in enumerate(text.split("\n"), 1) for word in line.split() if word not in _MARKS

@@ -185,7 +185,7 @@ def test_a_file_without_a_name_is_placed(rng):
 @given(st.integers(0, 1 << 32))
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 def test_no_name_passes_in_the_places_that_the_documents_name(number):
-    """`MRDATA_GUARD_EXAMPLES=500` is what docs/security.md tells."""
+    """`MRDATA_GUARD_EXAMPLES=500` is what docs/explanation/security.md tells."""
     where, content = mutated.seeded(random.Random(number))
     for landed in BRANCHES.get(where, [IMAGES, EXPANDED]):
         assert not isinstance(judge(content, landed), Placement), (where, landed.branch)

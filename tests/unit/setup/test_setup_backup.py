@@ -1,4 +1,4 @@
-"""What is read from a dump, and what a backup notices. On a server: docs/install.md, Backup."""
+"""What is read from a dump, and what a backup notices. On a server: docs/how-to/back-up.md."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Set-up on a real server: what it made is as it says. On a packaged server: docs/install.md."""
+"""Set-up on a real server: what it made is as it says. On a packaged server: docs/how-to/install.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from policy.zone import Access
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = Path("/opt/mrdata-tools/bin/python")
-"""Of MrData's commands, as docs/install.md puts them: one that the service account may run."""
+"""Of MrData's commands, as docs/how-to/install.md puts them: one that the service account may run."""
 
 
 def as_service_account(module, *arguments):
