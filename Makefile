@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test coverage bench faults lint clean
+.PHONY: demo test coverage bench faults lint docs clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,7 +20,11 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+# The documents as a site, in site/. A link or an anchor that leads nowhere is an error. Needs no network.
+docs: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+test: lint docs
 	$(BIN)/pytest -n 2 --dist worksteal tests/unit tests/zone tests/browser tests/faults
 
 coverage: $(VENV)/installed
@@ -33,4 +37,4 @@ faults: $(VENV)/installed
 	$(BIN)/python -m tests.faults $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
 clean:
-	rm -rf $(VENV) demo-zone
+	rm -rf $(VENV) demo-zone site
