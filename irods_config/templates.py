@@ -13,7 +13,8 @@ def settings(zone: str, scanners: Sequence[str], landing: Path, resource: str, v
     JSON texts are YAML texts. `vault`: of the archive resource, None where the landing host does not have it.
     """
     archive = f"archive:\n  vault: {json.dumps(str(vault))}\n" if vault else ""
-    return f"""# The site's settings; docs/reference/settings.md explains each. Read at each new connection: no restart is needed.
+    return f"""# The site's settings; docs/reference/settings.md explains each.
+# Read at each new connection: no restart is needed.
 zone: {json.dumps(zone)}
 scanners: {json.dumps(list(scanners))}
 landing:

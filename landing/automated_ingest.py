@@ -1,9 +1,9 @@
 """Event handler for irods_capability_automated_ingest 0.7: its scanner and workers find the files, MrData registers
 them.
 
-For sites that outgrow one scanner process (docs/how-to/scale-out.md says how to run it). The capability copies this file into
-Redis and its workers import that copy: everything but the hooks is in `landing.single`, which the workers have
-installed.
+For sites that outgrow one scanner process (docs/how-to/scale-out.md says how to run it). The capability copies this
+file into Redis and its workers import that copy: everything but the hooks is in `landing.single`, which the workers
+have installed.
 
 The capability's own REGISTER_SYNC would register what is still being written, and what others can still change, make a
 collection for each folder, and write a changed file's size over that of the archived object. So its operation is NO_OP,
