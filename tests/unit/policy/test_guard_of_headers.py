@@ -185,7 +185,15 @@ def test_a_file_without_a_name_is_placed(rng):
 @given(st.integers(0, 1 << 32))
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 def test_no_name_passes_in_the_places_that_the_documents_name(number):
-    """`MRDATA_GUARD_EXAMPLES=500` is what docs/explanation/security.md tells."""
+    """`MRDATA_GUARD_EXAMPLES=500` is what docs/security.md tells."""
     where, content = mutated.seeded(random.Random(number))
     for landed in BRANCHES.get(where, [IMAGES, EXPANDED]):
         assert not isinstance(judge(content, landed), Placement), (where, landed.branch)
+
+
+@pytest.mark.xfail(
+    reason="a private sequence of an implicit VR file, the tag of whose first item is damaged", strict=True
+)
+def test_a_description_in_a_damaged_private_sequence_does_not_pass():
+    _, content = mutated.seeded(random.Random(1791))
+    assert not isinstance(judge(content, IMAGES), Placement)
