@@ -26,6 +26,7 @@ from policy.schedule import delay_rules
 from policy.zone import AVU, Condition, ZoneError, layout
 from policy.zone.castellum_settings import Castellum
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 
 RULE = "mrdata_castellum_poll"
 PAUSED = "CastellumPaused"
@@ -111,14 +112,14 @@ def changes(context: Context, request: Request) -> dict[str, object]:
     """What has changed of a subject since an experiment's scan."""
     settings = _settings(context)
     if not Path(settings.repository).exists():
-        raise Refused("nothing was ever polled from Castellum")
+        raise Refused("nothing was ever polled from Castellum", ErrorKind.NOT_FOUND)
     with closing(GitHistory(settings)) as history:
         return asdict(values_at_scan.changes(context, history, str(request["experiment"])))
 
 
 def _settings(context: Context) -> Castellum:
     if not context.settings.castellum.source:
-        raise Refused("castellum: is not configured; docs/castellum.md tells how")
+        raise Refused("castellum: is not configured; docs/castellum.md tells how", ErrorKind.UNAVAILABLE)
     return context.settings.castellum
 
 
@@ -154,7 +155,9 @@ def only_one(settings: Castellum) -> Iterator[bool]:
         file.parent.mkdir(parents=True, exist_ok=True)
         opened = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise Refused(f"castellum.repository {settings.repository}: {error.filename}: {error.strerror}") from error
+        raise Refused(
+            f"castellum.repository {settings.repository}: {error.filename}: {error.strerror}", ErrorKind.UNAVAILABLE
+        ) from error
     try:
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)

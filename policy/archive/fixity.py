@@ -19,6 +19,7 @@ from policy.archive.replicas import Finding, Outcome
 from policy.records import audit, review
 from policy.zone import AVU, Condition, NotFound, ZoneError, layout
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.log import error_text, object_text
 
 LOOKS = 500
@@ -38,7 +39,10 @@ def run(context: Context, *, resume: bool = False) -> dict[str, int]:
     state, now, settings = fixity_state.load(context), context.now(), context.settings.fixity
     state.halted = "" if resume else state.halted
     if state.halted:
-        raise Refused(f"{STREAK} objects in a row were damaged on {state.halted}: look at the resource, then resume")
+        raise Refused(
+            f"{STREAK} objects in a row were damaged on {state.halted}: look at the resource, then resume",
+            ErrorKind.CONFLICT,
+        )
     # The allowance grows with time; what a large object took too much is waited for.
     # A clock that was set back earns what one period earns.
     passed = now - state.ran if 0.0 < state.ran <= now else settings.every_seconds
@@ -66,7 +70,7 @@ def check(context: Context, path: str) -> dict[str, object]:
     """
     found = context.zone.stat(path)
     if found is None or not f"{path}/".startswith(context.settings.home + "/"):
-        raise Refused(f"path: {path} is no collection or object below {context.settings.home}")
+        raise Refused(f"path: {path} is no collection or object below {context.settings.home}", ErrorKind.NOT_FOUND)
     state, done, told = fixity_state.load(context), Counter[str](), list[Finding]()
     if found.is_collection:
         below = [name for (name,) in context.zone.query(["COLL_NAME"], Condition("COLL_NAME", "like", path + "/%"))]

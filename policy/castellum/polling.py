@@ -18,6 +18,7 @@ from policy.castellum.mixed_use import Refusal
 from policy.castellum.snapshot import Source, SourceError
 from policy.records import review
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 
 SMALLER, PERSONAL = "smaller answer", "refused value"
 """Kinds of reviews."""
@@ -72,7 +73,8 @@ def poll(
     if shown and not history.has(shown) and not new_history:
         raise Refused(
             f"{context.settings.castellum.repository}: lacks the commit {shown} that the zone follows; bring the"
-            " repository back from its remote or a backup, or call the rule with new_history to begin a new history"
+            " repository back from its remote or a backup, or call the rule with new_history to begin a new history",
+            ErrorKind.CONFLICT,
         )
     _catch_up(context, history, report, everything=False)
     _take_over(context, source, history, report, accept_smaller)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from policy.zone import Condition, durability, layout
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 
 BATCH = "earlier"
 """The batch of the files that were taken so. It is marked as done from its beginning: all its files are registered."""
@@ -112,5 +113,6 @@ def _explained(one: InPlace) -> Iterator[None]:
     except OSError as error:
         raise Refused(
             f"{one.file} cannot be taken into the intake: {error.strerror}. The account that runs the server needs to"
-            f" enter and write the folders of the landing zone, and {layout.INTAKE} has to be on the same file system"
+            f" enter and write the folders of the landing zone, and {layout.INTAKE} has to be on the same file system",
+            ErrorKind.UNAVAILABLE,
         ) from error

@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from policy.records import audit, event, review
 from policy.zone import AVU, Condition, NotFound, ZoneError
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.log import error_text
 from policy.zone.settings import Hook
 
@@ -114,7 +115,7 @@ def skip(context: Context, hook: str, experiment_id: str) -> str:
             marks = [avu for avu in _marks(context, found.collection, hook) if avu.attribute == RETRY]
             context.zone.annotate(found.collection, remove=[AVU(event.PENDING, found.names[0], hook), *marks])
             return found.names[0]
-    raise Refused(f"no event of {experiment_id} waits for the hook {hook!r}")
+    raise Refused(f"no event of {experiment_id} waits for the hook {hook!r}", ErrorKind.NOT_FOUND)
 
 
 def _avus(context: Context, attribute: str) -> list[tuple[str, ...]]:

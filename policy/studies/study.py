@@ -10,6 +10,7 @@ from policy.records import audit
 from policy.studies import erased_subjects
 from policy.zone import AVU, Access, Condition, account, layout
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.experiment import State
 
 YEARS = "RetentionYears"
@@ -67,7 +68,9 @@ def put(context: Context, study: Study) -> str:
     zone = context.zone
     for name in study.members:
         if not zone.query(["USER_NAME"], *account.named(name, context.settings.zone)):
-            raise Refused(f"{name!r} is no iRODS user of this zone; make the account first (iadmin mkuser)")
+            raise Refused(
+                f"{name!r} is no iRODS user of this zone; make the account first (iadmin mkuser)", ErrorKind.NOT_FOUND
+            )
     if gone := erased_subjects.find(context, study.id, study.subjects) if study.subjects else {}:
         study = replace(study, subjects=[pseudonym for pseudonym in study.subjects if pseudonym not in gone])
         zone.log(

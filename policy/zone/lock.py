@@ -20,6 +20,7 @@ from typing import Any
 
 from policy.zone import Condition, Exists, NotFound, ZoneError, data_object, durability, layout
 from policy.zone.context import Context
+from policy.zone.error_kinds import ErrorKind
 
 WAIT_SECONDS = 20.0
 """For which an act waits for a lock."""
@@ -32,6 +33,8 @@ _held_here: set[str] = set()
 
 class Busy(ZoneError):
     """Another process holds the lock."""
+
+    kind = ErrorKind.CONFLICT
 
 
 @contextmanager
