@@ -35,13 +35,9 @@ def test_every_error_has_the_code_of_its_kind(site):
     asked = [
         ("bad-request", "experiment_finish", {"experiment": "0000-0000", "by": "mrdata"}),
         ("not-found", "experiment_finish", {"experiment": experiment_id.draw(), "by": "mrdata"}),
-        (
-            "not-found",
-            "quarantine_discard",
-            {"session": f"{site.settings.home}/quarantine/94T/none", "reason": "phantom", "dry_run": True},
-        ),
         ("bad-request", "quarantine_discard", {"session": path, "reason": "because", "dry_run": True}),
         ("bad-request", "register", {"study": PAIN}),
+        ("conflict", "restore", {"experiment": new, "by": "mrdata"}),
         ("not-permitted", "experiment_finish", {"experiment": new, "by": "bob"}),
         ("conflict", "experiment_reopen", {"experiment": new, "by": "mrdata"}),
         ("bad-request", "sweep_every", {"seconds": 0}),
