@@ -27,6 +27,7 @@ from policy.zone import AVU, Condition, ZoneError, layout
 from policy.zone.castellum_settings import Castellum
 from policy.zone.context import Context, Refused
 from policy.zone.error_kinds import ErrorKind
+from policy.zone.log import Level, tell
 
 RULE = "mrdata_castellum_poll"
 PAUSED = "CastellumPaused"
@@ -49,7 +50,7 @@ def poll(context: Context, request: Request) -> dict[str, object]:
                 report = polling.poll(context, source, history, accept_smaller=accept, **flags)
                 requests = getattr(source, "requests_made", 0)
         except (HistoryError, SourceError, ZoneError, Refused) as error:
-            context.zone.log(f"Castellum: ALARM: {error}")
+            tell(context.zone, "castellum", str(error), level=Level.ERROR)
             _keep(settings, good=False, error=str(error))
             raise Refused(str(error)) from error
         seconds = round(time.monotonic() - started, 3)

@@ -19,6 +19,7 @@ from policy.castellum.snapshot import Source, SourceError
 from policy.records import review
 from policy.zone.context import Context, Refused
 from policy.zone.error_kinds import ErrorKind
+from policy.zone.log import tell
 
 SMALLER, PERSONAL = "smaller answer", "refused value"
 """Kinds of reviews."""
@@ -154,7 +155,7 @@ def _log(context: Context, report: Report) -> None:
     alarms += [f"cannot push: {report.push_error}"] if report.push_error else []
     changed = ", ".join(f"{number} {what}" for what, number in sorted(report.changes.items()))
     for line in [*alarms, *([changed] if changed else [])]:
-        context.zone.log(f"Castellum: {line}")
+        tell(context.zone, "castellum", line)
 
 
 def _now(context: Context) -> str:

@@ -21,7 +21,7 @@ from policy.zone import AVU, Condition, ZoneError, layout
 from policy.zone.context import Context, Refused
 from policy.zone.error_kinds import ErrorKind
 from policy.zone.experiment import State
-from policy.zone.log import error_text
+from policy.zone.log import tell
 from policy.zone.registry import Registry
 from policy.zone.vocabulary import AT_SCAN, MIXED_USE, MIXED_USE_COMMIT
 
@@ -80,9 +80,11 @@ def look_up(context: Context, history: History) -> int:
                 written += _put_as_of(context, history, path, held, day)
                 scan_day.done(context, path)
         except ZoneError as error:
-            context.zone.log(
-                "Castellum: what was known at a late scan could not be put, and will be tried again:"
-                f" {error_text(error)}"
+            tell(
+                context.zone,
+                "castellum",
+                "the values at a late scan could not be set, and will be tried again",
+                error=error,
             )
     return written
 

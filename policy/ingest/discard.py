@@ -20,7 +20,7 @@ from policy.zone import AVU, Access, Condition, ZoneError, durability, layout, l
 from policy.zone.context import Context, Refused
 from policy.zone.error_kinds import ErrorKind
 from policy.zone.lock import Busy
-from policy.zone.log import error_text
+from policy.zone.log import tell
 
 DISCARDED = "Discarded"
 DUE_SEEN = "DiscardDueSeen"
@@ -88,7 +88,7 @@ def run(context: Context) -> Counter[str]:
         except Busy:
             counts["busy"] += 1
         except (Refused, ZoneError) as error:
-            context.zone.log(f"a discarded session could not be erased: {error_text(error)}")
+            tell(context.zone, "discard", "a discarded session could not be erased", error=error)
             counts["failed"] += 1
     del counts[""]
     return counts
