@@ -33,6 +33,8 @@ class Landing:
     """
     look_seconds: float = 0.25
     """Pause between two looks at the landing zone."""
+    connections: int = 2
+    """Connections of `mrdata scan` to a server: while one waits for the catalog, the other decides."""
     keep_days: float = 30.0
     """Days for which the intake keeps a file that the archive has."""
     take_over_seconds: float = 60.0
@@ -337,6 +339,8 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
                 raise SettingsError(f"{key}: {pattern!r} is no regular expression: {error}") from error
     if unknown := [carrier for carrier in settings.guard.accept if carrier not in CARRIERS]:
         raise SettingsError(f"guard.accept: {unknown[0]!r} is unknown; known are {', '.join(CARRIERS)}")
+    if not 1 <= settings.landing.connections <= 16:
+        raise SettingsError(f"landing.connections: {settings.landing.connections} must be between 1 and 16")
     for network in settings.board.networks:
         _check_network(network)
     for name, hook in settings.events.hooks.items():
