@@ -13,10 +13,13 @@ from urllib.parse import urlsplit
 from policy.zone import castellum_settings
 from policy.zone.carriers import CARRIERS
 from policy.zone.castellum_settings import LOOPBACK, Castellum
+from policy.zone.error_kinds import ErrorKind, MrDataError
 
 
-class SettingsError(ValueError):
+class SettingsError(MrDataError, ValueError):
     """`mrdata.yaml` holds something that MrData does not understand; the message names the key and what it expects."""
+
+    kind = ErrorKind.BAD_REQUEST
 
 
 @dataclass(frozen=True, slots=True)
