@@ -130,7 +130,7 @@ def _error(status: int, title: str, text: str) -> tuple[str, int]:
 
 
 def _refused(error: Refused) -> tuple[str, int]:
-    return _error(400, "This cannot be done", str(error))
+    return _error(error.kind.http_status, "This cannot be done", str(error))
 
 
 def _zone_error(error: ZoneError) -> tuple[str, int]:

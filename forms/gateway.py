@@ -12,11 +12,14 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from policy.zone import Zone, ZoneError
+from policy.zone.error_kinds import ErrorKind, MrDataError
 from policy.zone.settings import Settings
 
 
-class LoginRefused(Exception):
+class LoginRefused(MrDataError):
     """The zone does not know this name with this password."""
+
+    kind = ErrorKind.NOT_PERMITTED
 
 
 class Connection(Zone, Protocol):

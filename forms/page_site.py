@@ -18,6 +18,7 @@ from forms.watch import Watch
 from microservices.headers.header_reader import read_header
 from policy.zone import Zone
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 
 LONGEST = 3600.0
 """Seconds that an act may take: re-filing or withdrawing what is large."""
@@ -73,5 +74,5 @@ def rule(service: Zone, name: str, asked: dict[str, Any], login: Login) -> dict[
     """Calls `mrdata_<name>` as the service account, for who is logged in. Refused with the rule's own error."""
     reply: dict[str, Any] = json.loads(service.rule(f"mrdata_{name}", json.dumps({**asked, "by": login.name})))
     if "error" in reply:
-        raise Refused(reply["error"][:1].upper() + reply["error"][1:] + ".")
+        raise Refused(reply["error"][:1].upper() + reply["error"][1:] + ".", ErrorKind(reply["code"]))
     return reply

@@ -8,6 +8,7 @@ from typing import Any
 
 from forms.app import create_app
 from forms.gateway import Gateway
+from policy.zone.log import Level, timed_line
 
 THREADS = 96
 """Of eight people's requests at a time (`forms.login_sessions.REQUESTS`); most of them wait for iRODS."""
@@ -40,10 +41,20 @@ def server(gateway: Gateway, *, host: str = "127.0.0.1", port: int = 8080, secur
 
 def serve(gateway: Gateway, *, host: str, port: int, secure: bool, say: Callable[[str], None]) -> None:
     """Serves until it is interrupted."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_LogLine())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     listening = server(gateway, host=host, port=port, secure=secure)
     say(f"The pages: http://{host}:{listening.effective_port}{gateway.settings.forms.prefix}/")
     try:
         listening.run()
     finally:
         listening.close()
+
+
+class _LogLine(logging.Formatter):
+    """The format of all parts' logs (`policy.zone.log`)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = Level.ERROR if record.levelno >= logging.ERROR else Level.WARNING
+        return timed_line("pages", record.getMessage(), Level.INFO if record.levelno < logging.WARNING else level)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from policy.zone.error_kinds import ErrorKind, MrDataError
 
-class LandingError(Exception):
+
+class LandingError(MrDataError):
     """The landing zone cannot be worked on at all; the message says why and what to do."""
+
+    kind = ErrorKind.BAD_REQUEST
 
 
 class NotYet(Exception):

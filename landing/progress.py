@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from landing.names import counted, place, shown
+from policy.zone.log import Level, timed_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -96,7 +96,8 @@ class Lines:
         self._already += files
 
     def report(self, message: str, *, alarm: bool, file: str = "", detail: str = "") -> None:
-        self._line(("ALARM " if alarm else "") + (f"{place(file, self._scanners)}: " if file else "") + message)
+        text = (f"{place(file, self._scanners)}: " if file else "") + message
+        self._line(text, Level.ERROR if alarm else Level.WARNING)
 
     def close(self) -> None:
         self._registered()
@@ -109,8 +110,8 @@ class Lines:
             self._line(f"registered {counted(self._files, 'file')}, {_size(self._bytes)}")
             self._files = self._bytes = 0
 
-    def _line(self, text: str) -> None:
-        print(time.strftime("%Y-%m-%dT%H:%M:%S%z"), text, file=self._stream, flush=True)
+    def _line(self, text: str, level: Level = Level.INFO) -> None:
+        print(timed_line("scan", text, level), file=self._stream, flush=True)
 
 
 class Bar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 from datetime import datetime
 
 from pydicom.dataset import FileDataset, FileMetaDataset
@@ -12,6 +13,11 @@ from mrdata.phantom import phantom_twix
 from mrdata.phantom.water_phantom import Session
 
 SESSION = generate_uid()
+
+
+def _new_uid() -> str:
+    """A UID of a UUID (PS3.5 B.2) that is always as long as any other, so that two files of a test have one size."""
+    return f"2.25.{10**38 + secrets.randbelow(10**38)}"
 
 
 def dicom(
@@ -24,7 +30,7 @@ def dicom(
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = MRImageStorage
-    meta.MediaStorageSOPInstanceUID = UID(sop or generate_uid())
+    meta.MediaStorageSOPInstanceUID = UID(sop or _new_uid())
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SOPClassUID, ds.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
     ds.PatientName, ds.PatientID, ds.Modality = name, "", "MR"

@@ -26,6 +26,8 @@ from policy.schedule import delay_rules
 from policy.zone import AVU, Condition, ZoneError, layout
 from policy.zone.castellum_settings import Castellum
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
+from policy.zone.log import Level, tell
 
 RULE = "mrdata_castellum_poll"
 PAUSED = "CastellumPaused"
@@ -48,7 +50,7 @@ def poll(context: Context, request: Request) -> dict[str, object]:
                 report = polling.poll(context, source, history, accept_smaller=accept, **flags)
                 requests = getattr(source, "requests_made", 0)
         except (HistoryError, SourceError, ZoneError, Refused) as error:
-            context.zone.log(f"Castellum: ALARM: {error}")
+            tell(context.zone, "castellum", str(error), level=Level.ERROR)
             _keep(settings, good=False, error=str(error))
             raise Refused(str(error)) from error
         seconds = round(time.monotonic() - started, 3)
@@ -111,14 +113,14 @@ def changes(context: Context, request: Request) -> dict[str, object]:
     """What has changed of a subject since an experiment's scan."""
     settings = _settings(context)
     if not Path(settings.repository).exists():
-        raise Refused("nothing was ever polled from Castellum")
+        raise Refused("nothing was ever polled from Castellum", ErrorKind.NOT_FOUND)
     with closing(GitHistory(settings)) as history:
         return asdict(values_at_scan.changes(context, history, str(request["experiment"])))
 
 
 def _settings(context: Context) -> Castellum:
     if not context.settings.castellum.source:
-        raise Refused("castellum: is not configured; docs/how-to/connect-castellum.md tells how")
+        raise Refused("castellum: is not configured; docs/how-to/connect-castellum.md says how", ErrorKind.UNAVAILABLE)
     return context.settings.castellum
 
 
@@ -154,7 +156,9 @@ def only_one(settings: Castellum) -> Iterator[bool]:
         file.parent.mkdir(parents=True, exist_ok=True)
         opened = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise Refused(f"castellum.repository {settings.repository}: {error.filename}: {error.strerror}") from error
+        raise Refused(
+            f"castellum.repository {settings.repository}: {error.filename}: {error.strerror}", ErrorKind.UNAVAILABLE
+        ) from error
     try:
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,7 +4,8 @@
 `rule_table`.
 
 `rule_agent`        enforcement points, one `Agent` for each connection
-`rule_table`        callable rules, and who may call them
+`rule_table`        callable rules
+`callers`           who may call a rule
 `lifecycle_rules`   rules about an experiment's life
 `verify_rule`       the rule `mrdata_verify`
 `hooks`             sends events to hooks

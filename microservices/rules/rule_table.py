@@ -1,7 +1,7 @@
 """The callable rules: JSON in, JSON out. Each says who may call it.
 
-A rule's own error travels in its answer (`{"error": "..."}`), because the rule engine loses the outputs of a rule that
-fails.
+A rule's own error travels in its answer (`{"error": "...", "code": "..."}`), because the rule engine loses the outputs
+of a rule that fails.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from microservices.rule_request import Request, flag, parsed
-from microservices.rules import lifecycle_rules, verify_rule
+from microservices.rules import callers, lifecycle_rules, verify_rule
+from microservices.rules.callers import Callers
 from policy.archive import archiving, fixity, fixity_report, fixity_state
 from policy.ingest import (
     batch,
@@ -27,8 +28,9 @@ from policy.ingest import (
 from policy.records import archived_volume, event_delivery, review, status_report
 from policy.schedule import delay_rules
 from policy.studies import authorization, registration, study
-from policy.zone import Condition, ZoneError, account, base_collections, layout
+from policy.zone import base_collections, layout
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind, MrDataError
 
 Rule = Callable[[Context, Request], object]
 BACKGROUND = 10
@@ -38,37 +40,18 @@ TAKEN_AT_ONCE = 500
 
 
 def answer(context: Context, name: str, text: str) -> str:
-    """The JSON answer of the rule `name` to a JSON request; what went wrong is in its `error`."""
+    """The JSON answer of the rule `name` to a JSON request; an error is its `error`, with the
+    code of its kind (`policy.zone.error_kinds`).
+    """
     permitted, rule, keys = RULES[name]
     try:
-        if not permitted(context):
-            raise Refused(f"{context.zone.whoami().name} may not call {name}: {permitted.__doc__}")
+        callers.demand(context, permitted, name)
         reply = rule(context, parsed(text, keys.split()))
-    except (Refused, ZoneError) as error:
-        reply = {"error": str(error)}
+    except MrDataError as error:
+        reply = {"error": str(error), "code": error.kind}
     except KeyError as error:
-        reply = {"error": f"the request lacks {error}"}
+        reply = {"error": f"the request lacks the key {error}", "code": ErrorKind.BAD_REQUEST}
     return json.dumps(reply, ensure_ascii=False)
-
-
-def _administrators(context: Context) -> bool:
-    """only administrators (rodsadmin) may"""
-    return context.zone.whoami().is_admin
-
-
-def _service(context: Context) -> bool:
-    """only the service account may, which owns the archive (another administrator: clientUserName=mrdata)"""
-    user = context.zone.whoami()
-    return user.is_admin and (user.name, user.zone) == (context.settings.account, context.settings.zone)
-
-
-def _stewards(context: Context) -> bool:
-    """only data stewards and administrators may"""
-    user = context.zone.whoami()
-    if user.is_admin or user.zone != context.settings.zone:
-        return user.is_admin
-    group = Condition("USER_GROUP_NAME", "=", context.settings.stewards)
-    return bool(context.zone.query(["USER_NAME"], group, *account.named(user.name, user.zone)))
 
 
 def _prepare(context: Context, request: Request) -> object:
@@ -355,58 +338,58 @@ def _health(context: Context, request: Request) -> object:
     return {"zone": context.settings.zone, "user": context.zone.whoami().name, "versions": versions}
 
 
-RULES: dict[str, tuple[Callable[[Context], bool], Rule, str]] = {
-    "prepare": (_service, _prepare, ""),
-    "prepared": (_service, _prepared, ""),
-    "take_in": (_service, _take_in, "dry_run most"),
-    "study": (_service, _study, " ".join(study.KEYS)),
-    "register": (_service, _register, " ".join((*registration.KEYS, "by"))),
-    "sweep": (_service, _sweep, "follow"),
-    "sweep_every": (_service, _sweep_every, "seconds"),
-    "archive": (_service, _archive, ""),
-    "archive_every": (_service, _archive_every, "seconds"),
-    "retry": (_service, _retry, "path"),
-    "describe": (_administrators, _describe, "path"),
-    "batch": (_service, _batch, "batch folder files resumed"),
-    "volume": (_service, _volume, "counts"),
-    "quarantine_list": (_stewards, _quarantine_list, ""),
-    "quarantine_discard": (_service, _quarantine_discard, "session reason by dry_run"),
-    "quarantine_keep": (_service, _quarantine_keep, "session by"),
-    "experiment_reassign": (_service, _reassign, "source to dry_run accept_personal_data by"),
-    "experiment_take_back": (_service, _take_back, "to session by"),
-    "expanded_describe": (_service, _expanded_describe, "path"),
-    "verify": (_service, verify_rule.run, "vault experiment study checksums"),
-    "events": (_service, _events, ""),
-    "events_every": (_service, _events_every, "seconds"),
-    "events_waiting": (_service, _events_waiting, ""),
-    "event_skip": (_service, _event_skip, "hook experiment"),
-    "board": (_service, _board, ""),
-    "board_every": (_service, _board_every, "seconds"),
-    "fixity": (_service, _fixity, "resume"),
-    "fixity_every": (_service, _fixity_every, "seconds"),
-    "fixity_check": (_service, _fixity_check, "path"),
-    "fixity_status": (_stewards, _fixity_status, ""),
-    "fixity_drill": (_service, _fixity_drill, "objects"),
-    "fixity_report": (_service, _fixity_report, "year"),
-    "castellum_poll": (_service, _castellum_poll, "even_if_paused accept_smaller check new_history"),
-    "castellum_schedule": (_service, _castellum_schedule, "seconds"),
-    "castellum_poll_every": (_service, _castellum_poll_every, "seconds"),
-    "castellum_pause": (_service, _castellum_pause, "pause"),
-    "castellum_status": (_administrators, _castellum_status, ""),
-    "castellum_changes": (_service, _castellum_changes, "experiment"),
-    "reviews": (_stewards, _reviews, "closed"),
-    "review_close": (_service, _review_close, "key verdict by kind"),
-    "lifecycle": (_service, lifecycle_rules.run, ""),
-    "lifecycle_every": (_service, lifecycle_rules.every, "seconds"),
-    "experiment_finish": (_service, lifecycle_rules.finish, "experiment by"),
-    "experiment_finalize": (_service, lifecycle_rules.finalized, "experiment look by"),
-    "experiment_reopen": (_service, lifecycle_rules.reopen, "experiment by"),
-    "experiment_accept_late": (_service, lifecycle_rules.accept_late, "session experiment by"),
-    "retention_extend": (_service, lifecycle_rules.extend, "experiment until by"),
-    "withdraw": (_service, lifecycle_rules.withdraw, "experiment study pseudonym reason dry_run by"),
-    "restore": (_service, lifecycle_rules.restore, "experiment study pseudonym by"),
-    "audit_history": (_stewards, lifecycle_rules.history, "experiment"),
-    "audit_end": (_stewards, lifecycle_rules.end, ""),
-    "health": (_administrators, _health, ""),
+RULES: dict[str, tuple[Callers, Rule, str]] = {
+    "prepare": (Callers.SERVICE, _prepare, ""),
+    "prepared": (Callers.SERVICE, _prepared, ""),
+    "take_in": (Callers.SERVICE, _take_in, "dry_run most"),
+    "study": (Callers.SERVICE, _study, " ".join(study.KEYS)),
+    "register": (Callers.SERVICE, _register, " ".join((*registration.KEYS, "by"))),
+    "sweep": (Callers.SERVICE, _sweep, "follow"),
+    "sweep_every": (Callers.SERVICE, _sweep_every, "seconds"),
+    "archive": (Callers.SERVICE, _archive, ""),
+    "archive_every": (Callers.SERVICE, _archive_every, "seconds"),
+    "retry": (Callers.SERVICE, _retry, "path"),
+    "describe": (Callers.ADMINISTRATORS, _describe, "path"),
+    "batch": (Callers.SERVICE, _batch, "batch folder files resumed"),
+    "volume": (Callers.SERVICE, _volume, "counts"),
+    "quarantine_list": (Callers.STEWARDS, _quarantine_list, ""),
+    "quarantine_discard": (Callers.SERVICE, _quarantine_discard, "session reason by dry_run"),
+    "quarantine_keep": (Callers.SERVICE, _quarantine_keep, "session by"),
+    "experiment_reassign": (Callers.SERVICE, _reassign, "source to dry_run accept_personal_data by"),
+    "experiment_take_back": (Callers.SERVICE, _take_back, "to session by"),
+    "expanded_describe": (Callers.SERVICE, _expanded_describe, "path"),
+    "verify": (Callers.SERVICE, verify_rule.run, "vault experiment study checksums"),
+    "events": (Callers.SERVICE, _events, ""),
+    "events_every": (Callers.SERVICE, _events_every, "seconds"),
+    "events_waiting": (Callers.SERVICE, _events_waiting, ""),
+    "event_skip": (Callers.SERVICE, _event_skip, "hook experiment"),
+    "board": (Callers.SERVICE, _board, ""),
+    "board_every": (Callers.SERVICE, _board_every, "seconds"),
+    "fixity": (Callers.SERVICE, _fixity, "resume"),
+    "fixity_every": (Callers.SERVICE, _fixity_every, "seconds"),
+    "fixity_check": (Callers.SERVICE, _fixity_check, "path"),
+    "fixity_status": (Callers.STEWARDS, _fixity_status, ""),
+    "fixity_drill": (Callers.SERVICE, _fixity_drill, "objects"),
+    "fixity_report": (Callers.SERVICE, _fixity_report, "year"),
+    "castellum_poll": (Callers.SERVICE, _castellum_poll, "even_if_paused accept_smaller check new_history"),
+    "castellum_schedule": (Callers.SERVICE, _castellum_schedule, "seconds"),
+    "castellum_poll_every": (Callers.SERVICE, _castellum_poll_every, "seconds"),
+    "castellum_pause": (Callers.SERVICE, _castellum_pause, "pause"),
+    "castellum_status": (Callers.ADMINISTRATORS, _castellum_status, ""),
+    "castellum_changes": (Callers.SERVICE, _castellum_changes, "experiment"),
+    "reviews": (Callers.STEWARDS, _reviews, "closed"),
+    "review_close": (Callers.SERVICE, _review_close, "key verdict by kind"),
+    "lifecycle": (Callers.SERVICE, lifecycle_rules.run, ""),
+    "lifecycle_every": (Callers.SERVICE, lifecycle_rules.every, "seconds"),
+    "experiment_finish": (Callers.SERVICE, lifecycle_rules.finish, "experiment by"),
+    "experiment_finalize": (Callers.SERVICE, lifecycle_rules.finalized, "experiment look by"),
+    "experiment_reopen": (Callers.SERVICE, lifecycle_rules.reopen, "experiment by"),
+    "experiment_accept_late": (Callers.SERVICE, lifecycle_rules.accept_late, "session experiment by"),
+    "retention_extend": (Callers.SERVICE, lifecycle_rules.extend, "experiment until by"),
+    "withdraw": (Callers.SERVICE, lifecycle_rules.withdraw, "experiment study pseudonym reason dry_run by"),
+    "restore": (Callers.SERVICE, lifecycle_rules.restore, "experiment study pseudonym by"),
+    "audit_history": (Callers.STEWARDS, lifecycle_rules.history, "experiment"),
+    "audit_end": (Callers.STEWARDS, lifecycle_rules.end, ""),
+    "health": (Callers.ADMINISTRATORS, _health, ""),
 }
 """Name -> who may call it, what it does, and the keys of its request."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import click
 
 from mrdata.commands.zone_connection import connect, settings
 from policy.zone.context import Context
+from policy.zone.log import timed_line
 
 
 @click.command()
@@ -118,4 +118,4 @@ def _table(rows: list[dict[str, str]]) -> str:
 
 
 def _say(line: str) -> None:
-    click.echo(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {line}", err=True)
+    click.echo(timed_line("products", line), err=True)

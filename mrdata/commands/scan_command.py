@@ -10,7 +10,7 @@ from pathlib import Path
 from landing import scanner
 from landing.intake_retention import DAY, retention
 from landing.progress import Progress, Summary, progress_to
-from mrdata.commands.zone_connection import connect, settings
+from mrdata.commands.zone_connection import connect, settings, zone_folder
 from policy.zone import ZoneError
 from policy.zone.log import error_text
 from policy.zone.settings import Settings
@@ -24,14 +24,15 @@ def scan(landing_zone: Path | None, *, once: bool, user: str) -> Summary:
     site = settings()
     if landing_zone is not None:
         site = replace(site, landing=replace(site.landing, folder=str(landing_zone.resolve())))
+    workers = 1 if zone_folder() else site.landing.connections  # an embedded zone has one catalog file for all
     if once:
-        return scanner.run_once(site, lambda: connect(user), progress_to(scanners=site.scanners))
+        return scanner.run_once(site, lambda: connect(user), progress_to(scanners=site.scanners), workers=workers)
     stop, progress = threading.Event(), progress_to(scanners=site.scanners)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     # It ends with the process, wherever it is: each of its removals can be broken off.
     threading.Thread(target=_keep, args=(site, user, progress, stop), daemon=True).start()
-    return scanner.watch(site, lambda: connect(user), progress, stop)
+    return scanner.watch(site, lambda: connect(user), progress, stop, workers=workers)
 
 
 def _keep(site: Settings, user: str, progress: Progress, stop: threading.Event) -> None:

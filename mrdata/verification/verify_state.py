@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from policy.verification.findings import Finding, Kind, Look, Report
+from policy.zone.error_kinds import ErrorKind, MrDataError
 
 _EVERY_SECONDS = 1.0
 
 
-class AtWork(Exception):
+class AtWork(MrDataError):
     """Another process verifies the same."""
+
+    kind = ErrorKind.CONFLICT
 
 
 class Progress:

@@ -22,7 +22,7 @@ from policy.records.archived_volume import Tally
 from policy.zone import GOOD, Condition, Damaged, NotFound, ZoneError, data_object, durability, layout
 from policy.zone.context import Context
 from policy.zone.experiment import State
-from policy.zone.log import error_text, object_text
+from policy.zone.log import Level, tell
 
 
 def archive(context: Context) -> Counter[str]:
@@ -82,7 +82,13 @@ def archive_object(context: Context, path: str) -> str:
             placement_check.carry_out(
                 context, path, checked.header, checked.experiment, checked.landed, checked.verdict
             )
-            zone.log(f"{object_text(zone, path)} was quarantined when it was archived: {checked.verdict.reason}")
+            tell(
+                zone,
+                "archive",
+                f"it was quarantined when it was archived: {checked.verdict.reason}",
+                path=path,
+                level=Level.WARNING,
+            )
             return "quarantined"
         _describe(context, path, checked)
         for source in _resources(context, path) - set(resources(context)):
@@ -90,7 +96,7 @@ def archive_object(context: Context, path: str) -> str:
     except ZoneError as error:
         if isinstance(error, NotFound) and zone.stat(path) is None:
             return "gone"
-        zone.log(f"archiving {object_text(zone, path)} failed: {error_text(error)}")
+        tell(zone, "archive", "it could not be archived", path=path, error=error)
         is_replaced = isinstance(error, sources.OtherSize | Damaged) and _is_replaced(context, path)
         return "quarantined" if is_replaced and _quarantine(context, path) else "failed"
     return "archived"

@@ -30,6 +30,7 @@ from policy.zone import (
 )
 from policy.zone.context import Context
 from policy.zone.layout import DataType
+from policy.zone.log import tell
 from policy.zone.settings import Settings
 
 UNKNOWN_SECONDS = 3600.0
@@ -73,7 +74,7 @@ def make(context: Context) -> Counter[str]:
             elif len(left) < len(paths):
                 small_object.write(context.zone, record, _content(left))
         except ZoneError as error:  # another run was here: then there is nothing left to do
-            context.zone.log(f"{record} could not be brought up to date: {error}")
+            tell(context.zone, "copy", f"{record} could not be brought up to date", error=error)
     return done
 
 
@@ -99,7 +100,7 @@ def copy(context: Context, path: str) -> str:
     except ZoneError as error:
         if isinstance(error, NotFound) and zone.stat(path) is None:
             return "unknown"
-        zone.log(f"copying {path} failed: {error}")
+        tell(zone, "copy", "it could not be copied", path=path, error=error)
         return "uncopied"
     return "copied"
 

@@ -19,7 +19,8 @@ from policy.archive.replicas import Finding, Outcome
 from policy.records import audit, review
 from policy.zone import AVU, Condition, NotFound, ZoneError, layout
 from policy.zone.context import Context, Refused
-from policy.zone.log import error_text, object_text
+from policy.zone.error_kinds import ErrorKind
+from policy.zone.log import Level, tell
 
 LOOKS = 500
 """A run looks at so many collections at most."""
@@ -38,7 +39,10 @@ def run(context: Context, *, resume: bool = False) -> dict[str, int]:
     state, now, settings = fixity_state.load(context), context.now(), context.settings.fixity
     state.halted = "" if resume else state.halted
     if state.halted:
-        raise Refused(f"{STREAK} objects in a row were damaged on {state.halted}: look at the resource, then resume")
+        raise Refused(
+            f"{STREAK} objects in a row were damaged on {state.halted}: look at the resource, then resume",
+            ErrorKind.CONFLICT,
+        )
     # The allowance grows with time; what a large object took too much is waited for.
     # A clock that was set back earns what one period earns.
     passed = now - state.ran if 0.0 < state.ran <= now else settings.every_seconds
@@ -66,7 +70,7 @@ def check(context: Context, path: str) -> dict[str, object]:
     """
     found = context.zone.stat(path)
     if found is None or not f"{path}/".startswith(context.settings.home + "/"):
-        raise Refused(f"path: {path} is no collection or object below {context.settings.home}")
+        raise Refused(f"path: {path} is no collection or object below {context.settings.home}", ErrorKind.NOT_FOUND)
     state, done, told = fixity_state.load(context), Counter[str](), list[Finding]()
     if found.is_collection:
         below = [name for (name,) in context.zone.query(["COLL_NAME"], Condition("COLL_NAME", "like", path + "/%"))]
@@ -141,7 +145,7 @@ def _halt(context: Context, state: State, resource: str) -> None:
         " objects. Nothing is verified and repaired until somebody has looked at it and called mrdata_fixity with"
         " resume."
     )
-    context.zone.log(f"fixity: {text}")
+    tell(context.zone, "fixity", text, level=Level.ERROR)
     review.open_review(context, "fixity", f"{_date_of(context.now())} {resource}", text)
 
 
@@ -193,7 +197,7 @@ def _date(context: Context, collection: str) -> None:
         old = [avu for avu in context.zone.metadata(collection) if avu.attribute == VERIFIED and avu != new]
         context.zone.annotate(collection, add=[new], remove=old)
     except NotFound as error:
-        context.zone.log(f"fixity: a collection is gone: {error_text(error)}")
+        tell(context.zone, "fixity", "a collection is gone", error=error)
 
 
 def _date_of(seconds: float) -> str:
@@ -214,7 +218,7 @@ def _count(context: Context, state: State, findings: list[Finding], done: Counte
         year.read += finding.read
         if finding.outcome in (*_BAD, Outcome.FAILED):
             setattr(year, finding.outcome, getattr(year, finding.outcome) + 1)
-            context.zone.log(f"fixity: {object_text(context.zone, finding.path)}: {finding.outcome}")
+            tell(context.zone, "fixity", f"it is {finding.outcome}", path=finding.path, level=Level.WARNING)
     if bad := [finding for finding in findings if finding.outcome in _BAD]:
         _tell(context, bad)
     if findings:
@@ -263,7 +267,7 @@ def _mark(context: Context, finding: Finding) -> None:
         new = [AVU(FAULT, finding.outcome)] if finding.outcome in (Outcome.DAMAGED, Outcome.LOST) else []
         context.zone.annotate(finding.path, add=new, remove=[avu for avu in old if avu not in new])
     except ZoneError as error:
-        context.zone.log(f"fixity: {object_text(context.zone, finding.path)} could not be marked: {error_text(error)}")
+        tell(context.zone, "fixity", "it could not be marked", path=finding.path, error=error)
 
 
 def drill_now(

@@ -11,7 +11,7 @@ from enum import StrEnum
 from policy.archive import archiving
 from policy.zone import GOOD, Condition, Damaged, NotFound, ZoneError, seal
 from policy.zone.context import Context
-from policy.zone.log import object_text
+from policy.zone.log import tell
 
 BUSY = ("2", "3", "4")
 """Intermediate, and the two kinds of locked (irods/objInfo.h)."""
@@ -97,7 +97,7 @@ def _complete(context: Context, path: str, replicas: list[Replica], read: int) -
     for resource in missing:
         with seal.unsealed(context, path):
             context.zone.replicate(path, resource)
-        context.zone.log(f"{object_text(context.zone, path)} has a replica on {resource} now, which it lacked")
+        tell(context.zone, "fixity", f"it has a replica on {resource} now, which it lacked", path=path)
     return Finding(Outcome.SOUND, path, read)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from policy.zone import GOOD, Condition, ZoneError
 from policy.zone.context import Context
-from policy.zone.log import error_text, object_text
+from policy.zone.log import tell
 
 LONGEST = 600.0
 """Seconds that a process may take which cannot be seen, beside ..."""
@@ -27,15 +27,15 @@ def give_up(context: Context) -> int:
     for path, certain in _unfinished(context):
         try:
             if context.zone.give_up(path, certain=certain):
-                context.zone.log(
-                    f"{object_text(context.zone, path)} was left unfinished by a process that died; what it wrote is"
-                    " stale now"
+                tell(
+                    context.zone,
+                    "give up",
+                    "it was left unfinished by a process that died; what was written is stale now",
+                    path=path,
                 )
                 done += 1
         except ZoneError as error:
-            context.zone.log(
-                f"{object_text(context.zone, path)} was left unfinished, and cannot be put right: {error_text(error)}"
-            )
+            tell(context.zone, "give up", "it was left unfinished, and cannot be put right", path=path, error=error)
     return done
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from policy.zone.error_kinds import MrDataError
 
-class HistoryError(Exception):
+
+class HistoryError(MrDataError):
     """The repository, or its remote, cannot be used; the message names it and the reason."""
 
 

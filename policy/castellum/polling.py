@@ -18,6 +18,8 @@ from policy.castellum.mixed_use import Refusal
 from policy.castellum.snapshot import Source, SourceError
 from policy.records import review
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
+from policy.zone.log import tell
 
 SMALLER, PERSONAL = "smaller answer", "refused value"
 """Kinds of reviews."""
@@ -72,7 +74,8 @@ def poll(
     if shown and not history.has(shown) and not new_history:
         raise Refused(
             f"{context.settings.castellum.repository}: lacks the commit {shown} that the zone follows; bring the"
-            " repository back from its remote or a backup, or call the rule with new_history to begin a new history"
+            " repository back from its remote or a backup, or call the rule with new_history to begin a new history",
+            ErrorKind.CONFLICT,
         )
     _catch_up(context, history, report, everything=False)
     _take_over(context, source, history, report, accept_smaller)
@@ -152,7 +155,7 @@ def _log(context: Context, report: Report) -> None:
     alarms += [f"cannot push: {report.push_error}"] if report.push_error else []
     changed = ", ".join(f"{number} {what}" for what, number in sorted(report.changes.items()))
     for line in [*alarms, *([changed] if changed else [])]:
-        context.zone.log(f"Castellum: {line}")
+        tell(context.zone, "castellum", line)
 
 
 def _now(context: Context) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from policy.zone.error_kinds import MrDataError
 
-class SourceError(Exception):
+
+class SourceError(MrDataError):
     """The source gave no answer, or none that can be trusted. Whatever was known before stays.
 
     `general`: asking for other studies is of no use either (a wrong token).

@@ -19,8 +19,9 @@ from policy.castellum.mixed_use import StudyFile, SubjectFile
 from policy.studies import scan_day
 from policy.zone import AVU, Condition, ZoneError, layout
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.experiment import State
-from policy.zone.log import error_text
+from policy.zone.log import tell
 from policy.zone.registry import Registry
 from policy.zone.vocabulary import AT_SCAN, MIXED_USE, MIXED_USE_COMMIT
 
@@ -79,9 +80,11 @@ def look_up(context: Context, history: History) -> int:
                 written += _put_as_of(context, history, path, held, day)
                 scan_day.done(context, path)
         except ZoneError as error:
-            context.zone.log(
-                "Castellum: what was known at a late scan could not be put, and will be tried again:"
-                f" {error_text(error)}"
+            tell(
+                context.zone,
+                "castellum",
+                "the values at a late scan could not be set, and will be tried again",
+                error=error,
             )
     return written
 
@@ -173,10 +176,12 @@ def changes(context: Context, history: History, experiment_id: str) -> Changes:
     """What has changed since an experiment's scan. Refused where there is no such experiment, or nothing was known."""
     experiment = Registry(context).experiment(experiment_id)
     if experiment is None:
-        raise Refused(f"experiment: there is no experiment {experiment_id!r}")
+        raise Refused(f"experiment: there is no experiment {experiment_id!r}", ErrorKind.NOT_FOUND)
     commit = next((avu.value for avu in context.zone.metadata(experiment.path) if avu.attribute == AT_COMMIT), "")
     if not commit or not history.has(commit):
-        raise Refused(f"experiment: nothing from Castellum was known of the subject of {experiment_id}")
+        raise Refused(
+            f"experiment: nothing from Castellum was known of the subject of {experiment_id}", ErrorKind.NOT_FOUND
+        )
     then = _then(history, commit, experiment.study, experiment.pseudonym).attributes
     now = _then(history, history.head(), experiment.study, experiment.pseudonym).attributes
     told = _exported(history, experiment.study)

@@ -18,7 +18,7 @@ from policy.studies import erased_subjects, missing_pseudonyms, study
 from policy.zone import AVU, Condition, ZoneError, account, layout
 from policy.zone.context import Context
 from policy.zone.experiment import State
-from policy.zone.log import error_text
+from policy.zone.log import tell
 from policy.zone.vocabulary import MIXED_USE, MIXED_USE_COMMIT
 
 ERASED_KIND = "erased subject"
@@ -63,9 +63,11 @@ def catch_up(context: Context, history: History, *, everything: bool = False) ->
             done.still_exported += follower.still_exported
         except ZoneError as error:
             done.failed += 1
-            context.zone.log(
-                f"Castellum: study {study_id} could not be brought up to date, and will be tried again:"
-                f" {error_text(error)}"
+            tell(
+                context.zone,
+                "castellum",
+                f"study {study_id} could not be brought up to date, and will be tried again",
+                error=error,
             )
     if head != shown and not done.failed:
         path = layout.studies(context.settings)

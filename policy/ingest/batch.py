@@ -21,7 +21,7 @@ from policy.zone.header import Header
 from policy.zone.host_files import NotRegular, opened
 from policy.zone.layout import Landed
 from policy.zone.lock import Busy
-from policy.zone.log import error_text
+from policy.zone.log import Level, tell
 from policy.zone.object_files import read_open
 from policy.zone.registry import Registry
 
@@ -139,7 +139,7 @@ def _prepared(context: Context, file: str, owned: Owned) -> tuple[Placement, pla
     try:
         return (placement, place.prepare(context, placement)) if placement else None
     except (Refused, Busy) as error:
-        context.zone.log(f"a file of a batch rests in landing: {error}")
+        tell(context.zone, "batch", f"a file rests in landing: {error}", level=Level.WARNING)
         return None
 
 
@@ -153,7 +153,7 @@ def _placement(context: Context, file: str, owned: Owned) -> Placement | None:
     except NotRegular as error:
         raise Refused("a file of the batch is not a regular file, or a folder above it is a symbolic link") from error
     except (OSError, ZoneError) as error:
-        context.zone.log(f"a file of a batch could not be read, and rests in landing: {error_text(error)}")
+        tell(context.zone, "batch", "a file could not be read, and rests in landing", error=error)
         return None
     return decision if isinstance(decision, Placement) else None
 
@@ -189,7 +189,7 @@ def _landed_again(context: Context, batch: str, path: str, files: Sequence[Owned
             [Landing.of(context, Origin(one.landing_path, batch), one.size, one.checksum) for one in files],
         )
     except ZoneError as error:
-        context.zone.log(f"{path} landed again, which could not be written down: {error}")
+        tell(context.zone, "batch", "it landed again, which could not be written down", path=path, error=error)
         return False
     return True
 

@@ -18,8 +18,9 @@ from policy.records.clock import Due
 from policy.studies import authorization
 from policy.zone import AVU, Access, Condition, ZoneError, durability, layout, lock, subtree
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.lock import Busy
-from policy.zone.log import error_text
+from policy.zone.log import tell
 
 DISCARDED = "Discarded"
 DUE_SEEN = "DiscardDueSeen"
@@ -46,7 +47,10 @@ def discard(context: Context, session: str, reason: str, by: str, *, dry_run: bo
     with lock.held(context, _key(context, session), "discard"):
         counts = _counts(context, session, _EVER)
         if not counts["objects"]:
-            raise Refused(f"there is nothing in {session}; see mrdata_quarantine_list for what is in quarantine")
+            raise Refused(
+                f"there is nothing in {session}; see mrdata_quarantine_list for what is in quarantine",
+                ErrorKind.NOT_FOUND,
+            )
         if not dry_run:
             told = {"session": _within(context, session), "reason": reason, "objects": str(counts["objects"])}
             audit.record(context, "session discarded", by=by, **told)
@@ -59,7 +63,7 @@ def keep(context: Context, session: str, by: str) -> None:
     authorization.demand_steward(context, by)
     with lock.held(context, _key(context, session), "keep"):
         if since(context, session) is None:
-            raise Refused(f"{session} is not discarded, or is erased already")
+            raise Refused(f"{session} is not discarded, or is erased already", ErrorKind.CONFLICT)
         audit.record(context, "session kept", by=by, session=_within(context, session))
         _mark(context, session, [])
 
@@ -84,7 +88,7 @@ def run(context: Context) -> Counter[str]:
         except Busy:
             counts["busy"] += 1
         except (Refused, ZoneError) as error:
-            context.zone.log(f"a discarded session could not be erased: {error_text(error)}")
+            tell(context.zone, "discard", "a discarded session could not be erased", error=error)
             counts["failed"] += 1
     del counts[""]
     return counts

@@ -23,6 +23,7 @@ from policy.zone import Condition, checksum_text, data_object, file_removal, hos
 from policy.zone.context import Context
 from policy.zone.file_removal import Outcome, Root
 from policy.zone.host_files import NotRegular, Seen
+from policy.zone.log import Level, tell
 
 _COLUMNS = ["DATA_SIZE", "DATA_CHECKSUM", "DATA_PATH", "DATA_CREATE_TIME"]
 _ANY = "*"
@@ -85,7 +86,12 @@ def remove(context: Context, landed: Iterable[Landed]) -> bool:
         if (why := _remove(context, root, relative, one))
     ]
     for why in sorted(set(stays)):
-        context.zone.log(f"{stays.count(why)} files of the landing zone could not be removed: {why}")
+        tell(
+            context.zone,
+            "remove landing files",
+            f"{stays.count(why)} files could not be removed: {why}",
+            level=Level.WARNING,
+        )
     return not stays
 
 

@@ -13,6 +13,7 @@ from policy.ingest.decision import Quarantine, Reason, admit, place_of
 from policy.records import audit
 from policy.zone import AVU, Condition, ZoneError, experiment_id, layout, lock
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.experiment import Experiment
 from policy.zone.layout import DataType, Landed
 from policy.zone.lock import Busy
@@ -66,7 +67,10 @@ def reassign(
         experiment, taken_from = _target(context, to), _origin(context, source)
         paths = _objects(context, source)
         if not paths:
-            raise Refused(f"there is no object below {source!r}; see mrdata_quarantine_list for what is in quarantine")
+            raise Refused(
+                f"there is no object below {source!r}; see mrdata_quarantine_list for what is in quarantine",
+                ErrorKind.NOT_FOUND,
+            )
         note = _Note(context, experiment, taken_from, _told(context, source), by, accept_personal_data)
         if not dry_run:
             note.begun(len(paths))
@@ -105,7 +109,7 @@ def _taken_back(context: Context, experiment: Experiment, session: str, by: str)
     }
     paths = {path: found["reason"] for path, found in reasons.items() if found["session"] == session}
     if not paths:
-        raise Refused(f"{experiment.id} holds nothing that was re-filed from {session}")
+        raise Refused(f"{experiment.id} holds nothing that was re-filed from {session}", ErrorKind.NOT_FOUND)
     told = {"experiment": experiment.id, "study": experiment.study, "by": by, "to": session}
     audit.record(context, TAKING_BACK, **told, asked=str(len(paths)))
     into = f"{layout.quarantine(context.settings)}/{session}"
@@ -138,9 +142,9 @@ def _target(context: Context, to: str) -> Experiment:
         raise Refused(f"{to!r} is no ExperimentID: its check character does not fit")
     experiment = Registry(context).experiment(parsed)
     if experiment is None:
-        raise Refused(f"{parsed} was never registered")
+        raise Refused(f"{parsed} was never registered", ErrorKind.NOT_FOUND)
     if not experiment.is_open:
-        raise Refused(f"{parsed} is {experiment.state} and accepts no files")
+        raise Refused(f"{parsed} is {experiment.state} and accepts no files", ErrorKind.CONFLICT)
     return experiment
 
 
@@ -150,7 +154,8 @@ def _origin(context: Context, source: str) -> Experiment | None:
     experiment = Registry(context).experiment(named) if named else None
     if experiment and not experiment.is_open:
         raise Refused(
-            f"{experiment.id} is {experiment.state}, and nothing is taken out of it; a data steward can reopen it"
+            f"{experiment.id} is {experiment.state}, and nothing is taken out of it; a data steward can reopen it",
+            ErrorKind.CONFLICT,
         )
     return experiment
 
@@ -224,7 +229,7 @@ def _objects(context: Context, source: str) -> list[str]:
     if parsed := experiment_id.parse(source):
         wrong = Registry(context).experiment(parsed)
         if wrong is None:
-            raise Refused(f"{parsed} was never registered")
+            raise Refused(f"{parsed} was never registered", ErrorKind.NOT_FOUND)
         return [p for data_type in DataType for p in _objects(context, f"{wrong.path}/{data_type}")]
     source = source.rstrip("/")
     inside = source.startswith(layout.quarantine(settings) + "/") or layout.experiment_of(settings, source)

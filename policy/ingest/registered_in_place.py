@@ -18,6 +18,8 @@ from pathlib import Path
 
 from policy.zone import Condition, durability, layout
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
+from policy.zone.log import Level, tell
 
 BATCH = "earlier"
 """The batch of the files that were taken so. It is marked as done from its beginning: all its files are registered."""
@@ -80,9 +82,12 @@ def take_in(context: Context, most: int = 100_000_000) -> dict[str, int]:
         with _explained(one):
             if not one.can_be_taken:
                 counts["stays"] += 1
-                context.zone.log(
-                    f"{one.path}: its file in the mailbox is no regular file, or not there; it stays registered as"
-                    " it is"
+                tell(
+                    context.zone,
+                    "take in",
+                    "its file in the mailbox is not a regular file, or not there; it stays registered as it is",
+                    path=one.path,
+                    level=Level.WARNING,
                 )
             elif counts["taken"] >= most:
                 counts["left"] += 1
@@ -112,5 +117,6 @@ def _explained(one: InPlace) -> Iterator[None]:
     except OSError as error:
         raise Refused(
             f"{one.file} cannot be taken into the intake: {error.strerror}. The account that runs the server needs to"
-            f" enter and write the folders of the landing zone, and {layout.INTAKE} has to be on the same file system"
+            f" enter and write the folders of the landing zone, and {layout.INTAKE} has to be on the same file system",
+            ErrorKind.UNAVAILABLE,
         ) from error

@@ -16,7 +16,7 @@ from policy.zone import AVU, Condition, NotFound, ZoneError, layout
 from policy.zone.context import Context
 from policy.zone.header import Header
 from policy.zone.layout import Landed
-from policy.zone.log import error_text, object_text
+from policy.zone.log import tell
 from policy.zone.object_files import read_object
 from policy.zone.registry import Registry
 
@@ -138,13 +138,11 @@ def _fault(context: Context, landed: Landed, path: str, error: Exception) -> Out
         + (f" {error.code}" if isinstance(error, ZoneError) else "")
         + "; the server's log tells more"
     )
-    context.zone.log(f"placing {object_text(context.zone, path)} failed: {error_text(error)}")
+    tell(context.zone, "place", "it could not be placed", path=path, error=error)
     try:
         return _hold(context, landed, path, Hold(Reason.FAILED, detail), None)
     except ZoneError as again:
-        context.zone.log(
-            f"{object_text(context.zone, path)} stays in landing, and its fault could not be noted: {error_text(again)}"
-        )
+        tell(context.zone, "place", "it stays in landing, and its fault could not be noted", path=path, error=again)
         return Outcome("held", path, detail)
 
 

@@ -17,6 +17,7 @@ from policy.studies import authorization, state
 from policy.studies.state import Act
 from policy.zone import AVU, GOOD, Condition, data_object, lock, seal, subtree
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.experiment import Experiment, State
 from policy.zone.layout import RECORD, DataType
 
@@ -70,7 +71,7 @@ def look(context: Context, experiment_id: str, by: str) -> dict[str, Any]:
         if now is State.FINALIZED:
             return {"state": now, "waits_for": ""}
         if not _asked(context, experiment):
-            raise Refused(f"{experiment.id} is {now}: its finalization is not asked for any more")
+            raise Refused(f"{experiment.id} is {now}: its finalization is not asked for any more", ErrorKind.CONFLICT)
         if now is State.FINISHED:
             return finalize(context, experiment)
         return {"state": now, "waits_for": _silence(context)}

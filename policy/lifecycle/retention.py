@@ -13,6 +13,7 @@ from policy.records import audit, review
 from policy.studies.study import YEARS
 from policy.zone import AVU, Condition, layout
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.experiment import Experiment
 
 END = "RetentionEnd"
@@ -55,9 +56,9 @@ def extend(context: Context, experiment: Experiment, until: str, by: str) -> str
         raise Refused(f"until: {until!r} is no date; write it as 2036-12-31") from error
     has = end(context, experiment)
     if not has:
-        raise Refused(f"{experiment.id} is not finalized, and has no end of retention yet")
+        raise Refused(f"{experiment.id} is not finalized, and has no end of retention yet", ErrorKind.CONFLICT)
     if wanted <= has:
-        raise Refused(f"{experiment.id} is kept until {has} already; give a later date")
+        raise Refused(f"{experiment.id} is kept until {has} already; give a later date", ErrorKind.CONFLICT)
     audit.record(
         context, "retention extended", experiment=experiment.id, study=experiment.study, by=by, before=has, until=wanted
     )

@@ -14,6 +14,7 @@ from enum import StrEnum
 from policy.records import audit, review
 from policy.zone import lock
 from policy.zone.context import Context
+from policy.zone.log import Level, tell
 
 TOLERANCE = 3600.0
 """Seconds by which two clocks may differ."""
@@ -63,7 +64,7 @@ def raise_alarm(context: Context, found: str) -> None:
         f"The clock of the server that runs MrData's policies cannot be believed: {found}. Nothing that was withdrawn"
         " is erased meanwhile. Have the clocks of all servers of the zone set right."
     )
-    context.zone.log(f"ALARM: {text}")
+    tell(context.zone, "clock", text, level=Level.ERROR)
     review.open_review(context, REVIEW, shown(context.now())[:10], text)
 
 

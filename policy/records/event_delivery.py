@@ -16,7 +16,8 @@ from queue import Empty, SimpleQueue
 from policy.records import audit, event, review
 from policy.zone import AVU, Condition, NotFound, ZoneError
 from policy.zone.context import Context, Refused
-from policy.zone.log import error_text
+from policy.zone.error_kinds import ErrorKind
+from policy.zone.log import Level, tell
 from policy.zone.settings import Hook
 
 RETRY = "EventRetry"
@@ -89,9 +90,11 @@ def deliver(context: Context, post: Post) -> Counter[str]:
     for found in waiting(context):
         if found.hook not in context.settings.events.hooks:
             context.zone.annotate(found.collection, remove=_marks(context, found.collection, found.hook))
-            context.zone.log(
-                f"{len(found.names)} events of {found.experiment} for the hook {found.hook}, which is no more, are"
-                " forgotten"
+            tell(
+                context.zone,
+                "events",
+                f"{len(found.names)} events are forgotten: the settings have no hook {found.hook} any more",
+                experiment=found.experiment,
             )
             done["forgotten"] += len(found.names)
         elif found.due <= context.now():
@@ -114,7 +117,7 @@ def skip(context: Context, hook: str, experiment_id: str) -> str:
             marks = [avu for avu in _marks(context, found.collection, hook) if avu.attribute == RETRY]
             context.zone.annotate(found.collection, remove=[AVU(event.PENDING, found.names[0], hook), *marks])
             return found.names[0]
-    raise Refused(f"no event of {experiment_id} waits for the hook {hook!r}")
+    raise Refused(f"no event of {experiment_id} waits for the hook {hook!r}", ErrorKind.NOT_FOUND)
 
 
 def _avus(context: Context, attribute: str) -> list[tuple[str, ...]]:
@@ -166,7 +169,12 @@ def _body(context: Context, found: Waiting, name: str) -> bytes | None:
     if context.now() - event.time_of(name) < UNWRITTEN:
         return None
     context.zone.annotate(found.collection, remove=[AVU(event.PENDING, name, found.hook)])
-    context.zone.log(f"{found.collection}/{name} was announced and never written: it did not happen")
+    tell(
+        context.zone,
+        "events",
+        f"{name} was announced and never written: it did not happen",
+        experiment=found.experiment,
+    )
     return b""
 
 
@@ -202,7 +210,12 @@ def _send(
             else:
                 yield result
     except Empty:  # a hook that gives its answer in drops: what it has not taken comes again
-        context.zone.log(f"the hooks {', '.join(sorted(running))} take longer than a run may last")
+        tell(
+            context.zone,
+            "events",
+            f"the hooks {', '.join(sorted(running))} take longer than a run may last",
+            level=Level.WARNING,
+        )
     finally:
         over.set()
 
@@ -231,10 +244,8 @@ def _note(context: Context, sent: _Sent) -> None:
     wait = min(settings.longest_wait_seconds, settings.retry_seconds * 2 ** min(tries - 1, 20))
     new = AVU(RETRY, f"{int(context.now()) + wait:011d}", f"{found.hook} {tries}")
     zone.annotate(found.collection, add=[new], remove=[avu for avu in old if avu != new])
-    zone.log(
-        f"the hook {found.hook} did not take {found.experiment}/{sent.name}: {sent.fault}; try {tries}, the next in"
-        f" {wait} s"
-    )
+    text = f"the hook {found.hook} did not take {sent.name}: {sent.fault}; try {tries}, the next in {wait} s"
+    tell(zone, "events", text, experiment=found.experiment, level=Level.WARNING)
     if tries == REPORTED:
         _report(context, sent, tries)
 
@@ -249,4 +260,4 @@ def _report(context: Context, sent: _Sent, tries: int) -> None:
     try:
         review.open_review(context, "hook", f"{found.hook} {sent.name}", text)
     except ZoneError as error:
-        context.zone.log(f"{text} The review could not be opened: {error_text(error)}")
+        tell(context.zone, "events", f"{text} The review could not be opened", error=error)

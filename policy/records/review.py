@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from policy.records import audit
 from policy.zone import Access, Condition, experiment_id, layout, small_object
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 
 PAGE = 50
 """Reviews on one page."""
@@ -111,7 +112,7 @@ def close_review(context: Context, key: str, verdict: str, by: str = "", kind: s
         raise Refused("verdict: missing; say in a few words what was decided")
     found = [review for review in reviews(context) if review.key == key and kind in ("", review.kind)]
     if len(found) != 1:
-        raise Refused(f"key: {len(found)} reviews with the key {key!r} wait, not one")
+        raise Refused(f"key: {len(found)} reviews with the key {key!r} wait, not one", ErrorKind.CONFLICT)
     (review,) = found
     decided = Review(
         review.kind, key, review.text, review.opened, verdict.strip(), _now(context), by or context.zone.whoami().name

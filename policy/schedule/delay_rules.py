@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policy.zone import Condition
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.settings import Settings
 
 
@@ -33,7 +34,9 @@ def every(context: Context, rule: str, seconds: int) -> dict[str, object]:
     )
     for number, frequency in waiting:
         if frequency.split(" ")[0] != period:
-            raise Refused(f"{rule} is scheduled already (delay rule {number}, {frequency}); stop it first")
+            raise Refused(
+                f"{rule} is scheduled already (delay rule {number}, {frequency}); stop it first", ErrorKind.CONFLICT
+            )
     if not waiting:
         context.zone.delay(rule, "{}", seconds)
     return {"scheduled": rule, "seconds": seconds, "already": bool(waiting)}

@@ -19,7 +19,7 @@ from policy.zone import Condition, ZoneError, layout, lock, subtree
 from policy.zone.context import Context, Refused
 from policy.zone.experiment import Experiment, State
 from policy.zone.lock import Busy
-from policy.zone.log import error_text
+from policy.zone.log import tell
 from policy.zone.registry import Registry
 
 
@@ -37,7 +37,7 @@ def run(context: Context) -> Counter[str]:
         except Busy:
             counts["busy"] += 1
         except (Refused, ZoneError) as error:
-            context.zone.log(f"the withdrawal of {experiment_id} could not go on: {error_text(error)}")
+            tell(context.zone, "withdraw", "the withdrawal could not go on", experiment=experiment_id, error=error)
             counts["failed"] += 1
     counts += discard.run(context)
     erasure.forget_events(context)
@@ -55,7 +55,13 @@ def _each(
         except Busy:
             counts["busy"] += 1
         except (Refused, ZoneError) as error:
-            context.zone.log(f"{experiment.id} is {experiment.state}, and could not go on: {error_text(error)}")
+            tell(
+                context.zone,
+                "lifecycle",
+                f"it is {experiment.state}, and could not go on",
+                experiment=experiment.id,
+                error=error,
+            )
             counts["failed"] += 1
     del counts[""]
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from policy.zone import Condition, account, experiment_id, lock
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.experiment import Experiment
 from policy.zone.registry import Registry
 
@@ -39,22 +40,22 @@ def experiment(context: Context, text: str) -> Experiment:
     context.memory.experiments.pop(parsed, None)
     found = Registry(context).experiment(parsed)
     if found is None:
-        raise Refused(f"{parsed} was never registered")
+        raise Refused(f"{parsed} was never registered", ErrorKind.NOT_FOUND)
     if not found.path:
-        raise Refused(f"{parsed} is withdrawn; a data steward may be able to restore it")
+        raise Refused(f"{parsed} is withdrawn; a data steward may be able to restore it", ErrorKind.CONFLICT)
     return found
 
 
 def demand_owner(context: Context, experiment: Experiment, by: str) -> None:
     """Refused for who is neither the experiment's owner nor a data steward."""
     if by != experiment.owner and not _is_steward(context, by):
-        raise Refused(f"{by} is neither the owner of {experiment.id} nor a data steward")
+        raise Refused(f"{by} is neither the owner of {experiment.id} nor a data steward", ErrorKind.NOT_PERMITTED)
 
 
 def demand_steward(context: Context, by: str) -> None:
     """Refused for who is no data steward; administrators are."""
     if not _is_steward(context, by):
-        raise Refused(f"{by} is no data steward")
+        raise Refused(f"{by} is no data steward", ErrorKind.NOT_PERMITTED)
 
 
 def _is_steward(context: Context, by: str) -> bool:

@@ -12,6 +12,7 @@ from policy.studies import missing_pseudonyms
 from policy.studies.study import is_withdrawn
 from policy.zone import AVU, Access, Condition, account, experiment_id, layout, small_object
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.experiment import Experiment
 from policy.zone.layout import DataType
 from policy.zone.registry import Registry
@@ -95,19 +96,24 @@ def _check(context: Context, entries: dict[str, str]) -> None:
     if not state:
         raise Refused(
             f"study: there is no study {study!r}; studies come from Castellum, or from a file with the rule"
-            " mrdata_study"
+            " mrdata_study",
+            ErrorKind.NOT_FOUND,
         )
     if state != {"active"}:
-        raise Refused(f"study: {study!r} is inactive and accepts no new experiments")
+        raise Refused(f"study: {study!r} is inactive and accepts no new experiments", ErrorKind.CONFLICT)
     if zone.stat(f"{path}/subjects/{pseudonym}") is None:
-        raise Refused(f"pseudonym: {pseudonym!r} is no subject of study {study!r}")
+        raise Refused(f"pseudonym: {pseudonym!r} is no subject of study {study!r}", ErrorKind.NOT_FOUND)
     if is_withdrawn(context, study, pseudonym):
-        raise Refused(f"pseudonym: {pseudonym!r} was withdrawn from study {study!r}; a data steward can restore it")
+        raise Refused(
+            f"pseudonym: {pseudonym!r} was withdrawn from study {study!r}; a data steward can restore it",
+            ErrorKind.CONFLICT,
+        )
     if since := missing_pseudonyms.bars(context, study, pseudonym):
         raise Refused(
             f"pseudonym: Castellum has not named {pseudonym!r} of study {study!r} since {since}; put it back in"
             f" Castellum, or ask a data steward to close the review `{missing_pseudonyms.KIND}` with a verdict that"
-            " begins with `keep`"
+            " begins with `keep`",
+            ErrorKind.CONFLICT,
         )
     group = Condition("USER_GROUP_NAME", "=", layout.study_group(study))
     if not zone.query(["USER_NAME"], group, *account.named(owner, settings.zone)):

@@ -22,6 +22,7 @@ from enum import StrEnum
 from policy.records import audit, event
 from policy.zone import AVU, lock
 from policy.zone.context import Context, Memory, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.experiment import Experiment, State
 
 SINCE = "StateSince"
@@ -108,7 +109,9 @@ def demand(context: Context, experiment: Experiment, act: Act, held: State) -> N
     if held not in allowed:
         context.memory.experiments.pop(experiment.id, None)
         states = ", ".join(one for one in State if one in allowed)
-        raise Refused(f"{experiment.id} is {held}: {act} is possible only from these states: {states}")
+        raise Refused(
+            f"{experiment.id} is {held}: {act} is possible only from these states: {states}", ErrorKind.CONFLICT
+        )
 
 
 def since(context: Context, experiment: Experiment) -> float:

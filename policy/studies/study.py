@@ -10,7 +10,9 @@ from policy.records import audit
 from policy.studies import erased_subjects
 from policy.zone import AVU, Access, Condition, account, layout
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.experiment import State
+from policy.zone.log import tell
 
 YEARS = "RetentionYears"
 """AVU of a study whose experiments are kept for a time of its own."""
@@ -67,12 +69,12 @@ def put(context: Context, study: Study) -> str:
     zone = context.zone
     for name in study.members:
         if not zone.query(["USER_NAME"], *account.named(name, context.settings.zone)):
-            raise Refused(f"{name!r} is no iRODS user of this zone; make the account first (iadmin mkuser)")
+            raise Refused(
+                f"{name!r} is no iRODS user of this zone; make the account first (iadmin mkuser)", ErrorKind.NOT_FOUND
+            )
     if gone := erased_subjects.find(context, study.id, study.subjects) if study.subjects else {}:
         study = replace(study, subjects=[pseudonym for pseudonym in study.subjects if pseudonym not in gone])
-        zone.log(
-            f"study {study.id}: {len(gone)} of the subjects that were named were erased here, and are not made again"
-        )
+        tell(zone, "study", f"study {study.id}: {len(gone)} of the named subjects were erased, and are not made again")
     path, group = layout.study(context.settings, study.id), layout.study_group(study.id)
     there = zone.stat(path) is not None
     changes = _changes(context, study, there)

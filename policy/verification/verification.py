@@ -27,6 +27,7 @@ from policy.verification.findings import QUARANTINED, Area, Finding, Kind, Look,
 from policy.withdrawal import erasure
 from policy.zone import AVU, GOOD, Condition, NotFound, NotPermitted, ZoneError, data_object, layout, subtree
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.experiment import State
 
 PATIENCE_SECONDS = 60.0
@@ -109,7 +110,7 @@ def begin(context: Context, scope: Scope, *, checksums: bool) -> Report:
         if zone.stat(path) is None:
             report.findings.append(Finding(Kind.UNSEEN, path, "there is no such collection"))
     if scope.subject and not _roots(context, scope):
-        raise Refused(f"there is no {scope.subject} in {layout.studies(settings)}")
+        raise Refused(f"there is no {scope.subject} in {layout.studies(settings)}", ErrorKind.NOT_FOUND)
     return report
 
 

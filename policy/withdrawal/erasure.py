@@ -19,7 +19,7 @@ from policy.studies import erased_subjects
 from policy.withdrawal import references
 from policy.zone import AVU, Access, Condition, ZoneError, durability, layout, small_object, subtree
 from policy.zone.context import Context
-from policy.zone.log import error_text
+from policy.zone.log import Level, tell
 
 REVIEW = "withdrawal"
 SESSION = "withdrawn quarantine"
@@ -110,7 +110,13 @@ def erase(context: Context, record: Record) -> str:
         landed = landing_files.of_experiment(context, record)
         landed |= {one for path in (*record.kept, *aside) for one in landing_files.in_place(context, path)}
         if not landing_files.remove(context, landed):
-            context.zone.log(f"{record.key} cannot be erased: its files in the landing zone stay")
+            tell(
+                context.zone,
+                "erase",
+                "it cannot be erased: its files in the landing zone stay",
+                experiment=record.key,
+                level=Level.WARNING,
+            )
             return "waiting"
         origins |= {one.origin for one in landed}
         for path in aside:
@@ -146,7 +152,7 @@ def forget_events(context: Context) -> None:
             try:
                 _forget_events(context, base)
             except ZoneError as error:
-                context.zone.log(f"the earlier events in {base} could not be erased: {error_text(error)}")
+                tell(context.zone, "erase", "earlier events could not be erased", error=error)
 
 
 def has_receipt(context: Context, key: str) -> bool:

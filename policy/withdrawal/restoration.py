@@ -12,7 +12,7 @@ from policy.withdrawal import references
 from policy.zone import AVU, Access, Condition, Exists, NotFound, layout, lock, subtree
 from policy.zone.context import Context
 from policy.zone.experiment import State
-from policy.zone.log import error_text
+from policy.zone.log import tell
 from policy.zone.service_access import writable
 
 
@@ -50,7 +50,7 @@ def _describe(context: Context, record: Record, path: str, here: str) -> None:
         try:
             context.zone.annotate(here + one.removeprefix(path), add=[AVU(*avu) for avu in record.avus[one]])
         except NotFound as error:
-            context.zone.log(f"its AVUs could not be restored: {error_text(error)}")
+            tell(context.zone, "restore", "AVUs could not be restored", error=error)
 
 
 def _permit(context: Context, record: Record, path: str, here: str) -> None:
@@ -80,7 +80,7 @@ def _elsewhere(context: Context, record: Record) -> None:
         try:
             _name_again(context, record, path)
         except NotFound as error:
-            context.zone.log(f"AVUs that named it could not be restored: {error_text(error)}")
+            tell(context.zone, "restore", "AVUs elsewhere that named it could not be restored", error=error)
     says = AVU(quarantine.SAYS_WITHDRAWN, audit.about(record.key))
     came_since = (
         Condition("META_COLL_ATTR_NAME", "=", says.attribute),

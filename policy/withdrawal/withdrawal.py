@@ -21,6 +21,7 @@ from policy.studies.state import Act
 from policy.withdrawal import concealment, derived_data, erasure, references, restoration
 from policy.zone import Condition, layout, lock, subtree
 from policy.zone.context import Context, Refused
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.experiment import Experiment, State
 
 
@@ -94,7 +95,7 @@ def withdraw_subject(
     _demand_reason(reason)
     path = f"{layout.study(context.settings, study)}/subjects/{pseudonym}"
     if "/" in study or "/" in pseudonym or context.zone.stat(path) is None:
-        raise Refused(f"{pseudonym!r} is no subject of study {study!r}")
+        raise Refused(f"{pseudonym!r} is no subject of study {study!r}", ErrorKind.NOT_FOUND)
     with lock.held(context, f"subject-{audit.about(f'{study}/{pseudonym}')}", Act.WITHDRAW):
         experiments = sorted(_experiments_of(context, study, pseudonym))
         planned = [plan(context, authorization.experiment(context, one)) for one in experiments]
@@ -139,15 +140,15 @@ def restore(context: Context, key: str, by: str) -> list[str]:
     subject = f"{layout.study(context.settings, study)}/subjects/{pseudonym}"
     record = withdrawal_record.of_subject(context, subject) if slash else withdrawal_record.load(context, key)
     if record is None:
-        raise Refused(f"{key!r} is not withdrawn, or is erased already")
+        raise Refused(f"{key!r} is not withdrawn, or is erased already", ErrorKind.CONFLICT)
     with lock.held(context, record.key, Act.RESTORE):
         now = withdrawal_record.load(context, record.key)
         if now is None:
-            raise Refused(f"{key!r} is not withdrawn any more, or is erased already")
+            raise Refused(f"{key!r} is not withdrawn any more, or is erased already", ErrorKind.CONFLICT)
         if any(now.key in other.experiments for other in withdrawal_record.subjects(context)):
-            raise Refused(f"the subject of {key} is withdrawn; restore the subject")
+            raise Refused(f"the subject of {key} is withdrawn; restore the subject", ErrorKind.CONFLICT)
         if now.phase == Phase.ERASING:
-            raise Refused(f"{key!r} is being erased")
+            raise Refused(f"{key!r} is being erased", ErrorKind.CONFLICT)
         return restoration.restore(context, now, by)
 
 
@@ -195,7 +196,8 @@ def _begin(context: Context, experiment: Experiment, by: str, reason: str, subje
         if before is State.WITHDRAWN:
             raise Refused(
                 f"{experiment.id} is withdrawn, and its record is missing: restore"
-                f" {withdrawal_record.base(context, experiment.id)} from a backup"
+                f" {withdrawal_record.base(context, experiment.id)} from a backup",
+                ErrorKind.CONFLICT,
             )
         record = Record(
             experiment.id,

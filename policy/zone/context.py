@@ -8,13 +8,18 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar, Protocol
 
 from policy.zone import AVU, Zone
+from policy.zone.error_kinds import ErrorKind, MrDataError
 from policy.zone.experiment import Experiment
 from policy.zone.header import Header
 from policy.zone.settings import Settings
 
 
-class Refused(Exception):
-    """The answer of a rule to a wrong request: what is wrong and what to do, in words for the person who asked."""
+class Refused(MrDataError):
+    """A request is refused: what is wrong and what to do, in words for the person who asked."""
+
+    def __init__(self, text: str, kind: ErrorKind = ErrorKind.BAD_REQUEST) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class HeaderReader(Protocol):

@@ -20,6 +20,8 @@ from typing import Any
 
 from policy.zone import Condition, Exists, NotFound, ZoneError, data_object, durability, layout
 from policy.zone.context import Context
+from policy.zone.error_kinds import ErrorKind
+from policy.zone.log import tell
 
 WAIT_SECONDS = 20.0
 """For which an act waits for a lock."""
@@ -32,6 +34,8 @@ _held_here: set[str] = set()
 
 class Busy(ZoneError):
     """Another process holds the lock."""
+
+    kind = ErrorKind.CONFLICT
 
 
 @contextmanager
@@ -119,7 +123,7 @@ def _break(context: Context, path: str, there: bytes) -> None:
     aside = f"{path}.{hashlib.sha256(there).hexdigest()[:16]}"
     with suppress(NotFound, Exists):
         context.zone.move(path, aside)
-        context.zone.log(f"a lock was broken, whose holder is gone: {_told(path, there)}")
+        tell(context.zone, "lock", f"a lock was broken, whose holder is gone: {_told(path, there)}")
 
 
 def _release(context: Context, path: str, mine: bytes) -> None:

@@ -7,9 +7,23 @@ kind it is.
 
 from __future__ import annotations
 
+import json
 import re
+import time
+from enum import StrEnum
 
 from policy.zone import Zone, ZoneError, data_object
+from policy.zone.error_kinds import kind_of
+
+
+class Level(StrEnum):
+    """How much a line matters: what is normal is INFO, what somebody has to look at is ERROR."""
+
+    INFO = "info"
+    WARNING = "warning"
+    """Something failed, and is tried again or told elsewhere (a review, the board)."""
+    ERROR = "error"
+
 
 LEFT_OUT = "(name left out)"
 _BELOW = re.compile(r"(/[^/\s]+/(?:home/[^/\s]+/(?:landing|quarantine|studies)|trash)/)\S.*", re.DOTALL)
@@ -36,16 +50,50 @@ def error_text(error: BaseException) -> str:
     return f"{text} after {type(error.__cause__).__name__}" if error.__cause__ else text
 
 
-def object_text(zone: Zone, path: str) -> str:
-    """An object, by its number;
+def line(
+    act: str, text: str, *, level: Level = Level.INFO, experiment: str = "", number: str = "", code: str = ""
+) -> str:
+    """A line of a log (logfmt), without its time: `act` is what was being done, `number` the DATA_ID of an object.
 
-    `iquest "select COLL_NAME, DATA_NAME where DATA_ID = '...'"` tells an administrator more.
+    >>> line("archive", "no space left", level=Level.WARNING, number="10023", code="unavailable")
+    'level=warning act=archive object=10023 code=unavailable text="no space left"'
     """
+    fields = {"level": level, "act": act, "experiment": experiment, "object": number, "code": code, "text": text}
+    return " ".join(f"{name}={_quoted(value)}" for name, value in fields.items() if value)
+
+
+def timed_line(act: str, text: str, level: Level = Level.INFO) -> str:
+    """The same with its time, for parts outside the server: its log has the time already."""
+    return f"time={time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line(act, text, level=level)}"
+
+
+def _quoted(value: str) -> str:
+    return value if re.fullmatch(r"[\w.:/+-]+", value) else json.dumps(value, ensure_ascii=False)
+
+
+def tell(
+    zone: Zone,
+    act: str,
+    text: str,
+    *,
+    experiment: str = "",
+    path: str = "",
+    error: BaseException | None = None,
+    level: Level | None = None,
+) -> None:
+    """Writes a line to the zone's log. An object is named by its number, an error by its kind and what failed."""
+    said = f"{text}: {error_text(error)}" if error else text
+    level = level or (Level.WARNING if error else Level.INFO)
+    code = kind_of(error) if error else ""
+    zone.log(line(act, said, level=level, experiment=experiment, number=_number(zone, path) if path else "", code=code))
+
+
+def _number(zone: Zone, path: str) -> str:
     try:
         rows = zone.query(["DATA_ID"], *data_object(path))
     except ZoneError:
         rows = []
-    return f"object {rows[0][0]}" if rows else "an object"
+    return rows[0][0] if rows else ""
 
 
 def without_names(text: str) -> str:

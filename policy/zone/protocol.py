@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from policy.zone.error_kinds import ErrorKind, MrDataError
 
-class ZoneError(Exception):
+
+class ZoneError(MrDataError):
     """A verb failed. `code` is the iRODS error code (rodsErrorTable.h), 0 where there is none."""
 
     def __init__(self, message: str, code: int = 0) -> None:
@@ -25,13 +27,19 @@ class ZoneError(Exception):
 class NotFound(ZoneError):
     """The collection or data object is not there (any more)."""
 
+    kind = ErrorKind.NOT_FOUND
+
 
 class Exists(ZoneError):
     """The target of a move, a registration or a creation is taken."""
 
+    kind = ErrorKind.CONFLICT
+
 
 class NotPermitted(ZoneError):
     """The user who asks may not do this."""
+
+    kind = ErrorKind.NOT_PERMITTED
 
 
 class Damaged(ZoneError):

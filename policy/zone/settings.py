@@ -13,10 +13,13 @@ from urllib.parse import urlsplit
 from policy.zone import castellum_settings
 from policy.zone.carriers import CARRIERS
 from policy.zone.castellum_settings import LOOPBACK, Castellum
+from policy.zone.error_kinds import ErrorKind, MrDataError
 
 
-class SettingsError(ValueError):
+class SettingsError(MrDataError, ValueError):
     """`mrdata.yaml` holds something that MrData does not understand; the message names the key and what it expects."""
+
+    kind = ErrorKind.BAD_REQUEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Landing:
     """
     look_seconds: float = 0.25
     """Seconds between two looks at the landing zone. If a look takes long, three times its duration."""
+    connections: int = 2
+    """Connections of `mrdata scan` to a server: while one waits for the catalog, the other decides."""
     keep_days: float = 30.0
     """Days for which the intake keeps a file that the archive has. Then `mrdata tidy` removes it."""
     take_over_seconds: float = 60.0
@@ -337,6 +342,8 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
                 raise SettingsError(f"{key}: {pattern!r} is no regular expression: {error}") from error
     if unknown := [carrier for carrier in settings.guard.accept if carrier not in CARRIERS]:
         raise SettingsError(f"guard.accept: {unknown[0]!r} is unknown; known are {', '.join(CARRIERS)}")
+    if not 1 <= settings.landing.connections <= 16:
+        raise SettingsError(f"landing.connections: {settings.landing.connections} must be between 1 and 16")
     for network in settings.board.networks:
         _check_network(network)
     for name, hook in settings.events.hooks.items():

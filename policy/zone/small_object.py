@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from policy.zone import GOOD, Among, Condition, NotFound, Zone, ZoneError, data_object, durability
+from policy.zone.log import Level, tell
 
 _LARGEST = 1 << 24
 _LOOKS = 5
@@ -78,7 +79,7 @@ def _read(zone: Zone, path: str) -> dict[str, Any] | None:
     except NotFound:
         return None
     except ValueError as error:
-        zone.log(f"{path} is no JSON, and counts as not there: {error}")
+        tell(zone, "read", f"{path} is not JSON, and counts as not there: {error}", level=Level.WARNING)
         return None
     return found if isinstance(found, dict) else None
 

@@ -7,7 +7,6 @@ scanner's own steps have clocks in this process.
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 import os
@@ -15,17 +14,17 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace as changed
 from pathlib import Path
-from typing import Any
 
 from landing.progress import Lines
 from landing.scanner import Scanner
 from mrdata.commands.zone_connection import connect
 from mrdata.commands.zone_connection import settings as site_settings
 from policy.zone.settings import Settings
+from tests.bench.clocks import clock
 from tests.bench.server import images, new_experiment, zone
 from tests.zone.server import replace
 
@@ -42,7 +41,7 @@ SCANNER: tuple[Clocked, ...] = (
 )
 SERVER: tuple[Clocked, ...] = (
     ("deciding, in the server", "microservices.rules.rule_agent", "Agent", "answer"),
-    ("- headers", "policy.ingest.batch", "", "read_file"),
+    ("- headers", "policy.ingest.batch", "", "_header"),
     ("- decisions", "policy.ingest.batch", "", "decide"),
     ("- series", "policy.ingest.place", "", "prepare"),
     ("- what the archive has already", "policy.ingest.occupant", "", "find"),
@@ -58,7 +57,7 @@ def _agent():
     agent = _whole_agent()
     if not _times:
         _times["started"] = 1
-        from tests.bench.steps import clock
+        from tests.bench.clocks import clock
 
         for one in {clocks!r}:
             clock(_times, *one)
@@ -77,23 +76,6 @@ def pep_api_bulk_data_obj_reg_post(rule_args, callback, rei):
     _times.update((_name, 0.0) for _name in list(_times))
     return _answer
 """
-
-
-def clock(times: dict[str, float], name: str, module: str, owner: str, attribute: str) -> Callable[[], None]:
-    """Adds the seconds of each call of a function to `times`; what it returns takes the clock off again."""
-    where: Any = importlib.import_module(module)
-    where = getattr(where, owner) if owner else where
-    inner = getattr(where, attribute)
-
-    def call(*arguments: object, **named: object) -> object:
-        start = time.perf_counter()
-        try:
-            return inner(*arguments, **named)
-        finally:
-            times[name] = times.get(name, 0.0) + time.perf_counter() - start
-
-    setattr(where, attribute, call)
-    return lambda: setattr(where, attribute, inner)
 
 
 def rows() -> list[tuple[str, str, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shlex
 
 from landing.names import Reason
 from landing.progress import Bar, Lines, Summary, progress_to
@@ -14,9 +16,12 @@ class Terminal(io.StringIO):
         return True
 
 
-def texts(stream: io.StringIO) -> list[str]:
-    """Without the times."""
-    return [line.split(" ", 1)[1] for line in stream.getvalue().splitlines()]
+def texts(stream) -> list[str]:
+    """What the lines say, with their level where it is not that of what is normal."""
+    found = [shlex.split(line) for line in stream.getvalue().splitlines()]
+    fields = [dict(part.partition("=")[::2] for part in line) for line in found]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", one["time"]) and one["act"] == "scan" for one in fields)
+    return [one["text"] if one["level"] == "info" else f"{one['level']} {one['text']}" for one in fields]
 
 
 def test_log_lines():
@@ -35,7 +40,7 @@ def test_log_lines():
     lines.close()
     assert texts(stream) == [
         "2 files complete, 1 waiting",
-        "ALARM prisma/expdata/b: changed",
+        "error prisma/expdata/b: changed",
         "archived before, with the same bytes: 1 file",
         "registered 1 file, 1.5 kB",
         "1 file complete, 0 waiting",

@@ -9,12 +9,14 @@ import pytest
 
 from embedded.client import routes
 from embedded.engine.agent import Agent
-from tests.zone.embedded.test_embedded_helpers import (
+from tests.zone.embedded.test_embedded_helpers import (  # noqa: F401 - fixtures
     HOME,
+    agent_fixture,
     code_of,
     genquery1,
     in_rule,
     make_zone,
+    zone_fixture,
 )
 
 RULES = """

@@ -397,7 +397,9 @@ def test_what_is_not_what_was_told_is_not_archived(site, make_batch, wrong):
     batch.register(file, answers=answers)
     site.rule("archive")
     site.sweep()
-    (path,) = [one for one in site.paths("studies") if one.endswith(".dcm")]
+    where = "quarantine" if wrong == "checksum" else "studies"
+    (path,) = [one for one in site.paths(where) if one.endswith((".dcm", file.told[0].rpartition("/")[2]))]
+    assert wrong == "size" or site.avus(path)["Reason"] == "damaged"
     name = Condition("DATA_NAME", "=", path.rpartition("/")[2])
     assert site.connect().query(["DATA_RESC_NAME"], name, Condition("DATA_REPL_STATUS", "=", GOOD)) == [
         (site.settings.landing.resource,)
