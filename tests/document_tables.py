@@ -93,11 +93,15 @@ def _rules() -> str:
         called = [f"`{file}`" for file, text in files.items() if re.search(rf"mrdata_{name}\b", text)]
         first = (rule.__doc__ or "").split("\n\n")[0]
         keys = ", ".join(f"`{key}`" for key in keys.split())
-        rows.append([f"`{name}`", " ".join(first.split()), keys, _CALLERS[permitted.__name__], ", ".join(called)])
+        rows.append([f"`{name}`", " ".join(first.split()), keys, _CALLERS[permitted.name], ", ".join(called)])
     return _table(["rule", "what it does", "keys of the request", "who may call it", "rule file"], rows)
 
 
-_CALLERS = {"_service": "`mrdata`", "_administrators": "administrators", "_stewards": "data stewards, administrators"}
+_CALLERS = {
+    "SERVICE": "`mrdata`",
+    "ADMINISTRATORS": "administrators",
+    "STEWARDS": "data stewards, administrators",
+}
 
 
 def _rule_files() -> str:
@@ -184,6 +188,14 @@ def _carriers() -> str:
     return _table(["`guard.accept`", "the sentence of the quarantine"], [[f"`{n}`", t] for n, t in CARRIERS.items()])
 
 
+def _errors() -> str:
+    from policy.zone.error_kinds import ErrorKind
+
+    told = _sentences("policy.zone.error_kinds", "ErrorKind")
+    rows = [[f"`{kind}`", told[kind.name], str(kind.http_status)] for kind in ErrorKind]
+    return _table(["kind", "meaning", "status of a page"], rows)
+
+
 def _vocabulary() -> str:
     from microservices.dicom import dicom_technique as dicom
     from microservices.twix import twix_header as twix
@@ -266,6 +278,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "states": _states,
     "acts": _acts,
     "reasons": _enum("policy.ingest.decision", "Reason", "reason"),
+    "errors": _errors,
     "events": _enum("policy.records.event", "Kind", "kind"),
     "carriers": _carriers,
     "vocabulary": _vocabulary,
