@@ -137,7 +137,7 @@ def pep_api_data_obj_rename_post(rule_args, callback, rei):
 
 
 # --- what iRODS leaves open to every user of the zone, and MrData does not ------------------------------------------
-# docs/explanation/security.md says what each would do. These refuse when anything is in doubt.
+# docs/reference/closed-doors.md says what each would do. These refuse when anything is in doubt.
 
 
 def _administrators(rule_args, callback, rei):

@@ -1,4 +1,4 @@
-"""What ordinary users try on a server, and what it answers: docs/explanation/security.md has the list."""
+"""What ordinary users try on a server, and what it answers: docs/reference/closed-doors.md has the list."""
 
 from __future__ import annotations
 
