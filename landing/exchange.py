@@ -67,7 +67,7 @@ def _listed(folder: int, path: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def move(name: str, source: int, target: str, folder: int) -> bool:
-    """Renames what is no folder, from one opened folder to another, unless something has its new name; whether it did.
+    """Renames a file from one opened folder to another, unless something has its new name; whether it did.
 
     OSError else.
     """

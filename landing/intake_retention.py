@@ -1,7 +1,7 @@
 """Removes files of the intake that the archive has had for long enough: only those whose every byte it holds,
 everywhere it should.
 
-A file goes when its batch was taken so many days ago, and an object that came from it has good replicas with its
+A file goes when its batch was taken `landing.keep_days` ago, and an object that came from it has good replicas with its
 checksum on the archive resource and on each resource for copies, which are read again for that. All else stays, and is
 counted. So do files of the archive's vault that no object names: a process that was killed copied them to be archived.
 """

@@ -24,8 +24,8 @@ from policy.zone.layout import INTAKE, Branch
 from policy.zone.settings import Settings
 
 STALE_SECONDS = 86400.0
-"""A temporary name that stays so long is reported."""
-GROWING, QUIET, END, TREE = "still changing", "to stand still", "its end", "the rest of its tree"
+"""Seconds after which a temporary name is reported."""
+GROWING, QUIET, END, TREE = "still changing", "a time without a change", "its end", "the rest of its tree"
 """What a file waits for."""
 _LONGEST_WAIT = 300.0
 _TWIX_HEAD = 160
@@ -67,7 +67,7 @@ class Look:
     trees: int = 0
     """Files of trees that are not released."""
     finished: int = 0
-    """Trees that are said to be finished, and have to stand still yet."""
+    """Trees that are said to be finished, and have changed recently."""
     temporary: int = 0
 
 

@@ -34,7 +34,7 @@ SLICE = 1.0
 ABANDONED_SECONDS = 10.0
 """Between two looks for what processes that are gone have left."""
 _PATIENCE = 10.0
-"""A single run waits so many times `landing.quiet_seconds` for finished trees to stand still."""
+"""A single run waits for finished trees for this many times `landing.quiet_seconds` without a change."""
 _CHANGES = 3
 """Changes that a single run sees in a file before it takes it for one that is still being written, and does not wait
 for it.
@@ -77,7 +77,7 @@ class Scanner:
         self._looked = 0.0
 
     def run_once(self, stop: threading.Event | None = None) -> Summary:
-        """Registers all that is there and stands still, then ends. Files that are still being written are only counted.
+        """Registers the complete files, then ends. Files that are still being written are only counted.
 
         LandingError when there is no such folder, or it cannot be worked on.
         """

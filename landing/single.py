@@ -132,7 +132,7 @@ class Single:
         return relative
 
     def _complete(self, relative: str, size: int, mtime: float, clock: int) -> Signature:
-        """What is seen of it, when it is a file, the same as at the scan, and has stood still long enough by the file
+        """What is seen of it, when it is a file, the same as at the scan, and unchanged for long enough by the file
         server's clock.
         """
         try:
@@ -145,7 +145,7 @@ class Single:
             is_same = status.st_size == size and abs(status.st_mtime - mtime) < 1e-3
             if not is_same or still < self._settings.landing.quiet_seconds:
                 quiet = f"{self._settings.landing.quiet_seconds:g} s"
-                raise NotYet(f"{self._place(relative)}: still changing, or has not stood still for {quiet}")
+                raise NotYet(f"{self._place(relative)}: still changing, or changed within {quiet}")
             if still < self._settings.landing.incomplete_seconds and not has_end(self._folder, relative):
                 raise NotYet(f"{self._place(relative)}: waits for its end")
         except FileNotFoundError as error:

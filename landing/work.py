@@ -241,7 +241,7 @@ class Worker:
     def _wait(self, work: Work, why: str) -> None:
         if why and work.note != GROWING:
             self._progress.report(
-                f"{why}; it waits in the intake until it stands still", alarm=False, file=work.taken.landing_path
+                f"{why}; it waits in the intake until it no longer changes", alarm=False, file=work.taken.landing_path
             )
         work.note, work.running, work.failed = GROWING, False, False
         work.tries += bool(why)

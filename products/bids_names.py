@@ -1,4 +1,4 @@
-"""Names of a series' images in a BIDS dataset: what its description and its sidecars tell of them.
+"""Names of a series' images in a BIDS dataset: what its description and its sidecars say about them.
 
 A rule is a target, `<data type>/[<entity>-<label>_...]<suffix>`, with expressions that are searched for in the series'
 description, without regard to case; the first rule that fits counts. A named group of the expression fills `{name}` in
@@ -54,7 +54,7 @@ _NEEDED: dict[str, tuple[str, ...]] = {
         "FlipAngle", "InversionTime", "RepetitionTimeExcitation", "RepetitionTimePreparation", "NumberShots", "MagneticFieldStrength",  # noqa: E501
     ),
 }  # fmt: skip
-"""Suffix -> sidecar keys without which the image is no valid member of a dataset."""
+"""Suffix -> sidecar keys without which the image is not a valid member of a dataset."""
 _TARGET = re.compile(r"(anat|func|dwi|fmap|perf)/((?:[a-z]+-(?:[A-Za-z0-9]+|\{[a-z]+\})_)*)([A-Za-z0-9]+)")
 
 
@@ -64,7 +64,7 @@ class BadRule(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One NIfTI file of a series: its stem, its sidecar, its number of volumes, the endings of the files beside it."""
+    """One NIfTI file of a series: its stem, its sidecar, its number of volumes, the endings of the files next to it."""
 
     stem: str
     sidecar: Mapping[str, Any] = field(repr=False)
@@ -129,7 +129,7 @@ def _target(target: str, groups: Mapping[str, str]) -> Name | LeftOut:
     parsed = _TARGET.fullmatch(target)
     if parsed is None:
         raise BadRule(
-            f"bids.rules: {target!r} is no target; write <data type>/[<entity>-<label>_...]<suffix>, like"
+            f"bids.rules: {target!r} is not a target; write <data type>/[<entity>-<label>_...]<suffix>, like"
             " func/task-{task}_bold"
         )
     entities = {}

@@ -190,7 +190,7 @@ def _sidecar_problem(file: Path, personal: Personal) -> str:
     try:
         sidecar = json.loads(file.read_bytes().decode("utf-8", "replace"))
     except ValueError as error:
-        return f"{file.name} is no JSON: {error}"
+        return f"{file.name} is not JSON: {error}"
     kept = {key: value for key, value in sidecar.items() if key not in _DROPPED}
     if keys := sorted(key for key in kept if _PERSONAL_KEY.search(key)):
         return f"{file.name} tells who the person is: {', '.join(keys)}"

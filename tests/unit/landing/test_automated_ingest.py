@@ -123,7 +123,7 @@ def test_what_changed_since_the_scan_or_just_now_waits(site, experiment, single,
     fresh = Seen(site, f"{T94}/dicom/2.dcm", files.dicom(experiment), quiet=0.0)
     os.utime(fresh.file, (1, 1))  # an old mtime, as `cp -p` gives it, tells nothing
     fresh.look()
-    with pytest.raises(NotYet, match="stood still for 60 s"):
+    with pytest.raises(NotYet, match="changed within 60 s"):
         make_single(quiet_seconds=60.0).take(*fresh.given)
     assert registered(site) == {}
     time.sleep(2 * QUIET)
@@ -147,7 +147,7 @@ def test_what_is_replaced_between_look_and_rename_is_gone_on_with_when_it_stands
     monkeypatch.setattr(Intake, "take", replaced)
     single = make_single(**impatient)
     with pytest.raises(
-        NotYet, match="it was replaced or changed at the last moment; it waits in the intake until it stands still"
+        NotYet, match="it was replaced or changed at the last moment; it waits in the intake until it no longer changes"
     ):
         single.take(*seen.given)
     assert (registered(site), seen.file.exists()) == ({}, False)

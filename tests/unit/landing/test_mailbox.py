@@ -401,5 +401,5 @@ def test_files_that_vanish_during_a_look(folder, eyes, monkeypatch):
 
 
 def test_notes_are_words_that_complete_a_sentence():
-    """`2 waiting: to stand still` is how a summary tells them."""
-    assert (QUIET, END, GROWING) == ("to stand still", "its end", "still changing")
+    """`2 waiting: a time without a change` is how a summary tells them."""
+    assert (QUIET, END, GROWING) == ("a time without a change", "its end", "still changing")

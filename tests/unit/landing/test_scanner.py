@@ -174,8 +174,8 @@ def test_a_file_that_is_replaced_between_look_and_rename(land):
     (told,) = land.told.reports
     assert (
         told
-        == f"{T94}/dicom/a/1.dcm: it was replaced or changed at the last moment; it waits in the intake until it stands"
-        " still"
+        == f"{T94}/dicom/a/1.dcm: it was replaced or changed at the last moment; it waits in the intake until it no"
+        " longer changes"
     )
 
 
