@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from microservices.budget import Budget, OverBudget
+from microservices.dicom.dicom_personal import Told, joined
 from microservices.twix import twix_layout as layout
+from microservices.twix import twix_registration as registration
 from microservices.twix.twix_layout import Flaw, Measurement
 from microservices.twix.twix_text import ascconv, buffers, decoded, real, xprotocol
 from policy.privacy import descriptors, personal_data
@@ -85,6 +87,7 @@ _PARAMETERS = tuple(
             *_UIDS,
             _FIELD[0],
             _PREPARED,
+            registration.FIELD,
         ]
     )
 )
@@ -197,6 +200,7 @@ def _header(
     text = texts[-1] if texts else {}
     protocol = text.get("MeasYaps") or text.get("Phoenix", b"")
     settings = ascconv(protocol, _SETTINGS)
+    registered, told = registration.read((one for f in every for one in f.get(registration.FIELD, ())), budget)
     names = [value for name in personal_data.TWIX_NAMES for value in fields.get(name, ())]
     plain = [name for name in names if not _MASK.fullmatch(name.strip())]
     name = next(iter(plain or names), "")
@@ -219,9 +223,11 @@ def _header(
         series_description=technique.get("ProtocolName", ""),
         date=date,
         technique=technique,
-        personal=_personal(every, name, [measurement.patient for measurement in found]),
-        texts=_descriptions(every, technique),
-        carried={} if unread is None else {carriers.UNREADABLE: str(unread)},
+        personal=_personal(
+            every, name, registered, [measurement.patient for measurement in found], joined(told.personal)
+        ),
+        texts=_descriptions(every, technique, joined(told.texts)),
+        carried=_carried(told, unread),
         study_instance_uid=_uid(fields, "StudyInstanceUID"),
         series_instance_uid=_uid(fields, "SeriesInstanceUID"),
     )
@@ -283,17 +289,26 @@ def _date(prepared: str, frame_of_reference: str) -> str:
     return ""
 
 
-def _personal(every: Sequence[Fields], name: str, table: Sequence[bytes]) -> dict[str, str]:
+def _carried(told: Told, unread: Flaw | None) -> dict[str, str]:
+    if unread is not None:
+        told.note(told.carried, carriers.UNREADABLE, str(unread))
+    return {carrier: ", ".join(where) for carrier, where in told.carried.items()}
+
+
+def _personal(
+    every: Sequence[Fields], name: str, registered: Sequence[str], table: Sequence[bytes], told: Mapping[str, str]
+) -> dict[str, str]:
     """Personal data of all measurements by DICOM keyword; a name other than the file's own one is an Other Patient
     Name.
     """
-    personal: dict[str, str] = {}
+    personal = dict(told)
     for fields in reversed(every):
         for field, keyword in personal_data.TWIX.items():
             for value in fields.get(field, ()):
                 if text := _told(field, value):
                     personal.setdefault(keyword, text)
     others = [value for fields in every for field in personal_data.TWIX_NAMES for value in fields.get(field, ())]
+    others += registered
     # the table's name has nine characters more than the name, so they are not compared but searched
     others += [text for text in map(decoded, table) if not name or _letters(name) not in _letters(text)]
     strange = [other for other in others if other != name and not _MASK.fullmatch(other.strip()) and _letters(other)]
@@ -302,9 +317,9 @@ def _personal(every: Sequence[Fields], name: str, table: Sequence[bytes]) -> dic
     return personal
 
 
-def _descriptions(every: Sequence[Fields], technique: Mapping[str, str]) -> dict[str, str]:
+def _descriptions(every: Sequence[Fields], technique: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
     """What somebody may have typed, by DICOM keyword."""
-    texts = {name: technique[name] for name in descriptors.OF_VOCABULARY & technique.keys()}
+    texts = {**told, **{name: technique[name] for name in descriptors.OF_VOCABULARY & technique.keys()}}
     for fields in every:
         for field, keyword in descriptors.TWIX.items():
             if values := fields.get(field):

@@ -220,7 +220,6 @@ TWIX: dict[str, str] = {
     "tPerfPhysiciansName": "PerformingPhysicianName",
     "PhoneNumber": "PatientTelephoneNumbers",
     "PatientTelephoneNumber": "PatientTelephoneNumbers",
-    "PatientRegistrationData": "OtherPatientIDs",
     "CommentsOnThePerformedProcedureStep": "CommentsOnThePerformedProcedureStep",
 }
 """TWIX field -> the DICOM keyword of what it holds, so that one policy covers images and raw data.
