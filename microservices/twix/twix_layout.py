@@ -155,12 +155,16 @@ def _whole_vd(tail: bytes, start: int) -> bool:
     """
     if start + 192 > len(tail) or not tail[start + 40] & 1:
         return False
-    length = struct.unpack_from("<I", tail, start)[0] & 0x1FFFFFF
+    length, _, counter = struct.unpack_from("<III", tail, start)
     samples, channels = struct.unpack_from("<HH", tail, start + 48)
+    length &= 0x1FFFFFF
+    if not counter:
+        return False
     if samples * channels:
-        return length == 192 + channels * (32 + 8 * samples) and start + length <= len(tail)
+        return bool(length == 192 + channels * (32 + 8 * samples) and start + length <= len(tail))
     # a multiple of 32, which the header of a channel, that has the MeasUID at the same place, never is
-    return length >= 192 and not length % 32 and (start + length <= len(tail) or start + 192 == len(tail))
+    is_plausible = length >= 192 and not length % 32
+    return bool(is_plausible and (start + length <= len(tail) or start + 192 == len(tail)))
 
 
 def _whole_vb(tail: bytes, start: int) -> bool:
