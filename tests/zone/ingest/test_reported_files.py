@@ -118,3 +118,24 @@ def test_a_masked_raw_file_in_the_folder_of_another_experiment(site):
     assert site.avus(path)["Reason"] == "conflict"
     assert new in site.avus(path)["Detail"]
     assert second in site.avus(path)["Detail"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_raw_files_of_one_name_in_two_folders(site, order):
+    new = site.register()
+    with tarfile.open(REPORTS / "22_same_raw_file_name.tar.gz") as archive:
+        files = {one.name.replace(PLACEHOLDER, new): stamped(archive.extractfile(one).read(), new) for one in archive}
+    for name in list(files)[::order]:
+        site.land(f"{T94}/{name}", files[name])
+        site.sweep()
+    assert site.paths("quarantine") == []
+    placed = site.paths(f"studies/{PAIN}/experiments/{new}/TWIX")
+    zone = site.connect()
+    content = {zone.read(f"{site.settings.home}/{path}", 0, 1 << 20) for path in placed}
+    assert content == set(files.values())
+    assert site.rule("archive").get("quarantined", 0) == 0
+    name = next(iter(files))
+    site.land(f"{T94}/{name}", files[name] + b"\0" * 512)  # the same file again with other bytes stays a doubt
+    site.sweep()
+    assert [site.avus(path)["Reason"] for path in site.paths("quarantine")] == ["duplicate-different"]
+    assert site.verify()["sound"]
