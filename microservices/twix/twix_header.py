@@ -60,6 +60,12 @@ _NUMBERS = {
 }
 """Vocabulary -> ASCCONV setting, and what it is multiplied by: times are in us, the frequency is in Hz."""
 
+_SEVERAL = {
+    "EchoTime": ("lContrasts", "alTE", 1e-6),
+    "DiffusionBValue": ("sDiffusion.lDiffWeightings", "sDiffusion.alBValue", 1.0),
+}
+"""Vocabulary -> how many of the array are used (the scanner keeps others), the array, factor."""
+_MOST_VALUES = 16
 _INVERSION_TIME, _INVERSION, _NO_INVERSION = "alTI[0]", "sPrepPulses.ucInversion", 4
 _FIELD = ("flMagneticFieldStrength", "sProtConsistencyInfo.flNominalB0")
 _NOMINAL_FIELDS = (0.35, 0.55, 1.0, 1.5, 3.0, 4.0, 7.0, 9.4, 10.5, 11.7)
@@ -97,6 +103,11 @@ _SETTINGS = (
     _INVERSION_TIME,
     _INVERSION,
     _FIELD[1],
+    *(
+        name
+        for count, array, _ in _SEVERAL.values()
+        for name in (count, *(f"{array}[{i}]" for i in range(_MOST_VALUES)))
+    ),
 )
 
 Fields = Mapping[str, Sequence[str]]
@@ -207,6 +218,7 @@ def _header(
     frame = _first(fields, _FRAME_OF_REFERENCE)
     date = _date(_first(fields, (_PREPARED,)), frame)
     technique = _technique(fields, settings, protocol)
+    several = _several(settings)
     if found:
         technique["NumberOfMeasurements"] = str(len(found))
     if date:
@@ -223,6 +235,7 @@ def _header(
         series_description=technique.get("ProtocolName", ""),
         date=date,
         technique=technique,
+        several=several,
         personal=_personal(
             every, name, registered, [measurement.patient for measurement in found], joined(told.personal)
         ),
@@ -269,6 +282,18 @@ def _technique(fields: Fields, settings: Mapping[str, str], protocol: bytes) -> 
     if elements := len(_SELECTED_COIL_ELEMENT.findall(protocol)):
         technique["NumberOfReceiveChannels"] = str(elements)
     return technique
+
+
+def _several(settings: Mapping[str, str]) -> dict[str, list[str]]:
+    """The distinct values of what has several in one measurement: echo times, b-values."""
+    found = {}
+    for name, (count, array, factor) in _SEVERAL.items():
+        used = min(int(real(settings.get(count, "")) or 0), _MOST_VALUES)
+        values = [real(settings.get(f"{array}[{number_}]", "")) for number_ in range(used)]
+        texts = list(dict.fromkeys(number(value * factor) for value in values if value is not None))
+        if len(texts) > 1:
+            found[name] = texts
+    return found
 
 
 def _nominal(field: float) -> float:

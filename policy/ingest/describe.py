@@ -27,7 +27,8 @@ def technique(header: Header) -> list[AVU]:
     iRODS shows the values of AVUs to every user: what looks like personal data is left out, also where a data steward
     accepted it.
     """
-    told = ((name, value) for name, first in header.technique.items() for value in header.several.get(name, (first,)))
+    values = {**{name: (value,) for name, value in header.technique.items()}, **header.several}
+    told = ((name, value) for name, several in values.items() for value in several)
     return [
         AVU(name, plain(value)[:MAX_VALUE], UNITS[name])
         for name, value in told

@@ -535,3 +535,11 @@ def test_buffers_keep_what_precedes_the_damage():
     found, wrong = buffers(header()[:400])
     assert list(found) == ["Config"] or "Config" in found
     assert wrong
+
+
+def test_echo_times_and_b_values_that_are_used_are_all_told():
+    settings = "lContrasts = 3\nalTE[0] = 4000\nalTE[1] = 8000\nalTE[2] = 12000\nalTE[3] = 99000\n"
+    settings += "sDiffusion.lDiffWeightings = 2\nsDiffusion.alBValue[0] = 0\nsDiffusion.alBValue[1] = 1000\n"
+    header = read(vd_file(vd_measurement(protocol=settings)))
+    assert header.several == {"EchoTime": ["0.004", "0.008", "0.012"], "DiffusionBValue": ["0", "1000"]}
+    assert header.technique["EchoTime"] == "0.004"
