@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from datetime import date
 from typing import BinaryIO
 
 from microservices.budget import Budget, OverBudget
@@ -28,6 +29,11 @@ _PIXELS_ELSEWHERE = frozenset(
     ("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.204", "1.2.840.10008.1.2.4.205")
 )
 """JPIP transfer syntaxes: the file names a server that has the pixels."""
+_UIDS = (0x00080018, 0x0020000D, 0x0020000E, 0x00200052)
+_LONGEST_UID = 64
+"""PS3.5 9.1."""
+_NUMBERS, _LONGEST_NUMBER = (0x00200011, 0x00200013), 12
+"""Series Number, Instance Number: Integer Strings (PS3.5 6.2)."""
 _DAY = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
 
 
@@ -43,17 +49,19 @@ def read(file: BinaryIO, size: int, budget: Budget | None = None) -> Header:
         warnings.simplefilter("ignore")
         file.seek(0)
         head = file.read(min(size, 132))
-        found = read_elements(file, size, budget or Budget(), WANTED)
+        found = read_elements(file, size, budget or Budget(), WANTED | dicom_technique.PER_FRAME)
         return _header(found, size, head)
 
 
 def _header(found: Elements, size: int, head: bytes) -> Header:
-    date = _date(found)
+    day = _date(found)
     technique: dict[str, str] = {}
+    several: dict[str, list[str]] = {}
     told = dicom_personal.Told()
     if not found.over_budget:
         try:
             technique = dicom_technique.of(found)
+            several = dicom_technique.several(found)
             told = dicom_personal.of(found, head)
         except OverBudget as over:
             found.stop(over)
@@ -64,8 +72,8 @@ def _header(found: Elements, size: int, head: bytes) -> Header:
         _check_needed(found, found.text(0x00080016))
     if not found.is_read:
         told.note(told.carried, carriers.UNREADABLE, found.problem)
-    if date:
-        technique["AcquisitionDate"] = date
+    if day:
+        technique["AcquisitionDate"] = day
     return Header(
         kind=Kind.DICOM,
         size=size,
@@ -75,8 +83,9 @@ def _header(found: Elements, size: int, head: bytes) -> Header:
         series_number=_integer(found.text(0x00200011)),
         series_description=found.text(0x0008103E),
         instance_number=_integer(found.text(0x00200013)),
-        date=date,
+        date=day,
         technique=technique,
+        several=several,
         personal=joined(told.personal),
         texts=joined(told.texts),
         carried={carrier: ", ".join(filter(None, dict.fromkeys(where))) for carrier, where in told.carried.items()},
@@ -96,6 +105,7 @@ def _check_needed(found: Elements, sop_class: str) -> None:
     """
     if needed := _data_of(found, sop_class):
         found.flaw(f"ends after {name_of(found.reached)}, before its {name_of(needed)}", incomplete=True)
+    _check_lengths(found)
     if missing := [tag for tag in _NEEDED if tag not in found.by_tag]:
         ended = found.reached < max(missing)
         found.flaw(
@@ -103,12 +113,23 @@ def _check_needed(found: Elements, sop_class: str) -> None:
         )
 
 
+def _check_lengths(found: Elements) -> None:
+    """What is longer than the standard allows becomes neither a name nor an AVU."""
+    for tags, longest in ((_UIDS, _LONGEST_UID), (_NUMBERS, _LONGEST_NUMBER)):
+        for tag in tags:
+            if (length := len(found.text(tag).strip())) > longest:
+                found.flaw(
+                    f"damaged in {name_of(tag)}: {length} characters, where {longest} are allowed", incomplete=False
+                )
+
+
 def _data_of(found: Elements, sop_class: str) -> int:
     """The element that a file of its SOP class should have but has not; 0 where nothing is missing."""
     from pydicom.uid import UID
 
     name = UID(sop_class).name
-    if (name.endswith("Image Storage") or _ROWS in found.by_tag) and found.transfer_syntax not in _PIXELS_ELSEWHERE:
+    is_image = name.endswith("Image Storage") or (name == sop_class and _ROWS in found.by_tag)
+    if is_image and found.transfer_syntax not in _PIXELS_ELSEWHERE:
         return 0 if found.has_pixels else 0x7FE00010
     if name.endswith((" SR Storage", " SR")):
         return 0 if _CONTENT_SEQUENCE in found.by_tag else _CONTENT_SEQUENCE
@@ -119,9 +140,18 @@ def _data_of(found: Elements, sop_class: str) -> int:
 
 def _date(found: Elements) -> str:
     for tag in _DATES:
-        if match := _DAY.match(found.text(tag)):
+        if (match := _DAY.match(found.text(tag))) and _is_day(*map(int, match.groups())):
             return "".join(match.groups())
     return ""
+
+
+def _is_day(year: int, month: int, day: int) -> bool:
+    """Whether the calendar has it: consoles write zeros where they know no date."""
+    try:
+        date(year, month, day)
+    except ValueError:
+        return False
+    return True
 
 
 def _integer(text: str) -> str:

@@ -9,6 +9,7 @@ from functools import cache
 
 from microservices.dicom.dicom_elements import Elements
 from microservices.dicom.dicom_pixels import is_text
+from microservices.dicom.dicom_technique import FUNCTIONAL_GROUPS, PER_FRAME
 from microservices.dicom.dicom_text import readable
 from microservices.dicom.dicom_walk import Element, Leaf, begins_sequence, creator_key, is_known
 from policy.privacy.descriptors import DESCRIPTORS
@@ -63,7 +64,12 @@ def of(found: Elements, head: bytes) -> Told:
         elif 0x5000 <= group <= 0x50FF or 0x6000 <= group <= 0x60FF:
             _overlay(told, element)
     for leaf in found.leaves:
-        _judge(told, found, leaf)
+        if (
+            leaf.element.tag in WANTED
+            or not FUNCTIONAL_GROUPS.intersection(leaf.path[:1])
+            or leaf.element.tag not in PER_FRAME
+        ):
+            _judge(told, found, leaf)
     if head[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == b"DICM":
         preamble = head[8:_PREAMBLE_BYTES] if head[:4] in _TIFF else head[:_PREAMBLE_BYTES]
         if is_text(preamble):

@@ -16,7 +16,7 @@ from microservices.dicom import dicom_sniff
 from microservices.dicom.dicom_elements import PIXELS, Elements, name_of
 from microservices.dicom.dicom_walk import ITEM, SEQUENCE_END, UNDEFINED
 
-_PADDING = 0xFFFCFFFC
+_PADDING, _NATIVE = 0xFFFCFFFC, 0x7FE00010
 Scan = Callable[[int, Callable[[int], bool]], int]
 """Reads elements from a place on until one at which it stops; where that is (`dicom_scan`)."""
 _MOST_BYTES = 1 << 20
@@ -54,8 +54,22 @@ def check(found: Elements, scan: Scan) -> None:
             return found.flaw(
                 f"cut off in {name_of(tag)}: {end - found.size} bytes are missing", incomplete=True, is_read=True
             )
+        if tag == _NATIVE and length != UNDEFINED and (needed := _needed(found)) > length:
+            told = f"{name_of(tag)} has {length} bytes, its rows, columns, frames and bits need {needed}"
+            return found.flaw(told, incomplete=True, is_read=True)
         at = end
     return _check_rest(found, at, scan)
+
+
+def _needed(found: Elements) -> int:
+    """Bytes of native pixel data (PS3.3 C.7.6.3, PS3.5 8.1.1); 0 where an attribute is missing or is not a number."""
+    try:
+        rows, columns, bits = (int(found.text(tag)) for tag in (0x00280010, 0x00280011, 0x00280100))
+        samples, frames = (int(found.text(tag) or 1) for tag in (0x00280002, 0x00280008))
+    except ValueError:
+        return 0
+    subsampled = found.text(0x00280004).startswith("YBR_FULL_4") or found.text(0x00280004).startswith("YBR_PARTIAL")
+    return 0 if subsampled else (rows * columns * samples * frames * bits + 7) // 8
 
 
 def _check_rest(found: Elements, at: int, scan: Scan) -> None:

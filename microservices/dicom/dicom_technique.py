@@ -6,6 +6,7 @@ import math
 
 from microservices.budget import Budget
 from microservices.dicom.dicom_elements import DataSet, Elements, item_of
+from microservices.dicom.dicom_text import readable
 from policy.zone.vocabulary import number
 
 _TEXTS = {
@@ -82,7 +83,19 @@ _GROUP_SEQUENCES = frozenset(
 )
 
 _SHARED, _PER_FRAME = 0x52009229, 0x52009230
-_SIEMENS_CREATOR, _SIEMENS_B_VALUE = 0x00190010, 0x0019100C
+_SIEMENS_CREATOR, _SIEMENS_GROUP, _SIEMENS_B_VALUE = "SIEMENS MR HEADER", 0x0019, 0x0C
+_SEVERAL = {
+    0x00180081: ("EchoTime", 1e-3),
+    0x00189082: ("EchoTime", 1e-3),
+    0x00189079: ("InversionTime", 1e-3),
+    0x00189087: ("DiffusionBValue", 1.0),
+}
+"""Attributes that may differ from frame to frame (PS3.3 C.8.13.5): tag -> (vocabulary, factor)."""
+PER_FRAME = frozenset(_SEVERAL)
+"""What the walk through sequences has to note for `several`."""
+FUNCTIONAL_GROUPS = frozenset((_SHARED, _PER_FRAME))
+_MOST_VALUES = 100
+"""Distinct values of one attribute that are told."""
 
 
 def of(found: Elements) -> dict[str, str]:
@@ -92,7 +105,7 @@ def of(found: Elements) -> dict[str, str]:
     """
     technique = {name: text for name, tag in _TEXTS.items() if (text := found.text(tag).strip())}
     technique |= {name: text for name, (tag, factor) in _NUMBERS.items() if (text := _numbers(found.text(tag), factor))}
-    if found.text(_SIEMENS_CREATOR) == "SIEMENS MR HEADER" and (text := _numbers(found.text(_SIEMENS_B_VALUE), 1.0)):
+    if text := _numbers(found.text(_siemens(found, _SIEMENS_B_VALUE)), 1.0):
         technique.setdefault("DiffusionBValue", text)
     if _SHARED in found.by_tag or _PER_FRAME in found.by_tag:
         enhanced = {name: text for name, tag in _ENHANCED_TEXTS.items() if (text := found.text(tag).strip())}
@@ -100,6 +113,25 @@ def of(found: Elements) -> dict[str, str]:
             enhanced = _of_group(group, found.budget) | enhanced
         technique = enhanced | technique
     return technique
+
+
+def several(found: Elements) -> dict[str, list[str]]:
+    """The distinct values of what differs between frames, in the order in which they come."""
+    values: dict[str, dict[str, None]] = {}
+    for leaf in found.leaves:
+        if leaf.element.tag in _SEVERAL and leaf.path[:1] and leaf.path[0] in FUNCTIONAL_GROUPS:
+            name, factor = _SEVERAL[leaf.element.tag]
+            if text := _numbers(readable(leaf.element, found.encoding), factor):
+                values.setdefault(name, {})[text] = None
+    return {name: list(texts)[:_MOST_VALUES] for name, texts in values.items() if len(texts) > 1}
+
+
+def _siemens(found: Elements, number_: int) -> int:
+    """The tag of an element in the block that Siemens has reserved in its group (PS3.5 7.8.1); 0 where it has none."""
+    for block, creator in found.creators.items():
+        if creator == _SIEMENS_CREATOR and block >> 8 == _SIEMENS_GROUP:
+            return _SIEMENS_GROUP << 16 | (block & 0xFF) << 8 | number_
+    return 0
 
 
 def _groups(found: Elements) -> list[DataSet]:
@@ -123,11 +155,14 @@ def _of_group(group: DataSet, budget: Budget) -> dict[str, str]:
 
 
 def _numbers(text: str, factor: float) -> str:
-    """The numbers of a text, each multiplied; empty where one is no finite number."""
+    """The numbers of a text, each multiplied; empty where one is not a finite number.
+
+    A comma is not a character of Decimal String (PS3.5 6.2): a program with a wrong locale wrote the point so.
+    """
     if not text:
         return ""
     try:
-        values = [float(part) * factor for part in text.split("\\")]
+        values = [float(part.replace(",", ".")) * factor for part in text.split("\\")]
     except ValueError:
         return ""
     return "\\".join(map(number, values)) if all(map(math.isfinite, values)) else ""

@@ -13,6 +13,11 @@ _TEXT_VRS = frozenset(
 _BYTES_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 
 
+UNDECLARED = ("utf-8", "latin-1")
+"""Instead of names: the file names no character set, or one that does not exist. What is UTF-8 is read as that."""
+_DEFAULT = frozenset(("", "ISO_IR 6"))
+
+
 class Encoding(NamedTuple):
     """How the values of a data set are written: byte order, and Python's names of its character sets (PS3.3
     C.12.1.1.2).
@@ -25,10 +30,12 @@ class Encoding(NamedTuple):
 
 def charsets_of(value: bytes | None) -> tuple[str, ...]:
     """Python's names of the character sets that Specific Character Set names."""
-    from pydicom.charset import convert_encodings
+    from pydicom.charset import convert_encodings, python_encoding
 
-    names = (value or b"").decode("latin-1").split("\\")
-    return tuple(convert_encodings([name.strip(" \0") for name in names]))
+    names = [name.strip(" \0") for name in (value or b"").decode("latin-1").split("\\")]
+    if not set(names) <= python_encoding.keys() or set(names) <= _DEFAULT:
+        return UNDECLARED
+    return tuple(convert_encodings(names))
 
 
 def vr_of(tag: int, stored: str | None) -> str:
@@ -64,6 +71,8 @@ def text_of(element: Element, encoding: Encoding) -> str:
     text = plain_text(vr_of(element.tag, element.vr), element.value, encoding.little)
     if text is not None:
         return text
+    if encoding.charsets == UNDECLARED and vr_of(element.tag, element.vr) in _TEXT_VRS:
+        return _guessed(element.value).rstrip(" \0")
     from pydicom.dataelem import RawDataElement, convert_raw_data_element
     from pydicom.tag import BaseTag
 
@@ -81,6 +90,13 @@ def text_of(element: Element, encoding: Encoding) -> str:
     if value is None:
         return ""
     return "\\".join(map(str, value)) if isinstance(value, (list, tuple)) or hasattr(value, "append") else str(value)
+
+
+def _guessed(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def readable(element: Element, encoding: Encoding) -> str:

@@ -5,5 +5,6 @@ with.
 
 `twix_header`  the header as policies see it
 `twix_layout`  where measurements lie, and whether the file is whole
+`twix_registration`  the patient registration of XA software, a DICOM data set
 `twix_text`    XProtocol and ASCCONV
 """

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from microservices.budget import Budget, OverBudget
+from microservices.dicom.dicom_personal import Told, joined
 from microservices.twix import twix_layout as layout
+from microservices.twix import twix_registration as registration
 from microservices.twix.twix_layout import Flaw, Measurement
 from microservices.twix.twix_text import ascconv, buffers, decoded, real, xprotocol
 from policy.privacy import descriptors, personal_data
@@ -58,6 +60,12 @@ _NUMBERS = {
 }
 """Vocabulary -> ASCCONV setting, and what it is multiplied by: times are in us, the frequency is in Hz."""
 
+_SEVERAL = {
+    "EchoTime": ("lContrasts", "alTE", 1e-6),
+    "DiffusionBValue": ("sDiffusion.lDiffWeightings", "sDiffusion.alBValue", 1.0),
+}
+"""Vocabulary -> how many of the array are used (the scanner keeps others), the array, factor."""
+_MOST_VALUES = 16
 _INVERSION_TIME, _INVERSION, _NO_INVERSION = "alTI[0]", "sPrepPulses.ucInversion", 4
 _FIELD = ("flMagneticFieldStrength", "sProtConsistencyInfo.flNominalB0")
 _NOMINAL_FIELDS = (0.35, 0.55, 1.0, 1.5, 3.0, 4.0, 7.0, 9.4, 10.5, 11.7)
@@ -85,6 +93,7 @@ _PARAMETERS = tuple(
             *_UIDS,
             _FIELD[0],
             _PREPARED,
+            registration.FIELD,
         ]
     )
 )
@@ -94,6 +103,11 @@ _SETTINGS = (
     _INVERSION_TIME,
     _INVERSION,
     _FIELD[1],
+    *(
+        name
+        for count, array, _ in _SEVERAL.values()
+        for name in (count, *(f"{array}[{i}]" for i in range(_MOST_VALUES)))
+    ),
 )
 
 Fields = Mapping[str, Sequence[str]]
@@ -197,12 +211,14 @@ def _header(
     text = texts[-1] if texts else {}
     protocol = text.get("MeasYaps") or text.get("Phoenix", b"")
     settings = ascconv(protocol, _SETTINGS)
+    registered, told = registration.read((one for f in every for one in f.get(registration.FIELD, ())), budget)
     names = [value for name in personal_data.TWIX_NAMES for value in fields.get(name, ())]
     plain = [name for name in names if not _MASK.fullmatch(name.strip())]
     name = next(iter(plain or names), "")
     frame = _first(fields, _FRAME_OF_REFERENCE)
     date = _date(_first(fields, (_PREPARED,)), frame)
     technique = _technique(fields, settings, protocol)
+    several = _several(settings)
     if found:
         technique["NumberOfMeasurements"] = str(len(found))
     if date:
@@ -219,9 +235,12 @@ def _header(
         series_description=technique.get("ProtocolName", ""),
         date=date,
         technique=technique,
-        personal=_personal(every, name, [measurement.patient for measurement in found]),
-        texts=_descriptions(every, technique),
-        carried={} if unread is None else {carriers.UNREADABLE: str(unread)},
+        several=several,
+        personal=_personal(
+            every, name, registered, [measurement.patient for measurement in found], joined(told.personal)
+        ),
+        texts=_descriptions(every, technique, joined(told.texts)),
+        carried=_carried(told, unread),
         study_instance_uid=_uid(fields, "StudyInstanceUID"),
         series_instance_uid=_uid(fields, "SeriesInstanceUID"),
     )
@@ -265,6 +284,18 @@ def _technique(fields: Fields, settings: Mapping[str, str], protocol: bytes) -> 
     return technique
 
 
+def _several(settings: Mapping[str, str]) -> dict[str, list[str]]:
+    """The distinct values of what has several in one measurement: echo times, b-values."""
+    found = {}
+    for name, (count, array, factor) in _SEVERAL.items():
+        used = min(int(real(settings.get(count, "")) or 0), _MOST_VALUES)
+        values = [real(settings.get(f"{array}[{number_}]", "")) for number_ in range(used)]
+        texts = list(dict.fromkeys(number(value * factor) for value in values if value is not None))
+        if len(texts) > 1:
+            found[name] = texts
+    return found
+
+
 def _nominal(field: float) -> float:
     """The nominal field strength in T, as DICOM (0018,0087) gives it: raw data say 2.89362 where the images say 3."""
     nearest = min(_NOMINAL_FIELDS, key=lambda nominal: abs(nominal - field))
@@ -283,17 +314,26 @@ def _date(prepared: str, frame_of_reference: str) -> str:
     return ""
 
 
-def _personal(every: Sequence[Fields], name: str, table: Sequence[bytes]) -> dict[str, str]:
+def _carried(told: Told, unread: Flaw | None) -> dict[str, str]:
+    if unread is not None:
+        told.note(told.carried, carriers.UNREADABLE, str(unread))
+    return {carrier: ", ".join(where) for carrier, where in told.carried.items()}
+
+
+def _personal(
+    every: Sequence[Fields], name: str, registered: Sequence[str], table: Sequence[bytes], told: Mapping[str, str]
+) -> dict[str, str]:
     """Personal data of all measurements by DICOM keyword; a name other than the file's own one is an Other Patient
     Name.
     """
-    personal: dict[str, str] = {}
+    personal = dict(told)
     for fields in reversed(every):
         for field, keyword in personal_data.TWIX.items():
             for value in fields.get(field, ()):
                 if text := _told(field, value):
                     personal.setdefault(keyword, text)
     others = [value for fields in every for field in personal_data.TWIX_NAMES for value in fields.get(field, ())]
+    others += registered
     # the table's name has nine characters more than the name, so they are not compared but searched
     others += [text for text in map(decoded, table) if not name or _letters(name) not in _letters(text)]
     strange = [other for other in others if other != name and not _MASK.fullmatch(other.strip()) and _letters(other)]
@@ -302,9 +342,9 @@ def _personal(every: Sequence[Fields], name: str, table: Sequence[bytes]) -> dic
     return personal
 
 
-def _descriptions(every: Sequence[Fields], technique: Mapping[str, str]) -> dict[str, str]:
+def _descriptions(every: Sequence[Fields], technique: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
     """What somebody may have typed, by DICOM keyword."""
-    texts = {name: technique[name] for name in descriptors.OF_VOCABULARY & technique.keys()}
+    texts = {**told, **{name: technique[name] for name in descriptors.OF_VOCABULARY & technique.keys()}}
     for fields in every:
         for field, keyword in descriptors.TWIX.items():
             if values := fields.get(field):

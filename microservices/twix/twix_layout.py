@@ -20,9 +20,12 @@ MAX_HEADER_BYTES = 16 << 20
 """Of all measurements together. Real headers are 0.5 to 1.2 MB long."""
 MAX_BUFFERS = 32
 _ENTRY = struct.Struct("<IIQQ64s64s")
-_TAIL_BYTES = 65536
-"""How far from the end the last readout is looked for: room for its payload and the padding to 512 bytes."""
-_MAX_END_BYTES = 16384
+_TAILS = (1 << 16, 1 << 20, 1 << 24)
+"""Bytes before the end in which the last readout is looked for, one after the other: its payload and blocks that the
+scanner writes behind it may be large.
+"""
+_ODD = b"".join(re.escape(bytes([byte])) for byte in range(1, 256, 2))
+"""The lowest byte of an evaluation mask with ACQEND."""
 _VB_START = re.compile(rb"(?:Config|Dicom|Meas|MeasYaps|Phoenix|Spice|Protocol)\x00")
 _TEXT = re.compile(rb"[\x20-\x7e\x80-\xff]*")
 
@@ -116,34 +119,52 @@ def header_length(file: BinaryIO, measurement: Measurement) -> int:
 
 
 def check_end(file: BinaryIO, last: Measurement, header_bytes: int) -> None:
-    """Flaw unless the measurement has its last readout. Reads two short pieces, whatever the size of the file.
+    """Flaw unless the measurement has its last readout. Reads 16 MiB at most, whatever the size of the file.
 
-    The last readout is recognised by ACQEND, by the MeasUID of the first readout, and by lying whole within the last 64
-    KiB.
+    The last readout is recognised by ACQEND, by the MeasUID of the first readout, and by lying whole in the file.
     """
     first_readout = last.offset + header_bytes
     file.seek(first_readout + 4)
     uid = file.read(4)
-    start = max(first_readout, last.end - _TAIL_BYTES)
-    file.seek(start)
-    tail = file.read(last.end - start)
-    whole = _whole_vb if last.is_vb else _whole_vd
-    position = tail.rfind(uid) if len(uid) == 4 else -1
-    while position >= 0:
-        if position >= 4 and whole(tail, position - 4):
+    for length in _TAILS:
+        start = max(first_readout, last.end - length)
+        file.seek(start)
+        if _has_last_readout(file.read(last.end - start), uid, is_vb=last.is_vb):
             return
-        position = tail.rfind(uid, 0, position + 3)
+        if start == first_readout:
+            break
     raise Flaw(
         f"measurement {last.number} has no end: its last readout (ACQEND) is missing", incomplete=True, is_read=True
     )
 
 
-def _whole_vd(tail: bytes, start: int) -> bool:
-    """Is this a whole last readout of VD and later: an MDH of 192 bytes and, by its DMA length, its payload?"""
-    if start + 192 > len(tail):
+def _has_last_readout(tail: bytes, uid: bytes, *, is_vb: bool) -> bool:
+    """A MeasUID of zero is found in every run of zeros, so the flag is looked for in the same search."""
+    if len(uid) < 4:
         return False
-    length = struct.unpack_from("<I", tail, start)[0] & 0x1FFFFFF
-    return 192 <= length <= _MAX_END_BYTES and bool(tail[start + 40] & 1) and start + length <= len(tail)
+    whole, between = (_whole_vb, 12) if is_vb else (_whole_vd, 32)
+    pattern = re.escape(uid) + b".{%d}[%s]" % (between, _ODD)
+    found = re.finditer(pattern if any(uid) else b"(?=" + pattern + b")", tail, re.DOTALL)
+    return any(match.start() >= 4 and whole(tail, match.start() - 4) for match in found)
+
+
+def _whole_vd(tail: bytes, start: int) -> bool:
+    """Is this a whole last readout of VD and later: an MDH of 192 bytes and, by its DMA length, its payload?
+
+    Files that XA saves while it measures end with the MDH: one without samples has nothing behind it that is missed.
+    """
+    if start + 192 > len(tail) or not tail[start + 40] & 1:
+        return False
+    length, _, counter = struct.unpack_from("<III", tail, start)
+    samples, channels = struct.unpack_from("<HH", tail, start + 48)
+    length &= 0x1FFFFFF
+    if not counter:
+        return False
+    if samples * channels:
+        return bool(length == 192 + channels * (32 + 8 * samples) and start + length <= len(tail))
+    # a multiple of 32, which the header of a channel, that has the MeasUID at the same place, never is
+    is_plausible = length >= 192 and not length % 32
+    return bool(is_plausible and (start + length <= len(tail) or start + 192 == len(tail)))
 
 
 def _whole_vb(tail: bytes, start: int) -> bool:

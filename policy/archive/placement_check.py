@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from policy.ingest import origin, quarantine
+from policy.ingest import origin, place, quarantine
 from policy.ingest.decision import Hold, Placement, Quarantine, Reason, admit, decide_again
 from policy.ingest.refiling import MADE_HERE, REASSIGNED, tidy
 from policy.records import audit, withdrawal_record
@@ -101,7 +101,7 @@ def _verdict(
         return Quarantine(decision.reason, decision.detail, experiment.id)
     if isinstance(decision, Quarantine):
         return decision
-    return None if _is_here(context, path, decision) else _another(experiment)
+    return None if _is_here(context, path, decision, landed) else _another(experiment)
 
 
 def _another(experiment: Experiment) -> Quarantine:
@@ -110,10 +110,11 @@ def _another(experiment: Experiment) -> Quarantine:
     )
 
 
-def _is_here(context: Context, path: str, placement: Placement) -> bool:
+def _is_here(context: Context, path: str, placement: Placement, landed: Landed) -> bool:
     data_type, name = _below(context, path)
     name = name.rpartition("/")[2] if placement.data_type is DataType.DICOM else name
-    return (placement.data_type, placement.name) == (data_type, name)
+    names = {placement.name, *([place.second_name(landed)] if placement.data_type is DataType.TWIX else [])}
+    return placement.data_type == data_type and name in names
 
 
 def _was_known(header: Header, experiment: Experiment, avus: list[AVU]) -> bool:

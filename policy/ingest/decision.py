@@ -96,6 +96,8 @@ class Experiments(Protocol):
 
     def sharing_frame_of_reference(self, uid: str) -> list[Experiment]: ...
 
+    def is_subject(self, study: str, pseudonym: str) -> bool: ...
+
 
 def decide(header: Header, landed: Landed, experiments: Experiments, settings: Settings) -> Decision:
     """Where the file belongs, or why nobody can tell."""
@@ -104,7 +106,7 @@ def decide(header: Header, landed: Landed, experiments: Experiments, settings: S
     experiment = recognise(header, landed, experiments)
     if not isinstance(experiment, Experiment):
         return experiment
-    return admit(header, landed, experiment, settings)
+    return _contradiction(header, experiment, experiments) or admit(header, landed, experiment, settings)
 
 
 def decide_again(
@@ -121,6 +123,22 @@ def decide_again(
             Reason.CONFLICT, f"it was placed under {_told(placed)}, its archived bytes say {_told(found)}", found.id
         )
     return admit(header, landed, placed, settings)
+
+
+def _contradiction(header: Header, found: Experiment, experiments: Experiments) -> Quarantine | None:
+    """Patient ID that is another experiment's, or another subject's: one of the two was typed for somebody else."""
+    typed = header.personal.get("PatientID", "").strip()
+    if not typed or typed == found.pseudonym:
+        return None
+    parsed = experiment_id.parse(typed)
+    other = experiments.experiment(parsed) if parsed and parsed != found.id else None
+    if other:
+        detail = f"Patient Name says {_told(found)}, Patient ID says {_told(other)}"
+        return Quarantine(Reason.CONFLICT, detail, found.id)
+    if not parsed and experiments.is_subject(found.study, typed):
+        detail = f"Patient Name says {_told(found)}, Patient ID is another subject of its study"
+        return Quarantine(Reason.CONFLICT, detail, found.id)
+    return None
 
 
 def _fault(header: Header, landed: Landed) -> Quarantine | Hold | None:
@@ -244,5 +262,9 @@ def _masked(header: Header, landed: Landed, experiments: Experiments) -> Experim
         return Quarantine(
             Reason.CONFLICT, "its frame of reference is shared by images of " + ", ".join(map(_told, sharing))
         )
+    folder = _by_folder(landed, experiments)
+    if sharing and folder and folder.id != sharing[0].id:
+        detail = f"its frame of reference says {_told(sharing[0])}, the folder in the landing zone says {_told(folder)}"
+        return Quarantine(Reason.CONFLICT, detail, sharing[0].id)
     hold = Hold(Reason.NO_ID, "the name is masked, and no archived image shares its frame of reference yet")
-    return sharing[0] if sharing else _by_folder(landed, experiments) or hold
+    return sharing[0] if sharing else folder or hold

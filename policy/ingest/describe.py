@@ -7,6 +7,8 @@ Raw data have no series: a TWIX file carries its own description.
 
 from __future__ import annotations
 
+import re
+
 from policy.privacy import free_text
 from policy.privacy.descriptors import OF_VOCABULARY
 from policy.zone import AVU
@@ -14,6 +16,7 @@ from policy.zone.header import Header, Kind
 from policy.zone.layout import DataType, safe
 from policy.zone.vocabulary import UNITS
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+ *")
 MAX_VALUE = 500
 """Characters of a value: the catalog takes 2700 bytes (R_META_MAIN), and what is longer is no setting of a protocol."""
 
@@ -24,12 +27,22 @@ def technique(header: Header) -> list[AVU]:
     iRODS shows the values of AVUs to every user: what looks like personal data is left out, also where a data steward
     accepted it.
     """
-    told = ((name, value) for name, value in header.technique.items() if value)
+    values = {**{name: (value,) for name, value in header.technique.items()}, **header.several}
+    told = ((name, value) for name, several in values.items() for value in several)
     return [
-        AVU(name, value[:MAX_VALUE], UNITS[name])
+        AVU(name, plain(value)[:MAX_VALUE], UNITS[name])
         for name, value in told
-        if name not in OF_VOCABULARY or is_harmless(value)
+        if value and (name not in OF_VOCABULARY or is_harmless(value))
     ]
+
+
+def plain(text: str) -> str:
+    """The text with blanks for control characters, which neither lists nor the XML of iRODS can hold.
+
+    >>> plain("gre\r\n\x01 2d")
+    'gre 2d'
+    """
+    return _CONTROL.sub(" ", text).strip()
 
 
 def is_harmless(text: str) -> bool:

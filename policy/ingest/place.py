@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policy.ingest import describe, landed_again, occupant, origin
 from policy.ingest.decision import Hold, Placement, Quarantine, Reason
@@ -71,9 +71,9 @@ def carry_out(
     """Moves an object from where it rests to its place; the path where the archive has it.
 
     The same bytes twice: one copy stays, the other goes to the trash, and that it landed is written down. Other bytes
-    under the same name: Quarantine. The same bytes of which the archive has no replica of its own yet: Hold. NotFound
-    where somebody else has placed the object meanwhile. `history` is added to the object's AVUs, `outdated` ones are
-    removed; of what rests in landing, all are.
+    under the same name: Quarantine, but for raw data out of another folder, which get a second name. The same bytes of
+    which the archive has no replica of its own yet: Hold. NotFound where somebody else has placed the object meanwhile.
+    `history` is added to the object's AVUs, `outdated` ones are removed; of what rests in landing, all are.
     """
     place = prepare(context, placement)
     foreign = claim(context, path)
@@ -96,7 +96,26 @@ def carry_out(
     assert there is not None
     if foreign:
         context.zone.annotate(path, remove=foreign)
-    return _same_again(context, path, there, origins, placement.experiment.id)
+    outcome = _same_again(context, path, there, origins, placement.experiment.id)
+    if isinstance(outcome, Quarantine) and _has_its_name_by_chance(context, placement, landed, there):
+        second = replace(placement, name=second_name(landed))
+        return carry_out(context, second, landed, path, history=history, outdated=outdated)
+    return outcome
+
+
+def second_name(landed: Landed) -> str:
+    """The name of a raw file whose own is taken by one of another folder: always the same for a landing path."""
+    stem, dot, ending = landed.name.rpartition(".")
+    digest = hashlib.sha256(landed.relative.encode()).hexdigest()[:8]
+    return f"{stem}_{digest}.{ending}" if dot else f"{landed.name}_{digest}"
+
+
+def _has_its_name_by_chance(context: Context, placement: Placement, landed: Landed, there: str) -> bool:
+    """Whether it is another raw file than the one at `there`, out of another folder: consoles use short names again."""
+    if placement.data_type is not DataType.TWIX or placement.name != landed.name:
+        return False
+    came_from = {one.landing_path for one in origin.of_object(context, there)}
+    return bool(came_from) and not {path for path in came_from if path.endswith("/" + landed.relative)}
 
 
 def claim(context: Context, path: str) -> list[AVU] | None:

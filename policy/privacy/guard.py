@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from policy.privacy import free_text
+from policy.privacy import free_text, personal_data
 from policy.privacy.personal_data import CHARACTERISTICS
 from policy.zone import experiment_id
 from policy.zone.carriers import CARRIERS
@@ -48,7 +48,7 @@ def _accepted(name: str, text: str, header: Header, experiment: Experiment, guar
         return True
     if all(experiment_id.parse(value) == experiment.id for value in text.split("\\")):
         return True
-    if keyword == "PatientID" and text == experiment.pseudonym:
+    if keyword == "PatientID" and (text == experiment.pseudonym or personal_data.is_made_by_console(text)):
         return True
     if keyword == "PatientID" and _is_code(text, experiment) and experiment_id.distance(text, header.patient_name) == 0:
         return True

@@ -220,7 +220,6 @@ TWIX: dict[str, str] = {
     "tPerfPhysiciansName": "PerformingPhysicianName",
     "PhoneNumber": "PatientTelephoneNumbers",
     "PatientTelephoneNumber": "PatientTelephoneNumbers",
-    "PatientRegistrationData": "OtherPatientIDs",
     "CommentsOnThePerformedProcedureStep": "CommentsOnThePerformedProcedureStep",
 }
 """TWIX field -> the DICOM keyword of what it holds, so that one policy covers images and raw data.
@@ -229,12 +228,24 @@ Left out on purpose: PatientLOID, StudyLOID and SeriesLOID (the scanner's databa
 the institution, tStudyDescription and tImageComment (descriptors).
 """
 
-_NOTHING = re.compile(r"[\s0.\-^=]*|n\.?/?a\.?|none|unknown|[xX]+|000[DWMY]", re.IGNORECASE)
+_NOTHING = re.compile(r"[\s0.\-^=]*|n\.?/?a\.?|none|unknown|[xX]+|000[DWMY]|A[CD]_[0-9a-f]{12,}", re.IGNORECASE)
+
+
+_MADE_BY_CONSOLE = re.compile(r"\d{2,4}\.\d\d\.\d{2,4}-\d\d:\d\d:\d\d-[A-Z]{2,4}-1\.3\.12\.2\.1107\.5[.\d]*")
+
+
+def is_made_by_console(patient_id: str) -> bool:
+    """Is this the Patient ID that a Siemens console makes up where the operator leaves it empty: date, time, serial?
+
+    >>> is_made_by_console("2024.02.06-16:49:04-STD-1.3.12.2.1107.5.2.63"), is_made_by_console("2024.02.06")
+    (True, False)
+    """
+    return _MADE_BY_CONSOLE.fullmatch(patient_id.strip()) is not None
 
 
 def tells_nothing(value: str) -> bool:
     """Is this a placeholder: blank, zero, `n.a.`, `none`, `unknown`, or a run of `x` with which the vendor masked the
-    value?
+    value? `AC_` or `AD_` with a hash is what XA writes for a number that it was told to hide.
 
     >>> [tells_nothing(value) for value in ("^^^^", "0.000000", "000Y", "n.a.", "xxxxxxx", "Xi", "033Y")]
     [True, True, True, True, True, False, False]

@@ -4,7 +4,7 @@ judge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -55,6 +55,8 @@ class Header:
     date: str = ""
     """Day of the acquisition, YYYYMMDD."""
     technique: Mapping[str, str] = field(default_factory=dict)
+    several: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Names of `technique` that have several values within the file -> all of them, the first one too."""
     personal: Mapping[str, str] = field(default_factory=dict, repr=False)
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     carried: Mapping[str, str] = field(default_factory=dict)

@@ -26,6 +26,10 @@ class Candidate:
     distance: int
 
 
+_LONGEST = 50
+"""Characters of a pseudonym."""
+
+
 class Registry:
     """Lookups whose cost does not grow with what is archived.
 
@@ -61,6 +65,11 @@ class Registry:
         }
         found = [self.experiment(i) for i in sorted(i for i in ids if i)]
         return [e for e in found if e]
+
+    def is_subject(self, study: str, pseudonym: str) -> bool:
+        """Whether the study has a subject of this pseudonym."""
+        path = f"{layout.study(self._context.settings, study)}/subjects/{pseudonym}"
+        return "/" not in pseudonym and len(pseudonym) <= _LONGEST and self._context.zone.stat(path) is not None
 
     def nearest(self, typed: str, scanner: str, *, limit: int = 5) -> list[Candidate]:
         """Open experiments that the typed text may have meant: fewest wrong characters first, then this scanner's, then

@@ -33,6 +33,9 @@ class Book:
     def sharing_frame_of_reference(self, uid):
         return [self.by_id[i] for frame, i in self.frames if frame == uid]
 
+    def is_subject(self, study, pseudonym):
+        return False
+
 
 def judge(header, landed=DICOM, book=None, settings=SETTINGS):
     return decide(header, landed, book or Book(EXPERIMENT, OTHER), settings)

@@ -1,5 +1,6 @@
 """Headers of raw data, compared with twixtools on real files, and with what a small writer put in."""
 
+import base64
 import io
 import random
 import struct
@@ -9,11 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom import Dataset, dcmwrite
+from pydicom.dataelem import DataElement
 
 from microservices.budget import Budget
 from microservices.headers.header_reader import Source, read_header
 from microservices.twix import twix_header
 from microservices.twix.twix_text import ascconv, buffers, real, xprotocol
+from policy.zone import carriers
 from policy.zone.header import Kind
 from policy.zone.vocabulary import number
 
@@ -260,9 +264,58 @@ def test_a_made_file(content):
 @pytest.mark.parametrize("content", [vd_file(), vd_file(lengths=[0]), vb_file()], ids=["VD", "VD saved live", "VB"])
 def test_no_beginning_of_a_made_file_has_an_end(content):
     last = len(content) if content[8:12] == b"Conf" else 10240 + len(vd_measurement())
-    for cut in range(last):
-        assert not has_end(content[:cut]), cut
+    is_live = content[8:12] != b"Conf" and not struct.unpack_from("<Q", content, 24)[0]
+    ends = [cut for cut in range(last) if has_end(content[:cut])]
+    assert ends == ([last - 160] if is_live else []), "XA saves the last MDH without its payload"
     assert all(has_end(content[:cut]) for cut in range(last, len(content) + 1))
+
+
+REPORTS = Path(__file__).parents[4] / "shared" / "reports"
+reported = pytest.mark.skipif(not REPORTS.is_dir(), reason="shared/reports is not there")
+
+
+@reported
+@pytest.mark.parametrize(("name", "is_whole"), [("01_xa_live_acqend", True), ("01b_xa_live_no_acqend", False)])
+def test_raw_data_that_xa_saves_while_it_measures(name, is_whole):
+    content = (REPORTS / f"{name}.dat").read_bytes()
+    assert has_end(content) is is_whole
+    assert read(content).incomplete is not is_whole
+
+
+@reported
+def test_the_patient_registration_of_xa_is_judged_element_by_element():
+    content = (REPORTS / "02_xa_registration_data_clean.dat").read_bytes()
+    header = read(content)
+    assert header.problem == ""
+    assert header.carried == {}
+    assert header.patient_name == header.personal["PatientID"] == "Z4KQ-STAS"
+    assert {name: header.personal[name] for name in ("PatientBirthDate", "PatientAge", "PatientSize")} == {
+        "PatientBirthDate": "19000101",
+        "PatientAge": "032Y",
+        "PatientSize": "1.75",
+    }
+    assert "OtherPatientIDs" not in header.personal
+
+
+@pytest.mark.parametrize(
+    ("registration", "personal", "carried"),
+    [
+        (DataElement("PatientName", "PN", "SIMPSON^HOMER"), {"OtherPatientNames": "SIMPSON^HOMER"}, False),
+        (DataElement("PatientAddress", "LO", "742 Evergreen"), {"PatientAddress": "742 Evergreen"}, False),
+        (b"no base64!", {}, True),
+        (base64.b64encode(b"\x10\x00\x10\x00PN\xff\x00AB"), {}, True),
+    ],
+)
+def test_what_a_patient_registration_tells(registration, personal, carried):
+    if isinstance(registration, DataElement):
+        encoded = io.BytesIO()
+        dataset = Dataset()
+        dataset.add(registration)
+        dcmwrite(encoded, dataset, implicit_vr=False, little_endian=True)
+        registration = base64.b64encode(encoded.getvalue())
+    header = read(vd_file(vd_measurement(PatientRegistrationData=registration.decode())))
+    assert personal.items() <= header.personal.items()
+    assert (carriers.UNREADABLE in header.carried) is carried
 
 
 def test_a_preallocated_file_has_no_end():
@@ -381,10 +434,19 @@ def test_damage_never_raises(data):
 
 
 def test_a_tail_of_zeros_and_a_meas_uid_of_zero_cost_little():
-    content = vd_file(vd_measurement(0), lengths=[0]) + bytes(200_000)
+    content = vd_file(vd_measurement(0), lengths=[0])[:-1000] + bytes(200_000)
     start = time.perf_counter()
     assert not has_end(content)
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("behind", [100, 70_000, 3_000_000])
+def test_the_end_is_found_behind_blocks_of_any_size(behind):
+    """Scanners write blocks behind the last readout, and a readout of many channels is large."""
+    content = vd_file(lengths=[0]) + bytes(behind)
+    assert has_end(content)
+    assert read(content).problem == ""
+    assert not has_end(content[: 10240 + len(vd_measurement()) - 400] + bytes(behind))
 
 
 @pytest.mark.parametrize("vb", [False, True])
@@ -473,3 +535,11 @@ def test_buffers_keep_what_precedes_the_damage():
     found, wrong = buffers(header()[:400])
     assert list(found) == ["Config"] or "Config" in found
     assert wrong
+
+
+def test_echo_times_and_b_values_that_are_used_are_all_told():
+    settings = "lContrasts = 3\nalTE[0] = 4000\nalTE[1] = 8000\nalTE[2] = 12000\nalTE[3] = 99000\n"
+    settings += "sDiffusion.lDiffWeightings = 2\nsDiffusion.alBValue[0] = 0\nsDiffusion.alBValue[1] = 1000\n"
+    header = read(vd_file(vd_measurement(protocol=settings)))
+    assert header.several == {"EchoTime": ["0.004", "0.008", "0.012"], "DiffusionBValue": ["0", "1000"]}
+    assert header.technique["EchoTime"] == "0.004"
