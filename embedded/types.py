@@ -412,7 +412,7 @@ class RsComm(_Struct):
 
 
 class RuleExecInfo(_Struct):
-    """`rei`: who asks. `doi` and `doinp` are there for static enforcement points only."""
+    """`rei`: the client. `doi` and `doinp` are there for static enforcement points only."""
 
     _writable = frozenset({"doinp", "doi", "rsComm", "uoic", "uoip"})
 

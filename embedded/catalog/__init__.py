@@ -2,7 +2,7 @@
 
 `database`         the SQLite file, shared by processes
 `rows`             rows of the catalog as values
-`session`          who asks, and with which rights
+`session`          the client and its rights
 `users`            users and groups
 `permissions`      access control lists
 `metadata`         AVUs

@@ -124,7 +124,7 @@ Operation = tuple[str, str, str, str]
 
 
 def apply_atomically(session: Session, name: str, kind: str, operations: Sequence[Operation], *, admin: bool) -> None:
-    """All operations or none; adding what is there and removing what is not is no error
+    """All operations or none; adding what is there and removing what is not there are not errors
     (rs_atomic_apply_metadata_operations.cpp).
     """
     if kind not in set(_KINDS.values()):

@@ -1,4 +1,4 @@
-"""Who asks, and with which rights: one client's connection to the zone, below the rule engine."""
+"""The client and its rights: one connection to the zone, below the rule engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from embedded.errors import IrodsError
 
 
 def split_path(path: str) -> tuple[str, str]:
-    """Collection and name. USER_INPUT_PATH_ERR for what is no absolute logical path.
+    """Collection and name. USER_INPUT_PATH_ERR unless the path is absolute and logical.
 
     >>> split_path("/zone/home/a")
     ('/zone/home', 'a')

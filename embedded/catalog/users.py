@@ -99,7 +99,7 @@ def add_member(catalog: Catalog, group: str, user: str) -> None:
 
 
 def remove_member(catalog: Catalog, group: str, user: str) -> None:
-    """USER_NOT_IN_GROUP for who is no member."""
+    """USER_NOT_IN_GROUP unless the user is a member."""
     with catalog.writing():
         group_id, user_id = _group(catalog, group), account(catalog, user).id
         if not catalog.run("DELETE FROM R_USER_GROUP WHERE group_user_id = ? AND user_id = ?", (group_id, user_id)):

@@ -162,7 +162,7 @@ class EmbeddedZone:
 
     @_translated
     def erase(self, path: str) -> None:
-        """Removes a data object or a collection for good."""
+        """Removes a data object or a collection permanently."""
         self._remove(path, force=True)
 
     def _remove(self, path: str, *, force: bool) -> None:
@@ -190,7 +190,7 @@ class EmbeddedZone:
 
     @_translated
     def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
-        """Adds, then removes, all or nothing; what is there already, or is not, is no error."""
+        """Adds, then removes, all or nothing; adding what is there and removing what is not there are not errors."""
         operations = [("add", avu.attribute, avu.value, avu.unit) for avu in add]
         operations += [("remove", avu.attribute, avu.value, avu.unit) for avu in remove]
         if operations:

@@ -35,7 +35,7 @@ from microservices.zones import bulk_registration
 from policy.zone import Registration
 
 SINGLE_BUFFER = 32 * 1024 * 1024
-"""Up to so many bytes iput and PRC send a file in one piece (MAX_SZ_FOR_SINGLE_BUF)."""
+"""Largest file in bytes that iput and PRC send in one piece (MAX_SZ_FOR_SINGLE_BUF)."""
 BULK = 50
 _CHUNK = 8 * 1024 * 1024
 

@@ -1,6 +1,6 @@
 """An agent: one client's connection with its rule engine.
 
-Imports core.py anew, as the plugin does for each connection; runs its rules with `(rule_args, callback, rei)`; fires
+Imports core.py again, as the plugin does for each connection; runs its rules with `(rule_args, callback, rei)`; fires
 policy enforcement points with the consequences that a server gives them.
 """
 

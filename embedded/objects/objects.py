@@ -343,7 +343,7 @@ def register_collection(session: Session, path: str, folder: str, resource: str)
 
 
 def unlink(session: Session, path: str, *, force: bool = False, unregister: bool = False) -> None:
-    """To the trash of who asks; with `force` (or from the trash) for good.
+    """To the client's trash; with `force` (or from the trash) permanently.
 
     Files outside the vault stay where they are.
     """

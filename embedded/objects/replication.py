@@ -104,8 +104,8 @@ def replicate(
     every: bool = False,
     admin: bool = False,
 ) -> None:
-    """A good replica on `resource`: a new one, or its stale one brought up to date; one that is good there already is
-    no error.
+    """A good replica on `resource`: a new one, or its stale one brought up to date; one that is good there already
+    is not an error.
     """
     target = session.resource(resource or session.default_resource)
     with session.catalog.writing():
@@ -175,7 +175,7 @@ def _begin(session: Session, path: str, source: Replica, there: Replica | None, 
 
 
 def _finish(session: Session, copy: Replica, status: int, kept: str, size: int | None = None) -> None:
-    """`size`: bytes that were copied; of what is not good, so many as are there."""
+    """`size`: bytes that were copied; of a replica that is not good, those that are there."""
     if size is None:
         size = os.path.getsize(copy.file) if os.path.exists(copy.file) else 0
     with session.catalog.writing():
