@@ -19,7 +19,7 @@ def parsed(text: str, known: Collection[str]) -> Request:
     try:
         request = json.loads(text or "{}")
     except json.JSONDecodeError as error:
-        raise Refused(f"the request is no JSON: {error}") from error
+        raise Refused(f"the request is not JSON: {error}") from error
     if not isinstance(request, dict):
         raise Refused("the request must be a JSON object")
     if unknown := sorted(set(request) - set(known)):

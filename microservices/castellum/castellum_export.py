@@ -2,7 +2,7 @@
 
     <folder>/<StudyID>.zip                     as Castellum gives it: attributes (TSV or JSON) with a schema
     <folder>/<StudyID>.tsv                     a BIDS participants file (BIDS 1.10, Participants file)
-    <folder>/<StudyID>.yaml                    beside it, if wanted: title, members, active
+    <folder>/<StudyID>.yaml                    next to it, if wanted: title, members, active
 
 Exports that are removed from the folder say nothing; a study ends where its .yaml says `active: false`.
 """
@@ -87,7 +87,7 @@ class FolderSource:
             held = yaml.safe_load(_content(file)) if file.exists() else {}
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             mark = getattr(error, "problem_mark", None)  # the error's own text repeats the file's
-            raise SourceError(f"{file}: is no YAML in UTF-8{f': line {mark.line + 1}' if mark else ''}") from None
+            raise SourceError(f"{file}: is not YAML in UTF-8{f': line {mark.line + 1}' if mark else ''}") from None
         known = {"title", "members", "active"}
         if not isinstance(held, dict) or set(held) - known:
             raise SourceError(f"{file}: may hold {', '.join(sorted(known))}")
@@ -108,7 +108,7 @@ class FolderSource:
                     raise SourceError(f"{name}: holds more than {_LARGEST} bytes")
                 files = {e.filename: archive.read(e) for e in entries}
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-            raise SourceError(f"{name}: is no whole ZIP, or an encrypted one ({type(error).__name__})") from error
+            raise SourceError(f"{name}: is not a whole ZIP, or is encrypted ({type(error).__name__})") from error
         tables = [file for file in files if file.endswith(".tsv")]
         texts = [file for file in files if file.endswith(".json") and "schema" not in file.lower()]
         if len(tables) == 1:
@@ -116,7 +116,7 @@ class FolderSource:
         if not tables and len(texts) == 1:
             return self._json(f"{name}, the .json in it", files[texts[0]])
         raise SourceError(
-            f"{name}: must hold one .tsv, or one .json beside its schema; it holds {len(files) or 'no'} files"
+            f"{name}: must hold one .tsv, or one .json next to its schema; it holds {len(files) or 'no'} files"
         )
 
     def _participants(self, name: str, content: bytes) -> Mapping[str, Attributes]:
@@ -133,7 +133,7 @@ class FolderSource:
                 )
             )
         except (UnicodeDecodeError, csv.Error) as error:
-            raise SourceError(f"{name}: is no TSV in UTF-8: {error}") from error
+            raise SourceError(f"{name}: is not TSV in UTF-8: {error}") from error
         if not rows or rows[0][:1] != [_PARTICIPANT] or len(set(rows[0])) != len(rows[0]):
             raise SourceError(
                 f"{name}: its first column must be {_PARTICIPANT}, and each column must have a name of its own"
@@ -151,7 +151,7 @@ class FolderSource:
         try:
             held = json.loads(content)
         except ValueError as error:
-            raise SourceError(f"{name}: is no JSON: {error}") from error
+            raise SourceError(f"{name}: is not JSON: {error}") from error
         found: dict[str, Attributes] = {}
         records: list[tuple[Any, Any]] = []
         if isinstance(held, dict):

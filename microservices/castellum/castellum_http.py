@@ -1,7 +1,7 @@
 """Castellum over HTTP: its studies, and the exported attributes of each study's subjects.
 
-A redirection, a page that is no JSON, a page that is cut off, a count that does not fit: each is an error, and an error
-tells nothing of what is there. The token goes to Castellum's own address only and is in no message.
+A redirection, a page that is not JSON, a page that is cut off, a count that does not fit: each is an error. An error
+says nothing about what is there. The token goes to Castellum's own address only and is in no message.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class HttpSource:
             raise SourceError(f"has no {fields.status}")
         title, members, lists = held.get(fields.title), held.get(fields.members), held.get(fields.lists)
         if members is not None and not (isinstance(members, list) and all(isinstance(m, str) for m in members)):
-            raise SourceError(f"{fields.members} is no list of account names")
+            raise SourceError(f"{fields.members} is not a list of account names")
         return SeenStudy(
             id=name,
             key=str(key),
@@ -173,7 +173,7 @@ class HttpSource:
                 content = bytearray()
                 while piece := answer.raw.read1(
                     1 << 16, decode_content=True
-                ):  # what is there: `read` would wait for so many bytes
+                ):  # what is there: `read` would wait for all
                     content += piece
                     if len(content) > _LARGEST:
                         raise SourceError(f"{_shown(address)}: the answer is larger than {_LARGEST} bytes")
@@ -188,7 +188,7 @@ class HttpSource:
         try:
             return json.loads(bytes(content))
         except ValueError as error:
-            raise SourceError(f"{_shown(address)}: the answer is no JSON: {error}") from error
+            raise SourceError(f"{_shown(address)}: the answer is not JSON: {error}") from error
 
 
 class _Passing(Exception):

@@ -1,8 +1,8 @@
-"""What the rules of Castellum do beside the policy: the source and the repository are opened, one poll runs at a time,
-its result is kept.
+"""What Castellum's rules do in addition to the policy: open the source and the repository, run one poll at a time, keep
+its result.
 
-Beside the repository stand two small files: `<repository>.lock`, which the kernel releases when its holder dies,
-whatever the cause, and `<repository>.poll.json`, which tells of the last polls and may be thrown away.
+Next to the repository stand two small files: `<repository>.lock`, which the kernel releases when its holder dies,
+whatever the cause, and `<repository>.poll.json`, which holds the last polls and may be thrown away.
 """
 
 from __future__ import annotations

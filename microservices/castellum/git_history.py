@@ -28,7 +28,7 @@ _HEAD: Any = b"HEAD"
 _AUTHOR = b"MrData <mrdata@localhost>"
 _FILE_MODE = 0o100644
 _PACK_FROM = 100
-"""So many files of one commit go into a pack, fewer into files of their own."""
+"""Number of files of one commit from which they go into a pack. Fewer go into files of their own."""
 _TIMEOUT_SECONDS = 60
 _STALE_SECONDS = 600
 _SSH = "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
@@ -300,7 +300,7 @@ def _errors(subject: str) -> Iterator[None]:
     except HistoryError:
         raise
     except NotGitRepository as error:
-        raise HistoryError(f"{subject}: is no git repository; make it with `git init --bare`") from error
+        raise HistoryError(f"{subject}: is not a git repository; make it with `git init --bare`") from error
     except FileLocked as error:
         raise HistoryError(f"{subject}: is locked by another process of git: {error}") from error
     except (OSError, KeyError, ValueError, AssertionError, HTTPError, zlib.error) as error:

@@ -48,7 +48,7 @@ def number(column: str) -> int:
     try:
         return _numbers()[column]
     except KeyError:
-        raise ValueError(f"{column!r} is no GenQuery column") from None
+        raise ValueError(f"{column!r} is not a GenQuery column") from None
 
 
 def rows(

@@ -35,7 +35,7 @@ def call(session: iRODSSession, name: str, *arguments: str, instance: str = PYTH
     ZoneError with the code that it failed with.
     """
     if not name.isidentifier() or not name.isascii():
-        raise ZoneError(f"{name!r} is no rule name")
+        raise ZoneError(f"{name!r} is not a rule name")
     inputs = {"*count": str(len(arguments))} | {f"*a{i}": argument for i, argument in enumerate(arguments)}
     rule = Rule(
         session, io.StringIO(_TEXT.replace("NAME", name)), params=inputs, output="ruleExecOut", instance_name=instance

@@ -75,7 +75,7 @@ class IrodsZone(Catalog):
             self.session.cleanup()
 
     def hurry(self, seconds: float) -> None:
-        """From now on the server has so long to answer;
+        """Sets the seconds that the server has for an answer from now on;
 
         ZoneError after that, and the connection is of no use any more.
         """
@@ -196,7 +196,7 @@ class IrodsZone(Catalog):
         self._remove(path, force=False)
 
     def erase(self, path: str) -> None:
-        """For good."""
+        """Removes permanently."""
         self._remove(path, force=True)
 
     def _remove(self, path: str, *, force: bool) -> None:

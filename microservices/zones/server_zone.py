@@ -165,7 +165,7 @@ class ServerZone(Catalog):
         self._remove(path, force=False)
 
     def erase(self, path: str) -> None:
-        """For good."""
+        """Removes permanently."""
         self._remove(path, force=True)
 
     def _remove(self, path: str, *, force: bool) -> None:

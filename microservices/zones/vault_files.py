@@ -102,7 +102,7 @@ def _look(context: Context, found: Vault, folder: Folder) -> Look:
     named = _named(context, found, folder, list(there))
     for name, _ in folder.others:
         if (relative := folder.path(name)) in named:
-            text = "an object's file is no file (a link, a pipe): its bytes are not in the vault"
+            text = "an object's file is not a regular file (a link, a pipe): its bytes are not in the vault"
             look.findings.append(Finding(Kind.LOST, _shown(found, relative), text))
     for relative in sorted(set(there) - named):
         if time.time() - host_folders.changed(there[relative]) < YOUNG_SECONDS:
