@@ -36,7 +36,7 @@ class Fields:
     pseudonym: str = "pseudonym"
     """Of a subject."""
     attributes: str = "attributes"
-    """Of a subject: its attributes; empty where they stand beside the pseudonym."""
+    """Of a subject: its attributes. Empty if they stand next to the pseudonym."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Castellum:
     retry_seconds: float = 1.0
     """Wait before the second try of a request; it doubles at each further one."""
     vanish_percent: int = 20
-    """So many of a study's pseudonyms may vanish at one poll (two may always); more are taken for an error."""
+    """Percent of a study's pseudonyms that may vanish at one poll (two may always); more count as an error."""
 
 
 Faulty = Callable[[str], Exception]

@@ -12,13 +12,13 @@ from policy.zone.host_files import NotRegular, open_regular
 
 
 def read_object(context: Context, path: str, *, replica: str = "") -> Header:
-    """Reads the header of an object in the zone, whoever put it there. NotFound where the object is gone.
+    """Reads the header of an object in the zone, whichever user put it there. Raises NotFound if the object is gone.
 
-    `replica`: that of the replica with this number.
+    With `replica`, reads the replica with this number.
     """
     stat = context.zone.stat(path)
     if stat is None or stat.is_collection:
-        raise NotFound(f"{path} is no data object")
+        raise NotFound(f"{path} is not a data object")
     if stat.owner != context.settings.account:
         context.zone.permit(path, context.settings.account, Access.OWN)
     return context.read_header(open_object(context, path, stat.size, replica), stat.size)
