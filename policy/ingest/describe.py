@@ -15,7 +15,7 @@ from policy.zone.layout import DataType, safe
 from policy.zone.vocabulary import UNITS
 
 MAX_VALUE = 500
-"""Characters of a value: the catalog takes 2700 bytes (R_META_MAIN), and what is longer is no setting of a protocol."""
+"""Characters of a value: the catalog takes 2700 bytes (R_META_MAIN), and no setting of a protocol is longer."""
 
 
 def technique(header: Header) -> list[AVU]:

@@ -33,7 +33,7 @@ def test_a_session_is_listed_and_refiled(site):
 
 
 def test_a_wrong_id_is_answered_with_the_reason(site):
-    assert "Error: 'Z4KQ-STAP' is no ExperimentID" in irule(site, "experiment_reassign", source="x", to="Z4KQ-STAP")
+    assert "Error: 'Z4KQ-STAP' is not an ExperimentID" in irule(site, "experiment_reassign", source="x", to="Z4KQ-STAP")
 
 
 def test_an_experiment_is_registered(site):
