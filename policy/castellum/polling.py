@@ -27,9 +27,9 @@ SMALLER, PERSONAL = "smaller answer", "refused value"
 
 @dataclass(slots=True)
 class Report:
-    """What came of a poll. `alarm` is why nothing could be known;
+    """What came of a poll. `alarm` says why nothing could be known.
 
-    `faults` tells of single studies why they stayed as they were.
+    `faults` says of single studies why they stayed as they were.
     """
 
     alarm: str = ""
@@ -142,7 +142,7 @@ def _ask_about_values(context: Context, refusals: list[Refusal]) -> None:
     for (study, attribute, reason), number in counted.items():
         text = (
             f"Study {study}: the attribute {attribute} {reason} for {number} subjects, and was not taken for them (the"
-            " poll's report names their pseudonyms). Mend it in Castellum; or, if such values are no personal data,"
+            " poll's report names their pseudonyms). Correct it in Castellum; or, if such values are not personal data,"
             " allow them in mrdata.yaml."
         )
         review.open_review(context, PERSONAL, f"{study}/{attribute} {reason}", text)
