@@ -41,7 +41,7 @@ Attributes = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The studies that could be read. `faults` has the reason for each study that could not (StudyID or key -> reason)."""
+    """The studies that could be read. `faults`: StudyID or key of each other study -> why it could not be read."""
 
     studies: list[SeenStudy]
     faults: dict[str, str]
