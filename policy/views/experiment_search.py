@@ -20,7 +20,7 @@ PAGE = 50
 """Experiments on one page."""
 _MANY = 200_000
 _VALUES, _FEW = 1000, 300
-"""So many values of an AVU, and so many collections, are named in one query."""
+"""Values of an AVU, and collections, that one query names at most."""
 _SHOWN = (
     "ExperimentID", "StudyID", "Pseudonym", "Owner", "Scanner", "ScanType", "Registered", "State", "ExperimentURL", "Description",  # noqa: E501
 )  # fmt: skip
@@ -52,7 +52,7 @@ class Range:
     high: float | None
 
     def holds(self, value: str) -> bool:
-        """Whether a value as the vocabulary writes it is inside; a text that is no number never is."""
+        """Whether a value, as the vocabulary writes it, is inside. False for a text that is not a number."""
         try:
             number = float(value)
         except ValueError:
