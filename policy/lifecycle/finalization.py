@@ -1,7 +1,7 @@
-"""From the last object to the finalized experiment: when nothing comes any more, and when its owner asks for it.
+"""Finishes and finalizes experiments: when no object comes any more, and when the owner asks for it.
 
 A finalized experiment is read-only, has a manifest, and knows how long it has to be kept. Each step can be done again:
-whoever is killed in between leaves an experiment that the next run finishes.
+if a process is killed in between, the next run finishes the experiment.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Asked:
 
 
 def finish(context: Context, experiment_id: str, by: str) -> Experiment:
-    """Nothing more is expected: the owner's or a data steward's word."""
+    """Marks an experiment as finished, for its owner or a data steward: no more files are expected."""
     with authorization.locked(context, experiment_id, Act.FINISH) as experiment:
         authorization.demand_owner(context, experiment, by)
         return state.change(context, experiment, Act.FINISH, State.FINISHED, by)
@@ -78,7 +78,7 @@ def look(context: Context, experiment_id: str, by: str) -> dict[str, Any]:
 
 
 def asked(context: Context, experiment: Experiment) -> Asked | None:
-    """The finalization that was asked for and is not done; None where there is none. Changes nothing."""
+    """The finalization that was asked for and is not done; None if none was. Changes nothing."""
     avus = _asked(context, experiment) if experiment.is_open else []
     if not avus:
         return None
@@ -95,8 +95,8 @@ def asked(context: Context, experiment: Experiment) -> Asked | None:
 def finalize(context: Context, experiment: Experiment) -> dict[str, Any]:
     """Makes a finished experiment read-only and writes its manifest, if nothing has to be waited for.
 
-    Whoever is killed in between leaves it finished and sealed: the next run, or whatever arrives first, goes on from
-    there.
+    A process that is killed in between leaves it finished and sealed. The next run goes on from there, or the next file
+    that arrives makes it acquiring again.
     """
     with lock.held(context, experiment.id, Act.FINALIZE):
         state.demand(context, experiment, Act.FINALIZE, state.current(context, experiment))

@@ -8,8 +8,8 @@
     withdraw    any other -> withdrawn
     restore     withdrawn -> where it was
 
-A change is in the audit log, and workflows are told of it, before it is in the experiment's AVUs: who was killed in
-between leaves it to be done again, and nothing is done that the log does not tell.
+A change is in the audit log, and its event is written, before it is in the experiment's AVUs. If a process is killed in
+between, the change is made again; the log holds everything that is done.
 """
 
 from __future__ import annotations

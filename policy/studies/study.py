@@ -70,7 +70,8 @@ def put(context: Context, study: Study) -> str:
     for name in study.members:
         if not zone.query(["USER_NAME"], *account.named(name, context.settings.zone)):
             raise Refused(
-                f"{name!r} is no iRODS user of this zone; make the account first (iadmin mkuser)", ErrorKind.NOT_FOUND
+                f"{name!r} is not an iRODS user of this zone; make the account first (iadmin mkuser)",
+                ErrorKind.NOT_FOUND,
             )
     if gone := erased_subjects.find(context, study.id, study.subjects) if study.subjects else {}:
         study = replace(study, subjects=[pseudonym for pseudonym in study.subjects if pseudonym not in gone])
@@ -110,7 +111,7 @@ def is_withdrawn(context: Context, study: str, pseudonym: str) -> bool:
 
 
 def _changes(context: Context, study: Study, there: bool) -> dict[str, str]:
-    """What the audit log tells of it: subjects are counted, never named."""
+    """What the audit log says about the changes: subjects are counted, never named."""
     zone, path = context.zone, layout.study(context.settings, study.id)
     has, wanted = account.members(zone, layout.study_group(study.id)), set(study.members)
     held = {avu.attribute: avu.value for avu in zone.metadata(path)} if there else {}
