@@ -85,7 +85,7 @@ class Damage:
 
 
 def load(context: Context) -> State:
-    """As the last run left it; new where there is none."""
+    """The state as the last run left it; a new one if no run has left any."""
     held = small_object.load(context.zone, f"{layout.fixity(context.settings)}/state.json")
     if held is None:
         return State()
