@@ -101,8 +101,9 @@ class _Comparing:
         return self.result
 
     def _check_listing(self, listing: Listing) -> None:
-        """What is not listed any more becomes inactive; not if that is too much to be believed, or some could not be
-        read.
+        """Makes studies inactive that are not listed any more, unless some studies could not be read.
+
+        Raises SourceError if so much has gone that the list cannot be believed.
         """
         if not self.source.lists_all or listing.faults:
             return
@@ -208,7 +209,7 @@ class _Comparing:
         return mixed_use.subject_from(content) if content else SubjectFile(study, pseudonym)
 
     def _check_size(self, seen: SeenStudy, files: list[SubjectFile], vanished: list[SubjectFile]) -> None:
-        """SourceError for an answer that is too small to be believed."""
+        """Raises SourceError if the answer is too small to be believed."""
         if seen.id in self.accept:
             return
         message = ""

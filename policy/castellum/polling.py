@@ -62,7 +62,7 @@ def poll(
     check: bool = False,
     new_history: bool = False,
 ) -> Report:
-    """Polls once; the caller holds the lock. Refused for settings that cannot be meant.
+    """Polls once; the caller holds the lock. Raises `Refused` for settings that cannot be meant.
 
     `accept_smaller` names studies (`*`: the list of studies) whose answer may be smaller than is believed otherwise.
     `check` compares the whole zone with git. `new_history` goes on where the repository that the zone followed is lost.

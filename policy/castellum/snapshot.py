@@ -55,7 +55,7 @@ class Source(Protocol):
         """Whether a study that is not listed is one that the source has no longer."""
 
     def studies(self) -> Listing:
-        """SourceError where they cannot be known."""
+        """Lists the studies. Raises SourceError if they cannot be known."""
 
     def subjects(self, study: SeenStudy) -> Mapping[str, Attributes]:
-        """Pseudonym -> attributes, of an active study. SourceError where they cannot be known."""
+        """Pseudonym -> attributes, of an active study. Raises SourceError if they cannot be known."""
