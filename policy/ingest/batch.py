@@ -135,7 +135,7 @@ def _demand_owned(context: Context, batch: str, folder: str, file: Owned) -> Non
 
 
 def _prepared(context: Context, file: str, owned: Owned) -> tuple[Placement, place.Place] | None:
-    """Its place in the archive, with the collection made; None for what is in doubt, which the sweep settles."""
+    """Its place in the archive, with the collection made; None if it is in doubt: the sweep settles it."""
     placement = _placement(context, file, owned)
     try:
         return (placement, place.prepare(context, placement)) if placement else None
@@ -145,7 +145,7 @@ def _prepared(context: Context, file: str, owned: Owned) -> tuple[Placement, pla
 
 
 def _placement(context: Context, file: str, owned: Owned) -> Placement | None:
-    """Its place in the archive; None for what is in doubt, which the sweep settles."""
+    """Its place in the archive; None if it is in doubt: the sweep settles it."""
     landed = layout.landed(context.settings, f"{layout.landing(context.settings)}/{owned.landing_path}")
     if landed is None:
         return None

@@ -62,7 +62,7 @@ def discard(context: Context, session: str, reason: str, by: str, *, dry_run: bo
 
 
 def keep(context: Context, session: str, by: str) -> None:
-    """Takes the mark away again. Refused where there is none."""
+    """Takes the mark away again. Raises `Refused` if the session has none."""
     authorization.demand_steward(context, by)
     with lock.held(context, _key(context, session), "keep"):
         if since(context, session) is None:

@@ -54,15 +54,15 @@ def is_metadata(context: Context, path: str) -> bool:
 
 
 def describe(context: Context, path: str) -> Metadata:
-    """Sets the AVUs that a `metadata.yaml` gives, and tells the experiment's history what was refused; once for its
-    content.
+    """Sets the AVUs that a `metadata.yaml` gives, and writes into the experiment's history what was refused, once for
+    its content.
 
-    Done again after an interruption, it does what was left undone. Refused where the path is no `metadata.yaml` of
-    Expanded Data.
+    After an interruption, a second call does what was left undone. Raises `Refused` if the path is not a
+    `metadata.yaml` of Expanded Data.
     """
     experiment = layout.experiment_of(context.settings, path)
     if experiment is None or not is_metadata(context, path):
-        raise Refused(f"{path} is no {METADATA} of Expanded Data")
+        raise Refused(f"{path} is not a {METADATA} of Expanded Data")
     zone, collection = context.zone, layout.parent(path)
     stat = zone.stat(path)
     content = zone.read(path, 0, LARGEST + 1) if stat and stat.size else b""

@@ -149,7 +149,7 @@ def _target(context: Context, to: str) -> Experiment:
 
 
 def _origin(context: Context, source: str) -> Experiment | None:
-    """The experiment that it is taken from; None for what is in quarantine. Refused where that experiment is closed."""
+    """The experiment that it is taken from; None if it is in quarantine. Raises `Refused` if that one is closed."""
     named = _named(context, source)
     experiment = Registry(context).experiment(named) if named else None
     if experiment and not experiment.is_open:
@@ -172,7 +172,7 @@ def _locked(context: Context, act: str, *experiments: str) -> Iterator[None]:
 
 
 def _named(context: Context, source: str) -> str:
-    """The ExperimentID that it is or belongs to; empty for what is in quarantine."""
+    """The ExperimentID that it is or belongs to; empty if it is in quarantine."""
     return experiment_id.parse(source) or layout.experiment_of(context.settings, source) or ""
 
 
