@@ -62,8 +62,8 @@ def ask(context: Context, experiment_id: str, by: str) -> dict[str, Any]:
 def look(context: Context, experiment_id: str, by: str) -> dict[str, Any]:
     """Looks what became of a finalization that was asked for, and finalizes if nothing has to be waited for any more.
 
-    Files that came since make the experiment acquiring again: it stays so here. Refused where finalization is not asked
-    for any more.
+    If files that came since have made the experiment acquiring again, it stays so here. Raises `Refused` if
+    finalization is not asked for any more.
     """
     with authorization.locked(context, experiment_id, Act.FINALIZE) as experiment:
         authorization.demand_owner(context, experiment, by)
@@ -139,7 +139,7 @@ def _archive_record(context: Context, experiment: Experiment) -> str:
 
 
 def forget(context: Context, experiment: Experiment) -> None:
-    """It is done, and no longer asked for."""
+    """Removes the request for finalization: it is done, and no longer asked for."""
     context.zone.annotate(experiment.path, remove=_asked(context, experiment))
 
 
@@ -148,7 +148,7 @@ def _asked(context: Context, experiment: Experiment) -> list[AVU]:
 
 
 def reopen(context: Context, experiment_id: str, by: str) -> Experiment:
-    """A finalized experiment accepts files again, by a data steward's word; its next manifest will be a further one."""
+    """Lets a finalized experiment accept files again, for a data steward. Its next manifest will be a further one."""
     with authorization.locked(context, experiment_id, Act.REOPEN) as experiment:
         authorization.demand_steward(context, by)
         state.demand(context, experiment, Act.REOPEN, state.current(context, experiment))
@@ -157,7 +157,7 @@ def reopen(context: Context, experiment_id: str, by: str) -> Experiment:
 
 
 def accept_late(context: Context, session: str, experiment_id: str, by: str) -> dict[str, Any]:
-    """What came late is filed under its finalized experiment, which is finalized again with a further manifest."""
+    """Files what came late under its finalized experiment, which is finalized again with a further manifest."""
     with authorization.locked(context, experiment_id, Act.REOPEN) as experiment:
         authorization.demand_steward(context, by)
         if state.current(context, experiment) is not State.FINISHED:  # else it was interrupted after it was reopened
