@@ -116,7 +116,7 @@ def prepare(context: Context) -> None:
 
 
 def sealed(entry: Entry) -> Entry:
-    """With its hash, which is that of all the rest."""
+    """The entry with its hash, which is that of all its other fields."""
     fields = {name: getattr(entry, name) for name in entry.__slots__ if name != "hash"}
     return Entry(**fields, hash=hashlib.sha256(_canonical(fields)).hexdigest())
 
@@ -127,7 +127,7 @@ def written(entry: Entry) -> bytes:
 
 
 def parsed(content: bytes) -> Entry:
-    """The entry in an object; ValueError where there is none, or where it is not written as `written` does."""
+    """The entry in an object. Raises ValueError unless the object holds an entry as `written` writes it."""
     held = json.loads(content)
     if not isinstance(held, dict) or set(held) != set(Entry.__slots__):
         raise ValueError("holds other keys than an entry of the log")
@@ -174,7 +174,7 @@ def _end(context: Context, *, look: bool) -> tuple[int, str]:
 
 
 def _collections(context: Context, path: str) -> list[str]:
-    """Those in a collection, the last one first: it may still be empty."""
+    """The numbered collections in a collection, the last one first: that one may still be empty."""
     rows = context.zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "=", path))
     return sorted((name for (name,) in rows if name.rpartition("/")[2].isdigit()), reverse=True)
 

@@ -107,9 +107,10 @@ def deliver(context: Context, post: Post) -> Counter[str]:
 
 
 def skip(context: Context, hook: str, experiment_id: str) -> str:
-    """Gives up the first event of an experiment that a hook does not take, so that the next one follows; its name.
+    """Gives up the first event of an experiment that a hook does not take, so that the next one follows. Returns its
+    name.
 
-    Refused where none waits.
+    Raises `Refused` if no event waits.
     """
     for found in waiting(context):
         if (found.hook, found.experiment) == (hook, experiment_id):
