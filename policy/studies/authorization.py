@@ -16,7 +16,7 @@ from policy.zone.registry import Registry
 
 
 def parsed_id(text: str) -> str:
-    """The ExperimentID as it is written. Raises Refused."""
+    """The ExperimentID as it is written. Raises `Refused` if the text is not an ExperimentID."""
     parsed = experiment_id.parse(text)
     if parsed is None:
         raise Refused(f"{text!r} is not an ExperimentID: its check character does not fit")

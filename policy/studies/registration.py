@@ -23,10 +23,9 @@ REQUIRED = KEYS[:5]
 
 
 def register(context: Context, request: Mapping[str, object], by: str = "") -> Experiment:
-    """Creates the experiment's collections, record and AVUs, and where its study puts Expanded Data; `by` is who wants
-    it.
+    """Creates the experiment's collections, record and AVUs, and the collection where its study puts Expanded Data.
 
-    Refused says which entry is wrong and what to do.
+    `by` is the user who wants it. Raises `Refused`, which says which entry is wrong and what to do.
     """
     entries = _entries(request)
     _check(context, entries)

@@ -37,7 +37,7 @@ class Study:
 
 
 def study_from(mapping: Mapping[str, object]) -> Study:
-    """A study from what YAML holds: `study`, `title`, `members`, ...; Refused names the key that is wrong."""
+    """A study from what YAML holds: `study`, `title`, `members`, ... Raises `Refused`, which names the wrong key."""
     if unknown := sorted(set(mapping) - set(KEYS)):
         raise Refused(f"study file: unknown key {unknown[0]!r}; known are {', '.join(KEYS)}")
     lists = {}
