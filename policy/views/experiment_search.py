@@ -254,7 +254,7 @@ def _having(
 
 
 def _fitting_values(wanted: Search, name: str, occurring: Sequence[str]) -> list[str]:
-    """Of the values that occur those that fit: a site has few protocols. Refused where too many do."""
+    """The values that fit, of those that occur: a site has few protocols. Raises `Refused` if too many values fit."""
     fits = wanted.ranges[name].holds if name in wanted.ranges else like(f"%{wanted.protocol}%")
     found = [value for value in occurring if fits(value)]
     if len(found) > _VALUES:
