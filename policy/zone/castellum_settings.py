@@ -71,10 +71,10 @@ class Castellum:
     remote_token_file: str = ""
     every_seconds: int = 300
     timeout_seconds: float = 30.0
-    """For each answer, from the request to its last byte."""
+    """Seconds for each answer, from the request to its last byte."""
     tries: int = 4
     retry_seconds: float = 1.0
-    """Wait before the second try of a request; it doubles at each further one."""
+    """Seconds before the second try of a request; doubled before each further one."""
     vanish_percent: int = 20
     """Percent of a study's pseudonyms that may vanish at one poll (two may always); more count as an error."""
 

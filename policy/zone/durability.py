@@ -59,7 +59,7 @@ def erase(zone: Zone, path: str) -> None:
 def force_object(zone: Zone, path: str) -> None:
     """Forces an object's good replicas to the disk, as far as they are on this host.
 
-    ZoneError where the disk did not take one.
+    Raises ZoneError if the disk did not take one.
     """
     good = Condition("DATA_REPL_STATUS", "=", GOOD)
     for file, vault in zone.query(["DATA_PATH", "RESC_VAULT_PATH"], *data_object(path), good):
@@ -67,7 +67,7 @@ def force_object(zone: Zone, path: str) -> None:
 
 
 def demand_replica(context: Context, path: str, resource: str, checksum: str) -> None:
-    """ZoneError unless an object has a good replica with this checksum on a resource; forces it to the disk."""
+    """Forces an object's good replica with this checksum on a resource to the disk. Raises ZoneError if it has none."""
     good = [Condition("DATA_REPL_STATUS", "=", GOOD), Condition("DATA_CHECKSUM", "=", checksum)]
     columns = ["DATA_PATH", "RESC_VAULT_PATH"]
     files = context.zone.query(columns, *data_object(path), Condition("DATA_RESC_NAME", "=", resource), *good)

@@ -134,7 +134,7 @@ def locks(settings: Settings) -> str:
 
 
 def reviews(settings: Settings) -> str:
-    """The collection of what waits for a data steward's word, which only data stewards can read."""
+    """The collection of the questions that wait for a data steward. Only data stewards can read it."""
     return f"{settings.home}/reviews"
 
 

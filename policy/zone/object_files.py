@@ -27,7 +27,7 @@ def read_object(context: Context, path: str, *, replica: str = "") -> Header:
 def read_file(context: Context, file: str, size: int | None = None) -> Header:
     """Reads the header of a regular file of this host.
 
-    Raises ZoneError for any other, and where its size is not `size`.
+    Raises ZoneError if it is not a regular file, or if its size is not `size`.
     """
     try:
         descriptor = open_regular(file)
@@ -37,7 +37,7 @@ def read_file(context: Context, file: str, size: int | None = None) -> Header:
 
 
 def read_open(context: Context, descriptor: int, size: int | None = None) -> Header:
-    """Reads the header of an open file, and closes it. Raises ZoneError where its size is not `size`."""
+    """Reads the header of an open file, and closes it. Raises ZoneError if its size is not `size`."""
     with open(descriptor, "rb") as opened:
         found = os.fstat(descriptor).st_size
         if size is not None and found != size:

@@ -257,8 +257,8 @@ class Zone(Protocol):
         """Ends what a process that died was writing there: it becomes stale, and the object's other replicas what they
         were.
 
-        False, and nothing is done, where a process is still writing, or may be; `certain`: none is where that cannot be
-        seen. For administrators.
+        Does nothing and returns False if a process is still writing, or may be. `certain`: the caller knows that no
+        process writes that cannot be seen from here. For administrators.
         """
 
     def register(self, file: str, path: str, resource: str) -> str:
@@ -291,7 +291,7 @@ class Client(Zone, Protocol):
     def register_all(self, files: Sequence[Registration], resource: str) -> None:
         """Registers files of the resource's host in place, all or none; their collections must be there.
 
-        Raises Exists where a path is taken, NotPermitted where the rulebase has not decided about one
+        Raises Exists if a path is taken, NotPermitted if the rulebase has not decided about one
         (`policy.ingest.batch`). At most `BATCH` files. References: irods/server/api/src/rsBulkDataObjReg.cpp
         """
 

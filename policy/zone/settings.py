@@ -35,7 +35,7 @@ class Landing:
     then.
     """
     look_seconds: float = 0.25
-    """Pause between two looks at the landing zone."""
+    """Seconds between two looks at the landing zone."""
     connections: int = 2
     """Connections of `mrdata scan` to a server: while one waits for the catalog, the other decides."""
     keep_days: float = 30.0
@@ -56,7 +56,7 @@ class Sweep:
     """Seconds for which a sweep goes on, at most, while a replica has changed within `quiet_seconds`."""
     tries: int = 5
     retry_seconds: int = 60
-    """Wait before the second try; it doubles at each further one."""
+    """Seconds before the second try; doubled before each further one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,10 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """What data stewards discard of the quarantine."""
+    """How sessions that data stewards discard from the quarantine are erased."""
 
     days: float = 30.0
-    """Between being discarded and being erased; until then it can be kept after all."""
+    """Days after which a discarded session is erased; until then it can be kept after all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Events:
     timeout_seconds: float = 10.0
     """Seconds without an answer after which a hook has not taken the event."""
     retry_seconds: int = 30
-    """Wait before the second try; it doubles at each further one."""
+    """Seconds before the second try; doubled before each further one."""
     longest_wait_seconds: int = 3600
 
 
@@ -165,9 +165,9 @@ class Products:
     incomplete_seconds: float = 86400.0
     """Seconds without a new image before a series with a gap in its instance numbers counts as incomplete."""
     look_seconds: float = 60.0
-    """Pause between two looks at the archive."""
+    """Seconds between two looks at the archive."""
     timeout_seconds: float = 3600.0
-    """A conversion that takes longer has failed."""
+    """Seconds after which a conversion has failed."""
     scratch: str = ""
     """Folder of the worker's host for a series that is being worked on; empty: the system's.
 
@@ -230,7 +230,7 @@ class Retention:
     """How long finalized experiments have to be kept."""
 
     years: int = 10
-    """From the day on which an experiment is finalized; a study may have a time of its own (`retention_years` in its
+    """Years from the day on which an experiment is finalized; a study may have its own (`retention_years` in its
     file).
     """
     notice_days: ClassVar[tuple[int, ...]] = (365, 91, 30)
@@ -320,9 +320,9 @@ class Settings:
 
 
 def settings_from(mapping: Mapping[str, Any]) -> Settings:
-    """Settings from what YAML holds;
+    """Settings from what YAML holds.
 
-    SettingsError for unknown keys, wrong types and expressions that do not compile.
+    Raises SettingsError for unknown keys, wrong types and expressions that do not compile.
     """
     settings: Settings = _build(Settings, mapping, "")
     folders = (

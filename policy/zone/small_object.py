@@ -20,7 +20,7 @@ _PAUSE_SECONDS = 0.05
 
 
 def write(zone: Zone, path: str, content: bytes) -> None:
-    """Creates or replaces the object. Raises NotFound where its collection is not there."""
+    """Creates or replaces the object. Raises NotFound if its collection is not there."""
     draft = _draft(path)
     is_there = zone.stat(path) is not None
     if _is_torn(zone, draft):
@@ -35,7 +35,7 @@ def write(zone: Zone, path: str, content: bytes) -> None:
 
 
 def load(zone: Zone, path: str) -> dict[str, Any] | None:
-    """The JSON object that it holds; None where there is none. Raises ZoneError."""
+    """The JSON object that it holds; None if the object is not there. Raises ZoneError."""
     for _ in range(_LOOKS):
         for candidate in (path, _draft(path)):
             with suppress(ZoneError):  # the last look tells, if it is one that lasts
