@@ -36,7 +36,7 @@ class Fields:
     pseudonym: str = "pseudonym"
     """Of a subject."""
     attributes: str = "attributes"
-    """Of a subject: its attributes; empty where they stand beside the pseudonym."""
+    """Of a subject: its attributes. Empty if they stand next to the pseudonym."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,12 @@ class Castellum:
     remote_token_file: str = ""
     every_seconds: int = 300
     timeout_seconds: float = 30.0
-    """For each answer, from the request to its last byte."""
+    """Seconds for each answer, from the request to its last byte."""
     tries: int = 4
     retry_seconds: float = 1.0
-    """Wait before the second try of a request; it doubles at each further one."""
+    """Seconds before the second try of a request; doubled before each further one."""
     vanish_percent: int = 20
-    """So many of a study's pseudonyms may vanish at one poll (two may always); more are taken for an error."""
+    """Percent of a study's pseudonyms that may vanish at one poll (two may always); more count as an error."""
 
 
 Faulty = Callable[[str], Exception]

@@ -29,13 +29,13 @@ class Landing:
     folder: str = "/srv/mrdata/landing"
     resource: str = "landingResc"
     quiet_seconds: float = 10.0
-    """A file is complete when its size and mtime have stood still for so long, over at least two looks."""
+    """Seconds without a change of size and mtime, over at least two looks, before a file counts as complete."""
     incomplete_seconds: float = 86400.0
-    """A file that stands still but has no end (TWIX) is registered all the same after so long, and then judged by the
-    policies.
+    """Seconds without a change before a file that has no end (TWIX) is registered all the same. The policies judge it
+    then.
     """
     look_seconds: float = 0.25
-    """Pause between two looks at the landing zone."""
+    """Seconds between two looks at the landing zone."""
     connections: int = 2
     """Connections of `mrdata scan` to a server: while one waits for the catalog, the other decides."""
     keep_days: float = 30.0
@@ -51,12 +51,12 @@ class Sweep:
 
     every_seconds: int = 5
     quiet_seconds: int = 5
-    """A replica that was modified so recently is left alone: somebody may still write."""
+    """Seconds after its last change for which a replica is left alone: somebody may still write."""
     follow_seconds: int = 60
-    """So long a sweep goes on while there is a replica that was modified so recently."""
+    """Seconds for which a sweep goes on, at most, while a replica has changed within `quiet_seconds`."""
     tries: int = 5
     retry_seconds: int = 60
-    """Wait before the second try; it doubles at each further one."""
+    """Seconds before the second try; doubled before each further one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +73,22 @@ class Archive:
     """Further resources, elsewhere: each has a replica of everything too, from which a damaged one is repaired."""
     every_seconds: int = 60
     give_up_seconds: int = 60
-    """An object that a process has been writing for so long, and no process any more, was left by one that died: it is
-    put right.
+    """Seconds after which an object that is still being written, but by no process any more, is repaired: its writer
+    has died.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """What data stewards discard of the quarantine."""
+    """How sessions that data stewards discard from the quarantine are erased."""
 
     days: float = 30.0
-    """Between being discarded and being erased; until then it can be kept after all."""
+    """Days after which a discarded session is erased; until then it can be kept after all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What may tell who the person is, beside the ExperimentID. The default refuses all of it."""
+    """Which data that may identify the person are accepted in a file. The default refuses all but the ExperimentID."""
 
     retain_patient_characteristics: bool = False
     """PS3.15 Annex E, Retain Patient Characteristics Option: accept sex, age, size and weight (the scanner needs it for
@@ -99,7 +99,9 @@ class Guard:
     ["19000101"]`).
     """
     accept: list[str] = field(default_factory=list)
-    """Places in a file that may tell, and that this site accepts (`policy.zone.carriers`); none by default."""
+    """Places in a file that may identify the person and that this site accepts (`policy.zone.carriers`); none by
+    default.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +127,9 @@ class Events:
     hooks: dict[str, Hook] = field(default_factory=dict)
     every_seconds: int = 10
     timeout_seconds: float = 10.0
-    """A hook that does not answer for so long has not taken the event."""
+    """Seconds without an answer after which a hook has not taken the event."""
     retry_seconds: int = 30
-    """Wait before the second try; it doubles at each further one."""
+    """Seconds before the second try; doubled before each further one."""
     longest_wait_seconds: int = 3600
 
 
@@ -138,16 +140,16 @@ class Forms:
     prefix: str = ""
     """The path below which a web server in front shows them (`/mrdata`); empty: at the top."""
     proxy: str = ""
-    """Address of the web server in front, whose word on the client's address and on HTTPS is believed;
+    """Address of the web server in front. MrData believes what it says about the client's address and about HTTPS.
 
-    `*`: whoever connects.
+    `*`: MrData believes every host that connects.
     """
     authentication: str = "native"
     """How iRODS checks passwords: `native` or `pam_password`."""
     idle_minutes: int = 60
-    """A session without a request ends after so long; pages that refresh themselves do not count."""
+    """Minutes without a request after which a session ends; pages that refresh themselves do not count."""
     longest_hours: int = 12
-    """Every session ends after so long."""
+    """Hours after which every session ends."""
     request_seconds: float = 30.0
     """Seconds after which a page that is not there yet is given up."""
     webdav: str = ""
@@ -159,13 +161,13 @@ class Products:
     """What `mrdata products` makes of a series: a tar with an index, NIfTI with BIDS sidecars."""
 
     quiet_seconds: float = 600.0
-    """A series without a gap is complete when its newest image arrived so long ago."""
+    """Seconds without a new image before a series without a gap counts as complete."""
     incomplete_seconds: float = 86400.0
-    """A series with a gap in its instance numbers is called incomplete when its newest image arrived so long ago."""
+    """Seconds without a new image before a series with a gap in its instance numbers counts as incomplete."""
     look_seconds: float = 60.0
-    """Pause between two looks at the archive."""
+    """Seconds between two looks at the archive."""
     timeout_seconds: float = 3600.0
-    """A conversion that takes longer has failed."""
+    """Seconds after which a conversion has failed."""
     scratch: str = ""
     """Folder of the worker's host for a series that is being worked on; empty: the system's.
 
@@ -189,15 +191,15 @@ class Fixity:
 
     every_seconds: int = 600
     bytes_per_day: int = 1_000_000_000_000
-    """So much is read in a day at most, all replicas counted."""
+    """Bytes that are read in a day, at most, of all replicas."""
     run_seconds: float = 300.0
-    """A run ends after so long, with the object that it is at."""
+    """Seconds after which a run ends; it finishes the object that it is at."""
     rest_days: int = 30
-    """What was verified is left alone for so long, however little there is."""
+    """Days for which a verified object is left alone, even if there is nothing else to verify."""
     oldest_days: int = 365
-    """Nothing should be unverified for longer; where the forecast says that it will be, the data stewards are told."""
+    """Days within which every object should be verified. Data stewards are told if the forecast is longer."""
     drill_days: int = 30
-    """Every so often, some objects are read back as a user would."""
+    """Days between two drills. A drill reads some objects back as a user would."""
     drill_objects: int = 20
     drill_largest_bytes: int = 50_000_000
     """Larger ones are read back by `mrdata drill`, from outside: inside the server, Python reads slowly."""
@@ -209,17 +211,18 @@ class Lifecycle:
 
     every_seconds: int = 300
     finished_hours: float = 12.0
-    """An experiment for which nothing came for so long is finished; raw data may come at night, and make it acquiring
+    """Hours without a new file after which an experiment is finished. Raw data that come at night make it acquiring
     again.
     """
     finalized_days: float = 14.0
-    """An experiment that was finished for so long is finalized; its owner may say so earlier."""
+    """Days after which a finished experiment is finalized. Its owner may ask for it earlier."""
     settle_seconds: float = 60.0
-    """Agents believe for a minute that an experiment is open; so long nothing is finalized or withdrawn for good."""
+    """Seconds before a finished experiment is finalized: agents believe for a minute that an experiment is open."""
     withdrawal_days: float = 30.0
-    """What was withdrawn so long ago is erased; until then it can be restored."""
+    """Days after which withdrawn data are erased; until then they can be restored."""
     due_again_hours: float = 24.0
-    """It is erased only when a run of so many hours before found it due as well: a clock may have jumped."""
+    """Hours between the first run that finds withdrawn data due and the run that erases them: a clock may have jumped.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,23 +230,21 @@ class Retention:
     """How long finalized experiments have to be kept."""
 
     years: int = 10
-    """From the day on which an experiment is finalized; a study may have a time of its own (`retention_years` in its
+    """Years from the day on which an experiment is finalized; a study may have its own (`retention_years` in its
     file).
     """
     notice_days: ClassVar[tuple[int, ...]] = (365, 91, 30)
-    """Data stewards are told so many days before the end."""
+    """Days before the end on which data stewards are told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """Expanded Data: trees in `<folder>/<scanner>/expdata/<ExperimentID>/` of the landing zone, and what is told of
-    them.
-    """
+    """Expanded Data: the trees `<folder>/<scanner>/expdata/<ExperimentID>/` of the landing zone, their attributes."""
 
     quiet_seconds: float = 86400.0
-    """A tree is copied when nothing in it has changed for so long."""
+    """Seconds without a change in a tree before it is copied."""
     marker: str = "FINISHED"
-    """Name of a file at the top of a tree that says that it is finished; empty: there is none."""
+    """Name of a file at the top of a tree that says that the tree is finished; empty: no such file is expected."""
     attributes: dict[str, list[str]] = field(default_factory=dict)
     """Attributes that a `metadata.yaml` may set, with expressions of their values; empty: all that do not look like
     personal data.
@@ -252,30 +253,30 @@ class Expanded:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The operator's board, the health address and the metrics: when something is amiss, and who may look without a
+    """The operator's board, the health address and the metrics: what counts as a problem, and who may look without a
     log-in.
     """
 
     networks: list[str] = field(default_factory=list)
     """Networks (`10.1.2.0/24`) that see board and metrics without a log-in; none by default."""
     recent_minutes: int = 10
-    """What a scanner sent in so many last minutes is shown."""
+    """Minutes for which the board shows what a scanner sent."""
     silent_minutes: int = 20
-    """A scanner with an experiment under way that sends nothing for so long is silent."""
+    """Minutes without data after which a scanner with an experiment under way is silent."""
     session_hours: int = 4
-    """After so long without anything the experiment is taken to be over, and the scanner for idle."""
+    """Hours without data after which the experiment counts as over, and the scanner as idle."""
     raw_hour: int = 9
-    """Raw data of a day are missed on the next day from this hour on; -1: none are expected."""
+    """Hour of the next day from which on missing raw data are a problem; -1: no raw data are expected."""
     disk_percent: int = 10
-    """So little free space on a disk is an alarm."""
+    """Percent of free space on a disk below which there is an alarm."""
     castellum_hours: float = 3.0
-    """Castellum should have been polled well within so long."""
+    """Hours without a successful poll of Castellum after which there is a problem."""
     beat_seconds: int = 30
-    """How often the landing host tells how it stands."""
+    """Seconds between two status reports of the landing host."""
     every_seconds: int = 60
-    """How often the server does."""
+    """Seconds between two status reports of the server."""
     days: int = 30
-    """Of the plot of the volume."""
+    """Days that the plot of the volume shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,9 +320,9 @@ class Settings:
 
 
 def settings_from(mapping: Mapping[str, Any]) -> Settings:
-    """Settings from what YAML holds;
+    """Settings from what YAML holds.
 
-    SettingsError for unknown keys, wrong types and expressions that do not compile.
+    Raises SettingsError for unknown keys, wrong types and expressions that do not compile.
     """
     settings: Settings = _build(Settings, mapping, "")
     folders = (
@@ -339,7 +340,7 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise SettingsError(f"{key}: {pattern!r} is no regular expression: {error}") from error
+                raise SettingsError(f"{key}: {pattern!r} is not a regular expression: {error}") from error
     if unknown := [carrier for carrier in settings.guard.accept if carrier not in CARRIERS]:
         raise SettingsError(f"guard.accept: {unknown[0]!r} is unknown; known are {', '.join(CARRIERS)}")
     if not 1 <= settings.landing.connections <= 16:
@@ -418,7 +419,7 @@ def _value(hint: Any, value: object, key: str) -> Any:  # noqa: ANN401 - of the 
 
 
 def _texts(hint: Any, value: dict[object, Any]) -> list[object]:  # noqa: ANN401 - a dict's type
-    """All that must be texts in a mapping; what is no list where there must be one stands for itself, and is none."""
+    """Lists all that must be texts in a mapping. For a value that must be a list and is not, lists None."""
     if get_args(hint)[1] is str:
         return [*value, *value.values()]
     return [item for v in value.values() for item in (v if isinstance(v, list) else [None])] + list(value)
