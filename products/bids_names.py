@@ -102,8 +102,18 @@ def names(description: str, images: Sequence[Image], rules: Mapping[str, Sequenc
     found = _rule(description, rules)
     if isinstance(found, LeftOut):
         return {image.stem: found for image in images}
-    several = len({image.sidecar.get("EchoTime") for image in images}) > 1
-    return {image.stem: _checked(_name(found, description, image, several), image) for image in images}
+    echoes = _echo_numbers(images)
+    return {image.stem: _checked(_name(found, description, image, echoes), image) for image in images}
+
+
+def _echo_numbers(images: Sequence[Image]) -> dict[float, int]:
+    """Echo time -> number: Echo Numbers where they tell the echoes apart, else the order of the times."""
+    times = sorted({image.sidecar["EchoTime"] for image in images if "EchoTime" in image.sidecar})
+    told = {time: {i.sidecar.get("EchoNumber") for i in images if i.sidecar.get("EchoTime") == time} for time in times}
+    numbers = [next(iter(found)) for found in told.values() if len(found) == 1]
+    if len(set(numbers)) == len(times) and None not in numbers:
+        return dict(zip(times, numbers, strict=True))
+    return {time: number for number, time in enumerate(times, 1)}
 
 
 def label(text: str) -> str:
@@ -143,18 +153,19 @@ def _target(target: str, groups: Mapping[str, str]) -> Name | LeftOut:
     return Name(parsed[1], parsed[3], entities)
 
 
-def _name(name: Name, description: str, image: Image, several_echoes: bool) -> Name:
+def _name(name: Name, description: str, image: Image, echoes: Mapping[float, int]) -> Name:
     entities, suffix, extra = dict(name.entities), name.suffix, dict(name.extra)
     is_phase = bool({"P", "PHASE"} & _image_type(image))
+    echo = echoes.get(image.sidecar.get("EchoTime", 0.0)) or image.sidecar.get("EchoNumber", 1)
     if name.data_type == "func":
         entities.setdefault("task", label(re.sub(r"(?i)_sbref$", "", description)) or "unknown")
         extra["TaskName"] = entities["task"]
     if suffix == "phasediff":
-        suffix = "phasediff" if is_phase else f"magnitude{image.sidecar.get('EchoNumber', 1)}"
+        suffix = "phasediff" if is_phase else f"magnitude{echo}"
         return replace(name, suffix=suffix, entities=entities)
-    if several_echoes and "EchoTime" in image.sidecar:
+    if len(echoes) > 1 and "EchoTime" in image.sidecar:
         suffix = "MEGRE" if suffix == "T2starw" else suffix
-        entities["echo"] = str(image.sidecar.get("EchoNumber", 1))
+        entities["echo"] = str(echo)
     if is_phase and suffix != "epi":
         entities["part"] = "phase"
         extra["Units"] = "arbitrary"

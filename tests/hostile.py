@@ -115,7 +115,7 @@ def name_before_the_name(new: str) -> bytes:
     return before(dicom(new), PATIENT_ID, element(PATIENT_NAME, b"PN", NAME.encode()))
 
 
-@_case(DICOM, "Patient Name is no ExperimentID")
+@_case(DICOM, "Patient Name is not an ExperimentID")
 def name_after_a_name(new: str) -> bytes:
     return before(dicom(new), PATIENT_NAME, element(PATIENT_NAME, b"PN", NAME.encode()))
 

@@ -1,11 +1,11 @@
-"""Archives what is placed: a replica on the archive resource, compared with its source, forced to the disk, before the
-source's goes.
+"""Archives what is placed: makes a replica on the archive resource, compares it with its source, forces it to the disk,
+and only then removes the source's replica.
 
-For what was not archived when it was registered: what users put, and files of a landing host that does not have the
-archive's vault. The source is looked at before and after, and what was archived is decided about again
-(`policy.archive.placement_check`). Each step leaves a state from which the next run goes on: an object is done when its
-only replicas are good ones on the archive resource. iRODS leaves a file that was registered in place where it is; the
-landing host removes it.
+It does this for objects that were not archived when they were registered: objects that users put, and files of a
+landing host that does not have the archive's vault. It looks at the source before and after, and decides again about
+what was archived (`policy.archive.placement_check`). Each step leaves a state from which the next run goes on: an
+object is done when its only replicas are good ones on the archive resource. iRODS leaves a file that was registered in
+place where it is; the landing host removes it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from policy.zone.log import Level, tell
 
 
 def archive(context: Context) -> Counter[str]:
-    """Archives every object of the studies that has a replica elsewhere; how many were `archived`, `quarantined`,
-    `failed`, `gone`.
+    """Archives every object of the studies that has a replica elsewhere. Counts how many were `archived`,
+    `quarantined`, `failed`, `gone`.
 
-    What a process that died has left unfinished is put right first: so many were `given_up`. At last the copies are
-    made that are queued: `copied`, `uncopied`.
+    First gives up what a process that died has left unfinished (`given_up`). At the end makes the copies that are
+    queued (`copied`, `uncopied`).
     """
     done, tally = Counter({"given_up": unfinished.give_up(context)}), Tally()
     for path in outside(context):

@@ -1,11 +1,11 @@
-"""Replicas on the further resources (`archive.copies`) of what is archived when it is registered: they are made soon
-afterwards.
+"""Makes replicas on the further resources (`archive.copies`) of objects that are archived when they are registered.
 
     <home>/uncopied/<time>.<random>.json     {"paths": [...]}: objects that need copies
 
-Whoever registers a batch leaves such a record, before or after; the delay rule makes the copies, and erases the record
-when nothing in it lacks one. So nobody has to search the archive for what lacks a copy. Who is killed before he leaves
-a record: finalizing the experiment finds it, and so does fixity (`policy.archive.replicas`).
+A process that registers a batch leaves such a record, before or after. The delay rule makes the copies, and erases the
+record when nothing in it lacks one: nobody has to search the archive for objects that lack a copy. If the process is
+killed before it leaves a record, finalizing the experiment finds the objects, and so does fixity
+(`policy.archive.replicas`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from policy.zone.log import tell
 from policy.zone.settings import Settings
 
 UNKNOWN_SECONDS = 3600.0
-"""A path at which nothing is may still be registered for so long. Then it was moved, or never was."""
+"""Seconds for which an object that is not there may still be registered. After that, it was moved, or never existed."""
 
 
 def collection(settings: Settings) -> str:
@@ -43,7 +43,7 @@ def collection(settings: Settings) -> str:
 
 
 def queue(context: Context, paths: Iterable[str]) -> None:
-    """Leaves a record that these objects need copies; where the site has no resources for copies, nothing is done."""
+    """Leaves a record that these objects need copies. Does nothing if the site has no resources for copies."""
     held = list(paths)
     if not held or not context.settings.archive.copies:
         return
@@ -56,8 +56,8 @@ def queue(context: Context, paths: Iterable[str]) -> None:
 
 
 def make(context: Context) -> Counter[str]:
-    """Makes the copies of what is queued: how many objects were `copied`, how many could not be (`uncopied`: tried
-    again).
+    """Makes the copies that are queued. Counts how many objects were `copied`, and how many could not be (`uncopied`:
+    tried again).
     """
     done: Counter[str] = Counter()
     for record in _records(context):

@@ -1,9 +1,9 @@
-"""Checksums of the archive are verified again and again: so many bytes a day, what was verified longest ago first.
+"""Verifies the checksums of the archive again and again: `fixity.bytes_per_day`, the oldest verification first.
 
-When a collection was verified last is its AVU `ChecksumVerified`, a date: one AVU for each series, not for each object,
-so that the oldest are found with one query however much is archived. A collection begins with the day on which it was
-made, since archiving compares checksums. What is damaged is repaired from a good replica, noted, and told to the data
-stewards.
+The AVU `ChecksumVerified` of a collection is the date on which it was verified last: one AVU for each series, not for
+each object, so that one query finds the oldest however much is archived. The first date of a collection is the day on
+which it was made, since archiving compares checksums. A damaged object is repaired from a good replica, noted, and
+reported to the data stewards.
 """
 
 from __future__ import annotations
@@ -23,18 +23,17 @@ from policy.zone.error_kinds import ErrorKind
 from policy.zone.log import Level, tell
 
 LOOKS = 500
-"""A run looks at so many collections at most."""
+"""Collections that a run looks at, at most."""
 STREAK = 25
-"""So many objects in a row damaged: that is not their bytes but the resource, and a run that goes on would only do
-harm.
-"""
+"""Damaged objects in a row after which a run stops: the resource is damaged then, and to go on would only do harm."""
 _BAD = (Outcome.REPAIRED, Outcome.DAMAGED, Outcome.LOST)
 
 
 def run(context: Context, *, resume: bool = False) -> dict[str, int]:
-    """Verifies as much as is allowed now; then a drill, the forecast and last year's report where they are due.
+    """Verifies as much as is allowed now. Then makes a drill, the forecast and last year's report if they are due.
 
-    How many objects were what. Refused after a resource was found to be damaged as a whole, until `resume` is given.
+    Counts the objects by outcome. Raises `Refused` after a resource was found to be damaged as a whole, until `resume`
+    is given.
     """
     state, now, settings = fixity_state.load(context), context.now(), context.settings.fixity
     state.halted = "" if resume else state.halted
@@ -64,13 +63,13 @@ def run(context: Context, *, resume: bool = False) -> dict[str, int]:
 
 
 def check(context: Context, path: str) -> dict[str, object]:
-    """Verifies everything at or below a path of the service account's home now, whatever is allowed;
+    """Verifies everything at or below a path of the service account's home now, however much it is.
 
-    Refused for other paths.
+    Raises `Refused` for other paths.
     """
     found = context.zone.stat(path)
     if found is None or not f"{path}/".startswith(context.settings.home + "/"):
-        raise Refused(f"path: {path} is no collection or object below {context.settings.home}", ErrorKind.NOT_FOUND)
+        raise Refused(f"path: {path} is not a collection or object below {context.settings.home}", ErrorKind.NOT_FOUND)
     state, done, told = fixity_state.load(context), Counter[str](), list[Finding]()
     if found.is_collection:
         below = [name for (name,) in context.zone.query(["COLL_NAME"], Condition("COLL_NAME", "like", path + "/%"))]

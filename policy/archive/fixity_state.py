@@ -1,11 +1,11 @@
-"""What is known of the verification of checksums: counts by year, the allowance, the forecast; damage that was found.
+"""Keeps the state of the verification of checksums: counts by year, the allowance, the forecast, damage that was found.
 
     <home>/fixity/state.json
     <home>/fixity/damage/<year>/<time>_<hash>.json    what was damaged in one collection
     <home>/fixity/reports/fixity-<year>.{html,csv}
 
-Were the state lost, counts would begin anew and the oldest checksums would still be verified first: dates are AVUs of
-the collections.
+If the state is lost, counts start again at 0. The oldest checksums are still verified first: dates are AVUs of the
+collections.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Damage:
 
 
 def load(context: Context) -> State:
-    """As the last run left it; new where there is none."""
+    """The state as the last run left it; a new one if no run has left any."""
     held = small_object.load(context.zone, f"{layout.fixity(context.settings)}/state.json")
     if held is None:
         return State()

@@ -1,10 +1,10 @@
-"""Decides again about what is archived: whether the archive's bytes are still those that were placed where the object
+"""Decides again about an archived object: whether the archive's bytes are still those that were placed where the object
 is.
 
-Between the decision and the archiving, somebody may have written over the file. What has become something else goes to
-quarantine, with all its replicas. What counts is whose bytes they are and what they tell of the person, not whether the
-experiment still accepts files. What a data steward re-filed stays where the steward put it, unless it tells who the
-person is and the steward did not accept that.
+Between the decision and the archiving, somebody may have written over the file. An object that has become something
+else goes to quarantine, with all its replicas. The check asks whose bytes they are and whether they identify the
+person, not whether the experiment still accepts files. An object that a data steward re-filed stays where the steward
+put it, unless it identifies the person and the steward did not accept that.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def held(context: Context, path: str, archive: Collection[str]) -> Iterator[list
     """Opens the files of an object's good replicas that are not on the resources of the archive, for the time of the
     block.
 
-    OtherSize where one is not as long as the catalog says. ZoneError where one is not there, or is not a regular file.
+    Raises OtherSize if one is not as long as the catalog says, ZoneError if one is not there or is not a regular file.
     """
     columns = ["DATA_RESC_NAME", "DATA_PATH", "DATA_SIZE", "RESC_LOC", "RESC_VAULT_PATH"]
     rows = context.zone.query(columns, *data_object(path), Condition("DATA_REPL_STATUS", "=", GOOD))

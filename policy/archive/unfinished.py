@@ -1,6 +1,4 @@
-"""Objects that a process was writing when it died: they are noticed, and given up, so that the next run can go on with
-them.
-"""
+"""Gives up objects that a process was writing when it died, so that the next run can go on with them."""
 
 from __future__ import annotations
 
@@ -12,16 +10,16 @@ from policy.zone.context import Context
 from policy.zone.log import tell
 
 LONGEST = 600.0
-"""Seconds that a process may take which cannot be seen, beside ..."""
+"""Seconds that a process that cannot be seen may take, plus the time for its bytes at the rate `SLOWEST`."""
 SLOWEST = 1_000_000.0
-"""... one second for so many bytes. Whoever takes longer must have died, wherever he was."""
+"""Bytes a second. A process that is slower must have died, on whatever host it ran."""
 UNKNOWN = 86400.0
-"""The catalog learns the size of an upload at its end: seconds that one may take which cannot be seen."""
+"""Seconds that an upload of unknown size that cannot be seen may take: the catalog learns its size at its end."""
 
 
 def give_up(context: Context) -> int:
-    """Gives up what has been written for longer than `archive.give_up_seconds`, and by nobody any more; how many
-    objects.
+    """Gives up objects that have been written for longer than `archive.give_up_seconds`, but by no process any more.
+    Counts them.
     """
     done = 0
     for path, certain in _unfinished(context):
@@ -40,9 +38,9 @@ def give_up(context: Context) -> int:
 
 
 def _unfinished(context: Context) -> Iterator[tuple[str, bool]]:
-    """Objects with a replica that is locked or intermediate for long.
+    """Objects with a replica that has been locked or intermediate for `archive.give_up_seconds`.
 
-    And whether for so long that nobody can be at it.
+    With each, whether that has been too long for any process to be still writing.
     """
     columns = ["COLL_NAME", "DATA_NAME", "DATA_MODIFY_TIME", "DATA_SIZE"]
     below = Condition("COLL_NAME", "like", context.settings.home + "/%")

@@ -1,8 +1,9 @@
-"""Compares what the source says with what git holds. An error is never a removal: what cannot be trusted changes
-nothing.
+"""Compares what the source says with what git holds. An error is never a removal: an answer that cannot be trusted
+changes nothing.
 
-Of each study and subject the file that should be there is made; only what differs is a change. No file is ever deleted:
-a study that the source has no longer becomes inactive, a pseudonym that it has no longer is marked as vanished.
+Makes the file that should be there for each study and subject; only a file that differs is a change. No file is ever
+deleted: a study that the source has no longer becomes inactive, a pseudonym that it has no longer is marked as
+vanished.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from policy.castellum.snapshot import Attributes, Listing, SeenStudy, Source, So
 from policy.zone.castellum_settings import Castellum
 
 ALWAYS_VANISH = 2
-"""So many pseudonyms (or studies) may vanish at one poll, whatever part of all they are."""
+"""Pseudonyms (or studies) that may vanish at one poll, whatever part of all they are."""
 GIVE_UP_AFTER = 3
-"""So many studies without an answer, one after the other, and the others are not asked for."""
+"""Studies in a row without an answer after which the poll does not ask for the others."""
 EVERYTHING = "*"
 """In `accept`: the list of studies itself."""
 
 
 @dataclass(slots=True)
 class Comparison:
-    """What differs. `faults` tells of each study that could not be taken why not;
+    """What differs. `faults` has the reason for each study that could not be taken.
 
-    `shrunk` of those that a person may accept.
+    `shrunk` has those that a person may accept.
     """
 
     changes: dict[str, bytes] = field(default_factory=dict)
@@ -43,9 +44,9 @@ class Comparison:
 def compare(
     source: Source, history: History, old: str, settings: Castellum, *, accept: Collection[str], now: str
 ) -> Comparison:
-    """The changes on top of commit `old`;
+    """The changes on top of commit `old`. `accept` names studies whose answer may be smaller.
 
-    `accept` names studies whose answer may be smaller. SourceError where nothing can be known.
+    Raises SourceError if nothing can be known.
     """
     return _Comparing(source, history, old, settings, frozenset(accept), now).run()
 
@@ -100,14 +101,15 @@ class _Comparing:
         return self.result
 
     def _check_listing(self, listing: Listing) -> None:
-        """What is not listed any more becomes inactive; not if that is too much to be believed, or some could not be
-        read.
+        """Makes studies inactive that are not listed any more, unless some studies could not be read.
+
+        Raises SourceError if so much has gone that the list cannot be believed.
         """
         if not self.source.lists_all or listing.faults:
             return
         absent = sorted(set(self.known) - {seen.id for seen in listing.studies})
         files = [self._old_study(study) for study in absent]
-        keys = {seen.key for seen in listing.studies}  # a study that was given another name is no study that ended
+        keys = {seen.key for seen in listing.studies}  # a study that was given another name has not ended
         gone = [f for f in files if f.active and (not f.key or f.key not in keys)]
         if gone and EVERYTHING not in self.accept:
             active = len(gone) + sum(seen.active for seen in listing.studies)
@@ -147,7 +149,7 @@ class _Comparing:
         if keys.get(seen.key, seen.id) != seen.id:
             return (
                 f"is named {seen.id} now and was {keys[seen.key]}: a StudyID cannot change, since archived data are"
-                " known by it"
+                " filed under it"
             )
         old = self._old_study(seen.id)
         if old.key and old.key != seen.key and seen.id not in self.accept:
@@ -207,14 +209,14 @@ class _Comparing:
         return mixed_use.subject_from(content) if content else SubjectFile(study, pseudonym)
 
     def _check_size(self, seen: SeenStudy, files: list[SubjectFile], vanished: list[SubjectFile]) -> None:
-        """SourceError for an answer that is too small to be believed."""
+        """Raises SourceError if the answer is too small to be believed."""
         if seen.id in self.accept:
             return
         message = ""
         had = len(vanished)
         if (
             len(vanished) > ALWAYS_VANISH
-        ):  # of those that were still named: who has vanished long ago makes no answer larger
+        ):  # of those that were still named: pseudonyms that vanished long ago do not count
             had = sum(not self._old_subject(seen.id, pseudonym).vanished for pseudonym in self.known[seen.id])
         if vanished and not files:
             message = f"names no pseudonym any more, and named {len(vanished)}"

@@ -135,7 +135,7 @@ def parts(path: str) -> tuple[str, str] | None:
 
 
 def study_from(content: bytes) -> StudyFile:
-    """The study of a file; ValueError for what is none."""
+    """The study of a file. Raises ValueError if it is not the file of a study."""
     held = _read(content)
     members = tuple(str(m) for m in held.get("members") or ())
     texts = {name: str(held.get(name) or "") for name in ("study", "key", "title", "pseudonym_list")}
@@ -145,11 +145,11 @@ def study_from(content: bytes) -> StudyFile:
 
 
 def subject_from(content: bytes) -> SubjectFile:
-    """The subject of a file; ValueError for what is none."""
+    """The subject of a file. Raises ValueError if it is not the file of a subject."""
     held = _read(content)
     attributes = held.get("attributes") or {}
     if not isinstance(attributes, dict):
-        raise ValueError("attributes are no mapping")
+        raise ValueError("attributes are not a mapping")
     values = {
         str(n): tuple(str(v) for v in (value if isinstance(value, list) else [value]))
         for n, value in attributes.items()
@@ -199,7 +199,7 @@ def exported(given: Iterable[Attributes], allowed: Iterable[str]) -> tuple[str, 
 
 
 def _text(value: object) -> str:
-    """One way to write a value: `n/a` (BIDS) and nothing are no value."""
+    """Writes a value in the one way that files use. Empty if it has no value: None, `n/a` (BIDS) or no text."""
     if value is None or value in ("", "n/a"):
         return ""
     if isinstance(value, bool):
@@ -242,7 +242,7 @@ def _read(content: bytes) -> dict[str, Any]:
         held = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)  # the error's own text repeats the file's
-        raise ValueError(f"is no YAML{f': line {mark.line + 1}' if mark else ''}") from None
+        raise ValueError(f"is not YAML{f': line {mark.line + 1}' if mark else ''}") from None
     if not isinstance(held, dict):
         raise ValueError("holds no keys")
     return held

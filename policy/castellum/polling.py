@@ -27,9 +27,9 @@ SMALLER, PERSONAL = "smaller answer", "refused value"
 
 @dataclass(slots=True)
 class Report:
-    """What came of a poll. `alarm` is why nothing could be known;
+    """What came of a poll. `alarm` says why nothing could be known.
 
-    `faults` tells of single studies why they stayed as they were.
+    `faults` says of single studies why they stayed as they were.
     """
 
     alarm: str = ""
@@ -62,7 +62,7 @@ def poll(
     check: bool = False,
     new_history: bool = False,
 ) -> Report:
-    """Polls once; the caller holds the lock. Refused for settings that cannot be meant.
+    """Polls once; the caller holds the lock. Raises `Refused` for settings that cannot be meant.
 
     `accept_smaller` names studies (`*`: the list of studies) whose answer may be smaller than is believed otherwise.
     `check` compares the whole zone with git. `new_history` goes on where the repository that the zone followed is lost.
@@ -142,7 +142,7 @@ def _ask_about_values(context: Context, refusals: list[Refusal]) -> None:
     for (study, attribute, reason), number in counted.items():
         text = (
             f"Study {study}: the attribute {attribute} {reason} for {number} subjects, and was not taken for them (the"
-            " poll's report names their pseudonyms). Mend it in Castellum; or, if such values are no personal data,"
+            " poll's report names their pseudonyms). Correct it in Castellum; or, if such values are not personal data,"
             " allow them in mrdata.yaml."
         )
         review.open_review(context, PERSONAL, f"{study}/{attribute} {reason}", text)

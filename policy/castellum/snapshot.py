@@ -41,7 +41,7 @@ Attributes = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The studies that could be read; `faults` tells of each other one why not (StudyID or key -> reason)."""
+    """The studies that could be read. `faults`: StudyID or key of each other study -> why it could not be read."""
 
     studies: list[SeenStudy]
     faults: dict[str, str]
@@ -55,7 +55,7 @@ class Source(Protocol):
         """Whether a study that is not listed is one that the source has no longer."""
 
     def studies(self) -> Listing:
-        """SourceError where they cannot be known."""
+        """Lists the studies. Raises SourceError if they cannot be known."""
 
     def subjects(self, study: SeenStudy) -> Mapping[str, Attributes]:
-        """Pseudonym -> attributes, of an active study. SourceError where they cannot be known."""
+        """Pseudonym -> attributes, of an active study. Raises SourceError if they cannot be known."""

@@ -173,10 +173,13 @@ def _exported(history: History, study: str) -> tuple[str, ...] | None:
 
 
 def changes(context: Context, history: History, experiment_id: str) -> Changes:
-    """What has changed since an experiment's scan. Refused where there is no such experiment, or nothing was known."""
+    """Lists what has changed since an experiment's scan.
+
+    Raises `Refused` if the experiment does not exist, or if nothing was known at its scan.
+    """
     experiment = Registry(context).experiment(experiment_id)
     if experiment is None:
-        raise Refused(f"experiment: there is no experiment {experiment_id!r}", ErrorKind.NOT_FOUND)
+        raise Refused(f"experiment: {experiment_id!r} does not exist", ErrorKind.NOT_FOUND)
     commit = next((avu.value for avu in context.zone.metadata(experiment.path) if avu.attribute == AT_COMMIT), "")
     if not commit or not history.has(commit):
         raise Refused(

@@ -1,7 +1,8 @@
-"""iRODS follows git: collections of studies and subjects, their AVUs and groups, changed only where git has changed.
+"""Brings iRODS to the state of git: collections of studies and subjects, their AVUs and groups, only where git has
+changed.
 
-An AVU of the studies' collection tells which commit the zone has followed. It is written last, so that whoever is
-killed on the way leaves the rest to the next poll; each step finds out what is done already.
+An AVU of the studies' collection holds the commit that the zone has followed. It is written last: if a poll is killed
+on the way, the next poll does the rest. Each step finds out what is done already.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from policy.zone.vocabulary import MIXED_USE, MIXED_USE_COMMIT
 ERASED_KIND = "erased subject"
 """Of reviews."""
 _BULK_FROM = 4
-"""So many changed subjects of one study, and all its subjects are read with one query."""
+"""Changed subjects of one study from which on all its subjects are read with one query."""
 
 
 @dataclass(slots=True)

@@ -62,9 +62,9 @@ class Answer:
 def decide_all(
     context: Context, batch: str, folder: str, files: Sequence[Owned], *, resumed: bool = False
 ) -> list[Answer]:
-    """What is to become of each file `<folder>/<landing_path>`. With `resumed`, it may be registered already.
+    """Decides about each file `<folder>/<landing_path>`. With `resumed`, a file may be registered already.
 
-    Raises Refused where a file is not one of this batch, in the intake or in the archive's vault, or is not a regular
+    Raises `Refused` if a file is not one of this batch, in the intake or in the archive's vault, or is not a regular
     file.
     """
     context.memory.decided.clear()
@@ -107,10 +107,11 @@ def decide_all(
 
 
 def may_register(context: Context, files: Mapping[str, str]) -> bool:
-    """Whether a batch may be registered: path -> file. In MrData's collections only what was decided on this
-    connection.
+    """Whether a batch (path -> file) may be registered. In MrData's collections, only files about which was decided on
+    this connection may be.
 
-    The files have to be there still: whoever asked may have been killed, and another may have gone on with them.
+    The files have to be there still: the process that asked may have been killed, and another process may have gone on
+    with them.
     """
     home = context.settings.home + "/"
     decided = context.memory.decided
@@ -134,7 +135,7 @@ def _demand_owned(context: Context, batch: str, folder: str, file: Owned) -> Non
 
 
 def _prepared(context: Context, file: str, owned: Owned) -> tuple[Placement, place.Place] | None:
-    """Its place in the archive, with the collection made; None for what is in doubt, which the sweep settles."""
+    """Its place in the archive, with the collection made; None if it is in doubt: the sweep settles it."""
     placement = _placement(context, file, owned)
     try:
         return (placement, place.prepare(context, placement)) if placement else None
@@ -144,7 +145,7 @@ def _prepared(context: Context, file: str, owned: Owned) -> tuple[Placement, pla
 
 
 def _placement(context: Context, file: str, owned: Owned) -> Placement | None:
-    """Its place in the archive; None for what is in doubt, which the sweep settles."""
+    """Its place in the archive; None if it is in doubt: the sweep settles it."""
     landed = layout.landed(context.settings, f"{layout.landing(context.settings)}/{owned.landing_path}")
     if landed is None:
         return None
@@ -167,7 +168,7 @@ def _header(context: Context, file: str, owned: Owned) -> Header:
 
 
 def _resting(context: Context, batch: str, folder: str, file: Owned) -> Answer:
-    """Its path in landing, or one beside it where another file rests under its name."""
+    """Lets a file rest in landing: under its own path, or under another one if another file has that."""
     path, where = f"{layout.landing(context.settings)}/{file.landing_path}", f"{folder}/{file.landing_path}"
     other = context.memory.decided.get(path)
     if (other and other.file != where) or context.zone.query(["DATA_ID"], *data_object(path)):
@@ -178,9 +179,9 @@ def _resting(context: Context, batch: str, folder: str, file: Owned) -> Answer:
 
 
 def _landed_again(context: Context, batch: str, path: str, files: Sequence[Owned]) -> bool:
-    """Writes down that these landed again;
+    """Writes down that these files landed again.
 
-    False where that cannot be: the object was re-filed to an experiment that is finalized.
+    Returns False if that cannot be done: the object was re-filed to an experiment that is finalized.
     """
     try:
         landed_again.note(
@@ -195,7 +196,7 @@ def _landed_again(context: Context, batch: str, path: str, files: Sequence[Owned
 
 
 def _registered(context: Context, path: str) -> Answer:
-    """What is registered already, and described: who was killed, or cut off, may not have come to that."""
+    """Describes an object that is registered already: a process that was killed, or cut off, may not have done that."""
     if layout.experiment_of(context.settings, path):
         registration_hooks.describe(context, path)
     return Answer(Outcome.KNOWN, path)

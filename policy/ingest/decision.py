@@ -227,8 +227,8 @@ def _by_text(typed: str, experiments: Experiments, where: str) -> Experiment | Q
     parsed = experiment_id.parse(typed)
     if parsed is None:
         if experiment_id.looks_meant(typed):
-            return Quarantine(Reason.MISTYPED, f"{where} is no ExperimentID: its check character does not fit")
-        return Quarantine(Reason.NO_ID, f"{where} is {'empty' if not typed else 'no ExperimentID'}")
+            return Quarantine(Reason.MISTYPED, f"{where} is not an ExperimentID: its check character does not fit")
+        return Quarantine(Reason.NO_ID, f"{where} is {'empty' if not typed else 'not an ExperimentID'}")
     experiment = experiments.experiment(parsed)
     if experiment is None:
         return Quarantine(Reason.UNREGISTERED, f"{where} is an ExperimentID that was never registered", parsed)

@@ -18,7 +18,7 @@ from policy.zone.vocabulary import UNITS
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+ *")
 MAX_VALUE = 500
-"""Characters of a value: the catalog takes 2700 bytes (R_META_MAIN), and what is longer is no setting of a protocol."""
+"""Characters of a value: the catalog takes 2700 bytes (R_META_MAIN), and no setting of a protocol is longer."""
 
 
 def technique(header: Header) -> list[AVU]:

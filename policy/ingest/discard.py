@@ -40,15 +40,18 @@ class Reason(StrEnum):
 
 
 def discard(context: Context, session: str, reason: str, by: str, *, dry_run: bool) -> dict[str, int | float]:
-    """Marks a session (its path) to be erased: how many objects and bytes, and in how many days. Refused, Busy."""
+    """Marks a session (its path) to be erased. Returns how many objects and bytes, and in how many days.
+
+    Raises `Refused` and `Busy`.
+    """
     authorization.demand_steward(context, by)
     if reason not in list(Reason):
-        raise Refused(f"{reason!r} is no reason to discard something; one of: {', '.join(Reason)}")
+        raise Refused(f"{reason!r} is not a reason to discard something; one of: {', '.join(Reason)}")
     with lock.held(context, _key(context, session), "discard"):
         counts = _counts(context, session, _EVER)
         if not counts["objects"]:
             raise Refused(
-                f"there is nothing in {session}; see mrdata_quarantine_list for what is in quarantine",
+                f"nothing is in {session}; see mrdata_quarantine_list for what is in quarantine",
                 ErrorKind.NOT_FOUND,
             )
         if not dry_run:
@@ -59,7 +62,7 @@ def discard(context: Context, session: str, reason: str, by: str, *, dry_run: bo
 
 
 def keep(context: Context, session: str, by: str) -> None:
-    """Takes the mark away again. Refused where there is none."""
+    """Takes the mark away again. Raises `Refused` if the session has none."""
     authorization.demand_steward(context, by)
     with lock.held(context, _key(context, session), "keep"):
         if since(context, session) is None:
@@ -154,7 +157,7 @@ def _mark(context: Context, session: str, mark: list[AVU]) -> None:
 
 
 def _within(context: Context, session: str) -> str:
-    """`<scanner>/<session>`. Refused for what is no session in quarantine."""
+    """`<scanner>/<session>`. Raises `Refused` if the path is not a session in quarantine."""
     root = layout.quarantine(context.settings) + "/"
     scanner, slash, name = session.removeprefix(root).partition("/")
     if not session.startswith(root) or not scanner or not slash or not name or "/" in name or ".." in (scanner, name):

@@ -1,8 +1,8 @@
-"""Expanded Data in the archive: what a `metadata.yaml` tells of its collection.
+"""Makes AVUs of a collection of Expanded Data from its `metadata.yaml`, when the archive has that file.
 
-A `metadata.yaml` holds names with values: a text, a number, a list of them, or `{value: ..., unit: ...}`. It becomes
-AVUs of the collection that it lies in when the archive has it. iRODS shows the values of AVUs to every user, so each is
-checked first; what is refused is told in the experiment's history by its place in the file, never by its content.
+A `metadata.yaml` holds names with values: a text, a number, a list of them, or `{value: ..., unit: ...}`. iRODS shows
+the values of AVUs to every user, so each is checked first. The experiment's history names a refused entry by its place
+in the file, never by its content.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ def is_metadata(context: Context, path: str) -> bool:
 
 
 def describe(context: Context, path: str) -> Metadata:
-    """Sets the AVUs that a `metadata.yaml` gives, and tells the experiment's history what was refused; once for its
-    content.
+    """Sets the AVUs that a `metadata.yaml` gives, and writes into the experiment's history what was refused, once for
+    its content.
 
-    Done again after an interruption, it does what was left undone. Refused where the path is no `metadata.yaml` of
-    Expanded Data.
+    After an interruption, a second call does what was left undone. Raises `Refused` if the path is not a
+    `metadata.yaml` of Expanded Data.
     """
     experiment = layout.experiment_of(context.settings, path)
     if experiment is None or not is_metadata(context, path):
-        raise Refused(f"{path} is no {METADATA} of Expanded Data")
+        raise Refused(f"{path} is not a {METADATA} of Expanded Data")
     zone, collection = context.zone, layout.parent(path)
     stat = zone.stat(path)
     content = zone.read(path, 0, LARGEST + 1) if stat and stat.size else b""
@@ -97,10 +97,10 @@ def parse(content: bytes, rules: Expanded) -> Metadata:
             return Metadata((), ("the file uses aliases (*name); write each value out",))
         held = yaml.load(text, Loader=yaml.BaseLoader)  # texts as they are written: 2.50 stays 2.50
     except UnicodeDecodeError:
-        return Metadata((), ("the file is no UTF-8",))
+        return Metadata((), ("the file is not UTF-8",))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        return Metadata((), (f"the file is no YAML{f': line {mark.line + 1}' if mark else ''}",))
+        return Metadata((), (f"the file is not YAML{f': line {mark.line + 1}' if mark else ''}",))
     if not isinstance(held, Mapping):
         return Metadata((), ("the file holds no names with values",))
     if len(held) > MOST:

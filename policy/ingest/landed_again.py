@@ -60,7 +60,7 @@ def everywhere(context: Context) -> Iterator[tuple[str, Landing]]:
 
 
 def entries(context: Context, experiment_path: str) -> Iterator[Landing]:
-    """What landed again of an experiment. Raises ZoneError, and ValueError where a record cannot be read."""
+    """What landed again of an experiment. Raises ZoneError, and ValueError if a record cannot be read."""
     for record in records(context, experiment_path):
         yield from read(context, record)
 
@@ -74,7 +74,7 @@ def records(context: Context, experiment_path: str) -> list[str]:
 
 
 def read(context: Context, record: str) -> list[Landing]:
-    """The landings of one object; none where it is gone. Raises ValueError where it does not hold them."""
+    """The landings of one object; empty if the object is gone. Raises ValueError if it does not hold landings."""
     try:
         held = small_object.load(context.zone, record)
         if held is None and context.zone.stat(record) is not None:

@@ -1,7 +1,7 @@
 """Carries out a placement: prepares the collection, settles what is there already, describes, and moves.
 
-An object gets its AVUs and permissions where it rests, and the rename is the last step: whoever is killed in between
-leaves it in landing, and the next sweep does it again. Nothing is overwritten, nothing is erased.
+An object gets its AVUs and permissions where it rests, and the rename is the last step: a process that is killed in
+between leaves the object in landing, and the next sweep does it again. Nothing is overwritten, nothing is erased.
 """
 
 from __future__ import annotations

@@ -58,9 +58,9 @@ def reassign(
     """Re-files all objects of `source` under the experiment `to`; with `dry_run`, says what would happen and changes
     nothing.
 
-    `by` is who wants it (else: who asks). `source` is an ExperimentID, or the path of a collection or an object in
-    quarantine or in the archive. Files that tell who the person is stay where they are unless a data steward accepts
-    them. Done again, it does what was left undone.
+    `by` is the user who wants it (default: the client user). `source` is an ExperimentID, or the path of a collection
+    or an object in quarantine or in the archive. Files that tell who the person is stay where they are unless a data
+    steward accepts them. A second call does what the first left undone.
     """
     by = by or context.zone.whoami().name
     with _locked(context, "re-file", *(_named(context, one) for one in (to, source))):
@@ -68,7 +68,7 @@ def reassign(
         paths = _objects(context, source)
         if not paths:
             raise Refused(
-                f"there is no object below {source!r}; see mrdata_quarantine_list for what is in quarantine",
+                f"no object is below {source!r}; see mrdata_quarantine_list for what is in quarantine",
                 ErrorKind.NOT_FOUND,
             )
         note = _Note(context, experiment, taken_from, _told(context, source), by, accept_personal_data)
@@ -84,10 +84,10 @@ def reassign(
 
 
 def take_back(context: Context, to: str, session: str, *, by: str = "") -> list[Move]:
-    """Undoes what was re-filed from a session in quarantine (`<scanner>/<session>`) under the experiment `to`: it goes
-    back there.
+    """Moves what was re-filed from a session in quarantine (`<scanner>/<session>`) under the experiment `to` back to
+    that session.
 
-    Done again, it does what was left undone. Copies that were in the archive already stay as they are.
+    A second call does what the first left undone. Copies that were in the archive already stay as they are.
     """
     by = by or context.zone.whoami().name
     with _locked(context, "take back", _named(context, to)):
@@ -119,8 +119,8 @@ def _taken_back(context: Context, experiment: Experiment, session: str, by: str)
 
 
 def _back(context: Context, path: str, reason: str, session: str, by: str) -> Move:
-    """What tells that it was archived goes last: whoever is killed in between leaves it to be described anew or found
-    in quarantine.
+    """Moves one object back into quarantine. Removes the AVUs that describe it as archived last: if the process is
+    killed in between, the object is described again, or found in quarantine.
     """
     avus = context.zone.metadata(path)
     landed, header = _landed(context, path), read_object(context, path)
@@ -139,7 +139,7 @@ def _back(context: Context, path: str, reason: str, session: str, by: str) -> Mo
 def _target(context: Context, to: str) -> Experiment:
     parsed = experiment_id.parse(to)
     if parsed is None:
-        raise Refused(f"{to!r} is no ExperimentID: its check character does not fit")
+        raise Refused(f"{to!r} is not an ExperimentID: its check character does not fit")
     experiment = Registry(context).experiment(parsed)
     if experiment is None:
         raise Refused(f"{parsed} was never registered", ErrorKind.NOT_FOUND)
@@ -149,7 +149,7 @@ def _target(context: Context, to: str) -> Experiment:
 
 
 def _origin(context: Context, source: str) -> Experiment | None:
-    """The experiment that it is taken from; None for what is in quarantine. Refused where that experiment is closed."""
+    """The experiment that it is taken from; None if it is in quarantine. Raises `Refused` if that one is closed."""
     named = _named(context, source)
     experiment = Registry(context).experiment(named) if named else None
     if experiment and not experiment.is_open:
@@ -172,7 +172,7 @@ def _locked(context: Context, act: str, *experiments: str) -> Iterator[None]:
 
 
 def _named(context: Context, source: str) -> str:
-    """The ExperimentID that it is or belongs to; empty for what is in quarantine."""
+    """The ExperimentID that it is or belongs to; empty if it is in quarantine."""
     return experiment_id.parse(source) or layout.experiment_of(context.settings, source) or ""
 
 
@@ -183,7 +183,7 @@ def _told(context: Context, source: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """What the audit log is told of a re-filing, for both experiments: that it begins, and what was done."""
+    """Writes into the audit log that a re-filing begins, and what was done, for both experiments."""
 
     context: Context
     to: Experiment

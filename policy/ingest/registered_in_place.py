@@ -1,9 +1,8 @@
-"""Files that an earlier MrData registered where they landed, where others can still change them: they are taken into
-the intake.
+"""Takes files into the intake that an earlier MrData registered where they landed: others can still change them there.
 
-All of them make one batch. A file is renamed, then the catalog is told: whoever is killed in between leaves a replica
-whose file is in the intake already, and the next run tells the catalog. What is in the mailbox and not registered is no
-concern of this module.
+All of them make one batch. A file is renamed, then the catalog is told. A process that is killed in between leaves a
+replica whose file is in the intake already, and the next run tells the catalog. This module does nothing about files in
+the mailbox that are not registered.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from policy.zone.error_kinds import ErrorKind
 from policy.zone.log import Level, tell
 
 BATCH = "earlier"
-"""The batch of the files that were taken so. It is marked as done from its beginning: all its files are registered."""
+"""The batch of these files. It is marked as done from its beginning: all its files are registered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class InPlace:
 
 
 def found(context: Context) -> list[InPlace]:
-    """All of them."""
+    """All replicas that are files of the mailbox."""
     mailbox = context.settings.landing.folder.rstrip("/") + "/"
     # A backslash escapes in PostgreSQL's LIKE: `_` stands for it, as for any character.
     below = Condition("DATA_PATH", "like", mailbox.replace("\\", "_") + "%")
@@ -60,9 +59,9 @@ def found(context: Context) -> list[InPlace]:
 
 
 def count(context: Context) -> dict[str, int]:
-    """What `take_in` would do: how many are `left`, and of how many the file cannot be taken and `stays`.
+    """Counts what `take_in` would do: how many are `left`, and of how many the file cannot be taken and `stays`.
 
-    Refused as there.
+    Raises `Refused` as `take_in` does.
     """
     counts = Counter({"left": 0, "stays": 0})
     for one in found(context):
@@ -72,10 +71,11 @@ def count(context: Context) -> dict[str, int]:
 
 
 def take_in(context: Context, most: int = 100_000_000) -> dict[str, int]:
-    """Takes up to `most` of them in: how many were `taken`, how many are `left`, and of how many the file `stays` where
-    it is.
+    """Takes up to `most` of them in. Returns how many were `taken`, how many are `left`, and of how many the file
+    `stays` where it is.
 
-    The last are no regular files, or not there. Refused where the mailbox does not let MrData rename its files.
+    A file `stays` if it is not a regular file, or not there. Raises `Refused` if the mailbox does not let MrData rename
+    its files.
     """
     counts = Counter({"taken": 0, "left": 0, "stays": 0})
     for one in found(context):
@@ -111,7 +111,7 @@ def _take(context: Context, one: InPlace) -> None:
 
 @contextmanager
 def _explained(one: InPlace) -> Iterator[None]:
-    """Within the block, what the file system refuses is Refused, with what to grant."""
+    """Within the block, raises `Refused` for what the file system refuses, with what to grant."""
     try:
         yield
     except OSError as error:

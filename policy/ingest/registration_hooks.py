@@ -1,4 +1,4 @@
-"""Placed at birth: a file that the landing host registers is registered where it belongs, and never needs a move."""
+"""Registers a file of the landing host where it belongs in the archive, so that it never needs a move."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from policy.zone.registry import Registry
 
 
 def before(context: Context, path: str, file: str) -> str | None:
-    """The path under which the file is to be registered, or None: then it is registered in landing as asked, and the
+    """Returns the path under which the file is to be registered. None: it is registered in landing as asked, and the
     sweep takes it.
 
-    `path` is in landing, `file` is on this host. What is in doubt, or in the archive already, is the sweep's; but where
-    the archive has this very file, as after a request whose sender was killed, its path there is returned, and iRODS
-    refuses to register it twice.
+    `path` is in landing, `file` is on this host. The sweep takes files that are in doubt, or in the archive already. If
+    the archive has this very file, as after a request whose sender was killed, returns its path there: iRODS refuses to
+    register it twice.
     """
     landed = layout.landed(context.settings, path)
     if landed is None:
@@ -77,7 +77,7 @@ def describe(context: Context, path: str, header: Header | None = None) -> bool:
 
 
 def _landed(context: Context, path: str, avus: Sequence[AVU]) -> tuple[Landed, list[AVU]]:
-    """Where it landed, and the AVU that keeps it if nothing else does. Raises NotFound where nothing tells it."""
+    """Where it landed, and the AVU that keeps it if nothing else does. Raises NotFound if that is not known."""
     root = layout.landing(context.settings)
     for one in origin.of_object(context, path, avus):
         if landed := layout.landed(context.settings, f"{root}/{one.landing_path}"):

@@ -1,6 +1,4 @@
-"""Places what rests in landing: the part of ingest that needs no policy enforcement point, and in which every doubt
-ends.
-"""
+"""Places what rests in landing. It needs no policy enforcement point, and settles every doubtful file."""
 
 from __future__ import annotations
 
@@ -40,10 +38,11 @@ PAUSE_SECONDS = 0.5
 
 
 def sweep(context: Context, follow: float = 0.0) -> Counter[str]:
-    """Settles every good replica in landing that is quiet and due; how many were archived, quarantined, held, gone.
+    """Settles every good replica in landing that is quiet and due. Counts how many were archived, quarantined, held,
+    gone.
 
-    Goes on for up to `follow` seconds while there is one that is not quiet yet: so what arrives now waits for no
-    further run.
+    Goes on for up to `follow` seconds while a replica is not quiet yet: what arrives now need not wait for the next
+    run.
     """
     counts: Counter[str] = Counter()
     end = time.monotonic() + follow
@@ -132,7 +131,7 @@ def settle(context: Context, path: str) -> Outcome:
 
 
 def _fault(context: Context, landed: Landed, path: str, error: Exception) -> Outcome:
-    # The error's own text may hold names of files, and an AVU is no place for them.
+    # The error's own text may hold names of files, which must not be in an AVU.
     detail = (
         f"{type(error).__name__}"
         + (f" {error.code}" if isinstance(error, ZoneError) else "")

@@ -1,7 +1,7 @@
-"""From the last object to the finalized experiment: when nothing comes any more, and when its owner asks for it.
+"""Finishes and finalizes experiments: when no object comes any more, and when the owner asks for it.
 
 A finalized experiment is read-only, has a manifest, and knows how long it has to be kept. Each step can be done again:
-whoever is killed in between leaves an experiment that the next run finishes.
+if a process is killed in between, the next run finishes the experiment.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Asked:
 
 
 def finish(context: Context, experiment_id: str, by: str) -> Experiment:
-    """Nothing more is expected: the owner's or a data steward's word."""
+    """Marks an experiment as finished, for its owner or a data steward: no more files are expected."""
     with authorization.locked(context, experiment_id, Act.FINISH) as experiment:
         authorization.demand_owner(context, experiment, by)
         return state.change(context, experiment, Act.FINISH, State.FINISHED, by)
@@ -62,8 +62,8 @@ def ask(context: Context, experiment_id: str, by: str) -> dict[str, Any]:
 def look(context: Context, experiment_id: str, by: str) -> dict[str, Any]:
     """Looks what became of a finalization that was asked for, and finalizes if nothing has to be waited for any more.
 
-    Files that came since make the experiment acquiring again: it stays so here. Refused where finalization is not asked
-    for any more.
+    If files that came since have made the experiment acquiring again, it stays so here. Raises `Refused` if
+    finalization is not asked for any more.
     """
     with authorization.locked(context, experiment_id, Act.FINALIZE) as experiment:
         authorization.demand_owner(context, experiment, by)
@@ -78,7 +78,7 @@ def look(context: Context, experiment_id: str, by: str) -> dict[str, Any]:
 
 
 def asked(context: Context, experiment: Experiment) -> Asked | None:
-    """The finalization that was asked for and is not done; None where there is none. Changes nothing."""
+    """The finalization that was asked for and is not done; None if none was. Changes nothing."""
     avus = _asked(context, experiment) if experiment.is_open else []
     if not avus:
         return None
@@ -95,8 +95,8 @@ def asked(context: Context, experiment: Experiment) -> Asked | None:
 def finalize(context: Context, experiment: Experiment) -> dict[str, Any]:
     """Makes a finished experiment read-only and writes its manifest, if nothing has to be waited for.
 
-    Whoever is killed in between leaves it finished and sealed: the next run, or whatever arrives first, goes on from
-    there.
+    A process that is killed in between leaves it finished and sealed. The next run goes on from there, or the next file
+    that arrives makes it acquiring again.
     """
     with lock.held(context, experiment.id, Act.FINALIZE):
         state.demand(context, experiment, Act.FINALIZE, state.current(context, experiment))
@@ -139,7 +139,7 @@ def _archive_record(context: Context, experiment: Experiment) -> str:
 
 
 def forget(context: Context, experiment: Experiment) -> None:
-    """It is done, and no longer asked for."""
+    """Removes the request for finalization: it is done, and no longer asked for."""
     context.zone.annotate(experiment.path, remove=_asked(context, experiment))
 
 
@@ -148,7 +148,7 @@ def _asked(context: Context, experiment: Experiment) -> list[AVU]:
 
 
 def reopen(context: Context, experiment_id: str, by: str) -> Experiment:
-    """A finalized experiment accepts files again, by a data steward's word; its next manifest will be a further one."""
+    """Lets a finalized experiment accept files again, for a data steward. Its next manifest will be a further one."""
     with authorization.locked(context, experiment_id, Act.REOPEN) as experiment:
         authorization.demand_steward(context, by)
         state.demand(context, experiment, Act.REOPEN, state.current(context, experiment))
@@ -157,7 +157,7 @@ def reopen(context: Context, experiment_id: str, by: str) -> Experiment:
 
 
 def accept_late(context: Context, session: str, experiment_id: str, by: str) -> dict[str, Any]:
-    """What came late is filed under its finalized experiment, which is finalized again with a further manifest."""
+    """Files what came late under its finalized experiment, which is finalized again with a further manifest."""
     with authorization.locked(context, experiment_id, Act.REOPEN) as experiment:
         authorization.demand_steward(context, by)
         if state.current(context, experiment) is not State.FINISHED:  # else it was interrupted after it was reopened

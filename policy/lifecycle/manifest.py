@@ -1,8 +1,8 @@
-"""The manifest of a finalized experiment: every object with its size, its SHA-256 and its AVUs, as an object beside
-them.
+"""Writes the manifest of a finalized experiment: every object with its size, its SHA-256 and its AVUs.
 
-A manifest is never overwritten: what was accepted later is in the next one. Its own hash is in the audit log, and the
-log's end at that time is in the manifest, so that each of the two proves the other.
+The manifest is an object of the experiment's collection. It is never overwritten: what was accepted later is in the
+next one. Its own hash is in the audit log, and the log's end at that time is in the manifest, so that each of the two
+proves the other.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _listed(context: Context, experiment: Experiment) -> dict[str, Any]:
 
 
 def _objects(context: Context, experiment: Experiment, path: str, *conditions: Condition) -> dict[str, dict[str, Any]]:
-    """Path -> what the manifest tells of the object."""
+    """Path -> what the manifest says about the object."""
     found: dict[str, dict[str, Any]] = {}
     columns = ["DATA_NAME", "DATA_SIZE", "DATA_CHECKSUM"]
     good = Condition("DATA_REPL_STATUS", "=", "1")

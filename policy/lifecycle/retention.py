@@ -1,7 +1,8 @@
-"""How long a finalized experiment has to be kept, and who is told when that ends. Nothing is deleted by itself.
+"""Keeps the date until which a finalized experiment has to be kept, and reminds data stewards. Nothing is deleted by
+itself.
 
-The end stands on the experiment's collection (AVU `RetentionEnd`, a date). Data stewards are told a year, a quarter and
-a month before, by one review for a study and a month, so that a year's experiments are not a thousand reviews.
+The date is on the experiment's collection (AVU `RetentionEnd`). Data stewards are told a year, a quarter and a month
+before, by one review for a study and a month, so that a year's experiments are not a thousand reviews.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ REVIEW = "retention"
 
 
 def begin(context: Context, experiment: Experiment) -> str:
-    """Writes the end of an experiment that is being finalized: so many years from today.
+    """Writes the end of retention of an experiment that is being finalized: the years of its study, or else of the
+    site, from today.
 
-    It never comes nearer by being finalized again.
+    The end never becomes earlier if the experiment is finalized again.
     """
     own = [
         avu.value
@@ -49,11 +51,11 @@ def is_due(context: Context, experiment: Experiment) -> bool:
 
 
 def extend(context: Context, experiment: Experiment, until: str, by: str) -> str:
-    """A later end, by a data steward's word. Refused for an earlier one: the duty to keep cannot be shortened."""
+    """Sets a later end, for a data steward. Raises `Refused` for an earlier end: the duty cannot be shortened."""
     try:
         wanted = date.fromisoformat(until).isoformat()
     except ValueError as error:
-        raise Refused(f"until: {until!r} is no date; write it as 2036-12-31") from error
+        raise Refused(f"until: {until!r} is not a date; write it as 2036-12-31") from error
     has = end(context, experiment)
     if not has:
         raise Refused(f"{experiment.id} is not finalized, and has no end of retention yet", ErrorKind.CONFLICT)
@@ -83,9 +85,7 @@ def notices(context: Context) -> int:
 
 
 def _ending(context: Context, days: int) -> dict[tuple[str, str], list[str]]:
-    """(study, month) -> the experiments that may be deleted in that month, for each month that begins within so many
-    days.
-    """
+    """(study, month) -> the experiments that may be deleted in that month, for each month that begins within `days`."""
     until = (today(context) + timedelta(days=days)).isoformat()
     by_end = [Condition("META_COLL_ATTR_NAME", "=", END), Condition("META_COLL_ATTR_VALUE", "<=", until[:8] + "99")]
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -123,7 +123,7 @@ def today(context: Context) -> date:
 
 
 def later(day: date, years: int) -> date:
-    """The same day so many years later; 1 March for 29 February."""
+    """The same day `years` later; 1 March for 29 February."""
     try:
         return day.replace(year=day.year + years)
     except ValueError:

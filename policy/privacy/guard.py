@@ -1,7 +1,8 @@
 """Keeps files out of the archive that tell who the person is (GDPR; DICOM PS3.15 Annex E).
 
-Castellum holds the personal data; in the archive a subject is known by the pseudonym of the study only. What a file
-carries beside the ExperimentID is judged here; what is accepted is the site's choice (`guard` in mrdata.yaml).
+Castellum holds the personal data; in the archive a subject is known by the pseudonym of the study only. This module
+judges everything that a file carries other than the ExperimentID. The site chooses what is accepted (`guard` in
+mrdata.yaml).
 """
 
 from __future__ import annotations

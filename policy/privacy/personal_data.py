@@ -200,8 +200,8 @@ CHARACTERISTICS: dict[tuple[int, int], str] = {
 }
 """Refused unless the site retains patient characteristics.
 
-Narrower than the Retain Patient Characteristics Option: ethnic group, smoking, pregnancy and allergies are no use for
-an MRI archive and stay refused.
+Narrower than the Retain Patient Characteristics Option: an MRI archive does not need ethnic group, smoking, pregnancy
+and allergies, which stay refused.
 """
 
 PERSONAL: dict[tuple[int, int], str] = DIRECT | CHARACTERISTICS

@@ -5,7 +5,7 @@ every attribute of the representation Person Name, and those whose names speak o
 the visit. A private attribute is known by its creator, its group and the last byte of its element (PS3.5 7.8.1); the
 block before that byte is the file's choice.
 
-A private attribute of the representation Person Name is refused whoever created it. A name in any other private
+A private attribute of the representation Person Name is refused whatever its creator. A name in any other private
 attribute cannot be known.
 """
 

@@ -220,7 +220,7 @@ def listed(numbers: list[int]) -> str:
 
 
 def _one(replicas: list[Image]) -> Image:
-    """An object of its replicas: a good one, as old as the oldest; archiving is no arrival."""
+    """An object of its replicas: a good one, as old as the oldest. Archiving does not count as an arrival."""
     best = max(replicas, key=lambda image: (image.good, image.checksum))
     return Image(best.name, best.checksum, best.size, min(image.arrived for image in replicas), best.good)
 

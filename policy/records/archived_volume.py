@@ -1,6 +1,6 @@
-"""How much was archived on each day, by scanner and kind of data: counted when it is archived, one object for a month.
+"""Counts how much was archived on each day, by scanner and kind of data. One object holds a month.
 
-A statistic: who is killed before it is kept loses the counts of one run, and nothing else.
+It is a statistic: a process that is killed before it keeps its counts loses those of one run, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from policy.zone.context import Context
 from policy.zone.registry import Registry
 
 KEEP = 500
-"""Kept after so many objects, and at the end of a run."""
+"""Objects after which counts are kept. They are also kept at the end of a run."""
 
 
 @dataclass(slots=True)

@@ -3,7 +3,8 @@
 Each entry is a data object below `<home>/audit`, its number is its name, and it holds the hash of the entry before
 (`<millions>/<thousands>/<number>.json`, so that finding the end of the log never costs more). A rename that never
 overwrites puts an entry in its place: of two writers with one number the second one looks again. Data stewards may read
-the log. Whoever can write into it can write all of it anew; hashes that were kept elsewhere (anchors) tell even then.
+the log. Anyone who can write into the log can rewrite all of it. Hashes that were kept elsewhere (anchors) show that it
+was rewritten.
 
 An entry holds no personal data: it outlives the experiment. `policy.records.audit_check` reads the log without a zone.
 """
@@ -47,14 +48,14 @@ class Entry:
 
     @property
     def anchor(self) -> str:
-        """What to keep elsewhere, so that a log that was cut off or written anew is found out."""
+        """What to keep elsewhere, so that a check finds out that a log was cut off or rewritten."""
         return f"{self.number}:{self.hash}"
 
 
 def record(context: Context, act: str, *, experiment: str = "", study: str = "", by: str = "", **details: str) -> Entry:
-    """Appends an act of `by` (else: of who asks) to the log.
+    """Appends an act of `by` (default: the client user) to the log.
 
-    ZoneError where that cannot be done: then the act must not be done either.
+    Raises ZoneError if that cannot be done: the act must not be done then.
     """
     pen = _Pen(context, experiment)
     for attempt in range(_TRIES):
@@ -115,7 +116,7 @@ def prepare(context: Context) -> None:
 
 
 def sealed(entry: Entry) -> Entry:
-    """With its hash, which is that of all the rest."""
+    """The entry with its hash, which is that of all its other fields."""
     fields = {name: getattr(entry, name) for name in entry.__slots__ if name != "hash"}
     return Entry(**fields, hash=hashlib.sha256(_canonical(fields)).hexdigest())
 
@@ -126,7 +127,7 @@ def written(entry: Entry) -> bytes:
 
 
 def parsed(content: bytes) -> Entry:
-    """The entry in an object; ValueError where there is none, or where it is not written as `written` does."""
+    """The entry in an object. Raises ValueError unless the object holds an entry as `written` writes it."""
     held = json.loads(content)
     if not isinstance(held, dict) or set(held) != set(Entry.__slots__):
         raise ValueError("holds other keys than an entry of the log")
@@ -173,19 +174,19 @@ def _end(context: Context, *, look: bool) -> tuple[int, str]:
 
 
 def _collections(context: Context, path: str) -> list[str]:
-    """Those in a collection, the last one first: it may still be empty."""
+    """The numbered collections in a collection, the last one first: that one may still be empty."""
     rows = context.zone.query(["COLL_NAME"], Condition("COLL_PARENT_NAME", "=", path))
     return sorted((name for (name,) in rows if name.rpartition("/")[2].isdigit()), reverse=True)
 
 
 class _Pen:
-    """Writes an entry beside its place first: who is killed meanwhile leaves no half entry in the log."""
+    """Writes an entry under another name first: a process that is killed meanwhile leaves no half entry in the log."""
 
     def __init__(self, context: Context, experiment: str) -> None:
         self._context, self._experiment, self._draft = context, experiment, ""
 
     def write(self, entry: Entry) -> None:
-        """Exists where the number is taken."""
+        """Puts the entry into the log. Raises Exists if its number is taken."""
         zone, path = self._context.zone, path_of(layout.audit(self._context.settings), entry.number)
         if layout.parent(self._draft) != layout.parent(path):
             self.drop()

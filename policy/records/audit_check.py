@@ -23,10 +23,10 @@ class Verdict:
 
 
 def check(files: Iterable[tuple[str, bytes]], anchors: Iterable[str] = ()) -> Verdict:
-    """Finds entries that were edited, removed, put in or exchanged, and with anchors a cut end or a log that was
-    written anew.
+    """Finds entries that were edited, removed, put in or exchanged. With anchors, also finds a cut end and a log that
+    was rewritten.
 
-    `files` are (path below the log's collection, content), in any order; drafts that somebody left are passed over. An
+    `files` are (path below the log's collection, content), in any order; drafts that a process left are passed over. An
     anchor is `number:hash` or a hash alone.
     """
     verdict = Verdict()
@@ -38,7 +38,7 @@ def check(files: Iterable[tuple[str, bytes]], anchors: Iterable[str] = ()) -> Ve
         if found and path == path_of("", int(found[1]))[1:] and int(found[1]) not in held:
             held[int(found[1])] = content
         elif not name.startswith("draft-"):
-            verdict.faults.append(f"{path}: is no entry, or lies in the wrong collection")
+            verdict.faults.append(f"{path}: is not an entry, or lies in the wrong collection")
     entries = dict(_entries(held, verdict.faults))
     for number, entry in entries.items():
         missed -= {entry.hash, entry.anchor}
@@ -53,8 +53,7 @@ def check(files: Iterable[tuple[str, bytes]], anchors: Iterable[str] = ()) -> Ve
     verdict.entries = len(entries)
     verdict.faults += _gaps(sorted(held))
     verdict.faults += [
-        f"anchor {one}: no entry has it; the log's end was cut off, or the log was written anew"
-        for one in sorted(missed)
+        f"anchor {one}: no entry has it; the log's end was cut off, or the log was rewritten" for one in sorted(missed)
     ]
     return verdict
 

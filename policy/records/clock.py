@@ -1,8 +1,8 @@
-"""Whether the clock can be believed. Whoever erases something because its day has come asks here first: it cannot be
-brought back.
+"""Checks that the clock can be believed, before something is erased because its day has come: it cannot be brought
+back.
 
-A clock that has jumped disagrees with the catalog's, or with the newest entry of the audit log. One that takes all of
-them along is seen by people only: so what is due has to be due in two runs, a day apart.
+A clock that has jumped disagrees with the catalog's, or with the newest entry of the audit log. Only people notice a
+jump of all clocks together: what is due has to be due in two runs, a day apart, before it is erased.
 """
 
 from __future__ import annotations

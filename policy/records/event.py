@@ -1,11 +1,11 @@
-"""Events: what workflows wait for, as JSON objects in the outbox, one collection for each experiment.
+"""Writes events, which workflows wait for: JSON objects in the outbox, one collection for each experiment.
 
     <home>/outbox/<StudyID>/<ExperimentID>/<number>_<time>_<kind>_<event id>.json
 
-Who may read a study may read its events. `number` gives the order in an experiment; events of one number happened at
-the same time. Before an event is written, its collection gets an AVU for each hook that wants it, so that whoever is
-killed in between leaves either nothing to deliver or something that will be delivered. `policy.records.event_delivery`
-removes the AVU when the hook has taken the event.
+Everybody who may read a study may read its events. `number` gives the order in an experiment; events of one number
+happened at the same time. Before an event is written, its collection gets an AVU for each hook that wants it: a process
+that is killed in between leaves either nothing to deliver or something that will be delivered.
+`policy.records.event_delivery` removes the AVU when the hook has taken the event.
 """
 
 from __future__ import annotations
@@ -89,15 +89,17 @@ def emit(
     once: str = "",
     **details: str | int | float | bool,
 ) -> str | None:
-    """Writes an event of an experiment (or of an ExperimentID); its id. `details` must not tell who the person is.
+    """Writes an event of an experiment (or of an ExperimentID) and returns its id. `details` must not tell who the
+    person is.
 
-    With `once`, a text that tells this event from others of its kind (a SeriesInstanceUID), it is written once for the
-    experiment, however often it is emitted, and None says that it was there. Who emits with `once` before noting that
-    it is done loses no event. NotFound for an unknown ExperimentID, ValueError for an unknown kind.
+    With `once`, a text that tells this event from others of its kind (a SeriesInstanceUID), the event is written once
+    for the experiment, however often it is emitted; returns None if it was there. A caller that emits with `once`
+    before it notes that the work is done loses no event. Raises NotFound for an unknown ExperimentID, ValueError for an
+    unknown kind.
     """
     found = experiment if isinstance(experiment, Experiment) else Registry(context).experiment(experiment)
     if found is None:
-        raise NotFound(f"{experiment} is no registered experiment")
+        raise NotFound(f"{experiment} is not a registered experiment")
     kind, base = Kind(kind), _prepared(context, found)
     own = hashlib.sha256(f"{found.id} {kind} {once}".encode()).hexdigest()[:32] if once else uuid.uuid4().hex
     there = names(context, base)

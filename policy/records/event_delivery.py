@@ -1,7 +1,8 @@
 """Delivers events to hooks: at least once, in order for an experiment, each hook and each experiment for itself.
 
-What waits and when it is tried again are AVUs of the experiment's outbox (`policy.records.event`), so that whoever is
-killed goes on where he was; an event that was taken in that moment comes a second time, with the same id.
+What waits and when it is tried again are AVUs of the experiment's outbox (`policy.records.event`). The run after one
+that was killed goes on where that one was; an event that was taken in that moment is sent a second time, with the same
+id.
 """
 
 from __future__ import annotations
@@ -25,14 +26,13 @@ RETRY = "EventRetry"
 far>`.
 """
 BATCH = 200
-"""So many events go to a hook in one run at most."""
+"""Events that go to a hook in one run, at most."""
 SECONDS = 60.0
-"""No hook gets a further event in a run that has lasted so long."""
+"""Seconds after which a run sends no further event to any hook."""
 FAILURES = 3
-"""After so many failures in a row the run leaves the hook alone: it is most likely down, and nobody is lost by waiting.
-"""
+"""Failures in a row after which a run leaves a hook alone: it is most likely down, and no event is lost by waiting."""
 REPORTED = 10
-"""After so many tries the data stewards are told."""
+"""Tries after which the data stewards are told."""
 UNWRITTEN = 600.0
 """Seconds after which an event that was announced and not written will never be: its writer was killed."""
 
@@ -107,9 +107,10 @@ def deliver(context: Context, post: Post) -> Counter[str]:
 
 
 def skip(context: Context, hook: str, experiment_id: str) -> str:
-    """Gives up the first event of an experiment that a hook does not take, so that the next one follows; its name.
+    """Gives up the first event of an experiment that a hook does not take, so that the next one follows. Returns its
+    name.
 
-    Refused where none waits.
+    Raises `Refused` if no event waits.
     """
     for found in waiting(context):
         if (found.hook, found.experiment) == (hook, experiment_id):
@@ -229,7 +230,7 @@ def _post(context: Context, post: Post, hook: str, name: str, body: bytes) -> st
 
 
 def _note(context: Context, sent: _Sent) -> None:
-    """What became of one event, at once: whoever is killed later does not send it again."""
+    """Notes at once what became of one event: if the run is killed later, the event is not sent again."""
     zone, found, settings = context.zone, sent.waiting, context.settings.events
     old = [
         avu
@@ -239,7 +240,7 @@ def _note(context: Context, sent: _Sent) -> None:
     if not sent.fault:
         zone.annotate(found.collection, remove=[AVU(event.PENDING, sent.name, found.hook), *old])
         return
-    # The tries so far are those of the first event that waited: one that follows a success begins anew.
+    # The tries so far are those of the first event that waited: one that follows a success starts again at 1.
     tries = 1 + (found.tries if sent.name == found.names[0] else 0)
     wait = min(settings.longest_wait_seconds, settings.retry_seconds * 2 ** min(tries - 1, 20))
     new = AVU(RETRY, f"{int(context.now()) + wait:011d}", f"{found.hook} {tries}")

@@ -1,8 +1,8 @@
-"""Reviews: what waits for a data steward's word. Small objects in `<home>/reviews/` that only data stewards can read.
+"""Reviews: questions that wait for a data steward. Small objects in `<home>/reviews/` that only data stewards can read.
 
-A review is opened once for a key and never rewritten; the verdict is an object of its own beside it. Both stay, so that
-a key that was judged is not asked for again: what may come up a second time has something in its key that tells the
-times apart.
+A review is opened once for a key and never rewritten. The verdict is an object of its own, next to the review. Both
+stay, so that data stewards are not asked about a judged key again: the key of something that may come up a second time
+holds something that tells the times apart.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Review:
 
 
 def open_review(context: Context, kind: str, key: str, text: str) -> bool:
-    """Asks the data stewards, as the service account; False where the key has been asked for before, whatever became of
-    it.
+    """Asks the data stewards, as the service account. Returns False if they have been asked about the key before, even
+    if it was judged.
 
     `kind` is a word, `text` says what was seen and what can be done. Both objects' names show kind and key to stewards
     only.
@@ -103,10 +103,10 @@ def verdict(context: Context, kind: str, key: str) -> str:
 
 
 def close_review(context: Context, key: str, verdict: str, by: str = "", kind: str = "") -> Review:
-    """Keeps the verdict of `by` (else: of who asks), as the service account; the review as judged.
+    """Keeps the verdict of `by` (default: the client user), as the service account. Returns the review as judged.
 
-    Refused where no review of this key waits, or reviews of several kinds and no `kind` is given. The audit log gets
-    the verdict's hash, and nothing that was typed.
+    Raises `Refused` if no review of this key waits, or if reviews of several kinds wait and no `kind` is given. The
+    audit log gets the verdict's hash, and nothing that was typed.
     """
     if not verdict.strip():
         raise Refused("verdict: missing; say in a few words what was decided")

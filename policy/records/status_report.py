@@ -1,11 +1,10 @@
-"""What the parts of MrData tell of themselves for the operator's board: small objects in `<home>/board`, each with its
-time.
+"""Status reports of the parts of MrData for the operator's board: small objects in `<home>/board`, each with its time.
 
     landing.json            the landing host: what waits there (the scanner process, every `board.beat_seconds`)
     server.json             the server: disks, Castellum (the delay rule mrdata_board, every `board.every_seconds`)
     volume/<year-month>.json   what was archived on each day (the archive's delay rule)
 
-One that grows old tells that its writer stands still. Nothing here is needed for anything but the board.
+A report that grows old shows that its writer stands still. Only the board needs the reports.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _PIECE = 4 << 20
 
 
 class Phase(StrEnum):
-    """What is being done with it; whoever finds it half done goes on."""
+    """What is being done with it. A process that finds it half done goes on with it."""
 
     WITHDRAWN = "withdrawn"
     RESTORING = "restoring"

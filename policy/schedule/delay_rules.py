@@ -22,9 +22,9 @@ def periods(settings: Settings) -> dict[str, int]:
 
 
 def every(context: Context, rule: str, seconds: int) -> dict[str, object]:
-    """Schedules `rule` every `seconds` seconds, as who asks; twice is once.
+    """Schedules `rule` every `seconds` seconds, as the client user. Does nothing if it is scheduled already.
 
-    Refused while it is scheduled with another period.
+    Raises `Refused` while it is scheduled with another period.
     """
     if seconds < 1:
         raise Refused("seconds: must be 1 or more")

@@ -1,7 +1,8 @@
-"""What time does to experiments: the delay rule that finishes, finalizes, tells of retention, and erases what was
+"""The delay rule that finishes and finalizes experiments, reminds data stewards of retention, and erases what was
 withdrawn.
 
-Each experiment is looked at by itself: one that cannot be worked with is logged, and tried again at the next run.
+It looks at each experiment by itself: an experiment that cannot be worked with is logged, and tried again at the next
+run.
 """
 
 from __future__ import annotations

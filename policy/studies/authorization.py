@@ -1,6 +1,6 @@
-"""Whose word counts: the owner's for his experiment, a data steward's for all.
+"""Authorization: owners decide about their own experiments, data stewards about all.
 
-Owners are ordinary users and call no rules: the web pages ask in the service account's name, and say for whom (`by`).
+Owners are ordinary users and call no rules: the web pages call them as the service account, and name the user (`by`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from policy.zone.registry import Registry
 
 
 def parsed_id(text: str) -> str:
-    """The ExperimentID as it is written. Raises Refused."""
+    """The ExperimentID as it is written. Raises `Refused` if the text is not an ExperimentID."""
     parsed = experiment_id.parse(text)
     if parsed is None:
         raise Refused(f"{text!r} is not an ExperimentID: its check character does not fit")
@@ -34,7 +34,7 @@ def locked(context: Context, text: str, act: str) -> Iterator[Experiment]:
 def experiment(context: Context, text: str) -> Experiment:
     """The experiment of an ExperimentID, as the catalog has it now.
 
-    Refused where there is none that can be worked with.
+    Raises `Refused` if it was never registered, or is withdrawn or erased.
     """
     parsed = parsed_id(text)
     context.memory.experiments.pop(parsed, None)
@@ -47,15 +47,15 @@ def experiment(context: Context, text: str) -> Experiment:
 
 
 def demand_owner(context: Context, experiment: Experiment, by: str) -> None:
-    """Refused for who is neither the experiment's owner nor a data steward."""
+    """Raises `Refused` unless `by` is the experiment's owner, a data steward or an administrator."""
     if by != experiment.owner and not _is_steward(context, by):
         raise Refused(f"{by} is neither the owner of {experiment.id} nor a data steward", ErrorKind.NOT_PERMITTED)
 
 
 def demand_steward(context: Context, by: str) -> None:
-    """Refused for who is no data steward; administrators are."""
+    """Raises `Refused` unless `by` is a data steward or an administrator."""
     if not _is_steward(context, by):
-        raise Refused(f"{by} is no data steward", ErrorKind.NOT_PERMITTED)
+        raise Refused(f"{by} is not a data steward", ErrorKind.NOT_PERMITTED)
 
 
 def _is_steward(context: Context, by: str) -> bool:

@@ -1,10 +1,10 @@
-"""Subjects that were erased are known again without their pseudonym: of each a salted hash (HMAC with SHA-256, RFC
-2104) is kept.
+"""Recognizes erased subjects without their pseudonym: keeps a salted hash of each (HMAC with SHA-256, RFC 2104).
 
     <home>/erased/<StudyID>/<receipt>.json      {"salt": "...", "hash": "..."}
 
-Pseudonyms are short, and whoever has a hash and its salt can try them all: nobody but the service account may read
-them. Both are content and no names: names are in logs, in listings, and in the database's indexes and backups.
+Pseudonyms are short: anyone who has a hash and its salt can try all of them. Only the service account may read them.
+Hash and salt are in the object's content, not in its name: names are in logs, in listings, and in the database's
+indexes and backups.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SUFFIX = ".json"
 
 
 def note(context: Context, study: str, pseudonym: str, receipt: str) -> None:
-    """Before a subject is erased; done again, it does nothing. `receipt`: the name of its receipt."""
+    """Notes a subject before it is erased. Does nothing if it is noted already. `receipt`: the name of its receipt."""
     if find(context, study, [pseudonym]):
         return
     salt = secrets.token_hex(16)

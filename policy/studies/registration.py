@@ -23,10 +23,9 @@ REQUIRED = KEYS[:5]
 
 
 def register(context: Context, request: Mapping[str, object], by: str = "") -> Experiment:
-    """Creates the experiment's collections, record and AVUs, and where its study puts Expanded Data; `by` is who wants
-    it.
+    """Creates the experiment's collections, record and AVUs, and the collection where its study puts Expanded Data.
 
-    Refused says which entry is wrong and what to do.
+    `by` is the user who wants it. Raises `Refused`, which says which entry is wrong and what to do.
     """
     entries = _entries(request)
     _check(context, entries)
@@ -95,14 +94,13 @@ def _check(context: Context, entries: dict[str, str]) -> None:
     state = {avu.value for avu in zone.metadata(path) if avu.attribute == "StudyState"} if zone.stat(path) else set()
     if not state:
         raise Refused(
-            f"study: there is no study {study!r}; studies come from Castellum, or from a file with the rule"
-            " mrdata_study",
+            f"study: {study!r} does not exist; studies come from Castellum, or from a file with the rule mrdata_study",
             ErrorKind.NOT_FOUND,
         )
     if state != {"active"}:
         raise Refused(f"study: {study!r} is inactive and accepts no new experiments", ErrorKind.CONFLICT)
     if zone.stat(f"{path}/subjects/{pseudonym}") is None:
-        raise Refused(f"pseudonym: {pseudonym!r} is no subject of study {study!r}", ErrorKind.NOT_FOUND)
+        raise Refused(f"pseudonym: {pseudonym!r} is not a subject of study {study!r}", ErrorKind.NOT_FOUND)
     if is_withdrawn(context, study, pseudonym):
         raise Refused(
             f"pseudonym: {pseudonym!r} was withdrawn from study {study!r}; a data steward can restore it",
@@ -117,7 +115,7 @@ def _check(context: Context, entries: dict[str, str]) -> None:
         )
     group = Condition("USER_GROUP_NAME", "=", layout.study_group(study))
     if not zone.query(["USER_NAME"], group, *account.named(owner, settings.zone)):
-        raise Refused(f"owner: {owner!r} is no member of study {study!r}")
+        raise Refused(f"owner: {owner!r} is not a member of study {study!r}")
     for key, known in (("scanner", settings.scanners), ("scan_type", settings.scan_types)):
         if entries[key] not in known:
             raise Refused(f"{key}: {entries[key]!r} is not one of {', '.join(known) or 'none (see mrdata.yaml)'}")

@@ -8,8 +8,8 @@
     withdraw    any other -> withdrawn
     restore     withdrawn -> where it was
 
-A change is in the audit log, and workflows are told of it, before it is in the experiment's AVUs: who was killed in
-between leaves it to be done again, and nothing is done that the log does not tell.
+A change is in the audit log, and its event is written, before it is in the experiment's AVUs. If a process is killed in
+between, the change is made again; the log holds everything that is done.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def change(context: Context, experiment: Experiment, act: Act, to: State, by: st
     """Changes the state by an act of `by`, or (without `by`) by policy; the experiment as it is then.
 
     Asks the catalog, under the experiment's lock. An experiment that is in this state already stays as it is. Raises
-    Refused where the act does not lead there, Busy where an arriving object would have to wait for another act.
+    Refused if the act does not lead there, Busy if an arriving object would have to wait for another act.
     """
     wait = 0.0 if act is Act.ARRIVE else lock.WAIT_SECONDS
     with lock.held(context, experiment.id, act, wait=wait):
@@ -102,8 +102,8 @@ def change(context: Context, experiment: Experiment, act: Act, to: State, by: st
 
 
 def demand(context: Context, experiment: Experiment, act: Act, held: State) -> None:
-    """Raises Refused unless the act leads on from this state; what the agent remembers of the experiment is forgotten
-    then.
+    """Raises Refused unless the act leads on from this state. The agent then forgets what it remembers of the
+    experiment.
     """
     allowed, _ = TABLE[act]
     if held not in allowed:

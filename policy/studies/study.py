@@ -37,7 +37,7 @@ class Study:
 
 
 def study_from(mapping: Mapping[str, object]) -> Study:
-    """A study from what YAML holds: `study`, `title`, `members`, ...; Refused names the key that is wrong."""
+    """A study from what YAML holds: `study`, `title`, `members`, ... Raises `Refused`, which names the wrong key."""
     if unknown := sorted(set(mapping) - set(KEYS)):
         raise Refused(f"study file: unknown key {unknown[0]!r}; known are {', '.join(KEYS)}")
     lists = {}
@@ -70,7 +70,8 @@ def put(context: Context, study: Study) -> str:
     for name in study.members:
         if not zone.query(["USER_NAME"], *account.named(name, context.settings.zone)):
             raise Refused(
-                f"{name!r} is no iRODS user of this zone; make the account first (iadmin mkuser)", ErrorKind.NOT_FOUND
+                f"{name!r} is not an iRODS user of this zone; make the account first (iadmin mkuser)",
+                ErrorKind.NOT_FOUND,
             )
     if gone := erased_subjects.find(context, study.id, study.subjects) if study.subjects else {}:
         study = replace(study, subjects=[pseudonym for pseudonym in study.subjects if pseudonym not in gone])
@@ -110,7 +111,7 @@ def is_withdrawn(context: Context, study: str, pseudonym: str) -> bool:
 
 
 def _changes(context: Context, study: Study, there: bool) -> dict[str, str]:
-    """What the audit log tells of it: subjects are counted, never named."""
+    """What the audit log says about the changes: subjects are counted, never named."""
     zone, path = context.zone, layout.study(context.settings, study.id)
     has, wanted = account.members(zone, layout.study_group(study.id)), set(study.members)
     held = {avu.attribute: avu.value for avu in zone.metadata(path)} if there else {}

@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Kind(StrEnum):
-    """What is told of one thing. `FAULTS` are wrong, `UNKNOWN` was not looked at, the others wait for their turn."""
+    """The kind of a finding. `FAULTS` are wrong, `UNKNOWN` was not looked at, the others wait for their turn."""
 
     LOST = "lost"
     """An object without a good replica, or with other bytes than its checksum tells; an experiment that is gone without

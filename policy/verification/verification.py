@@ -1,13 +1,13 @@
 """Proves that nothing is lost: every landed byte is in landing, in the archive, in quarantine or set aside, and is what
 it was.
 
-This is what the catalog tells: objects, manifests, and records of what landed again. The files of vault, intake and
-mailbox are looked at where they are (`microservices.zones.vault_files`, `mrdata.verification.verify_intake`,
-`mrdata.verification.verify_mailbox`).
+This module verifies what is in the catalog: objects, manifests, and records of what landed again. Other modules verify
+the files of vault, intake and mailbox where they are (`microservices.zones.vault_files`,
+`mrdata.verification.verify_intake`, `mrdata.verification.verify_mailbox`).
 
-The zone goes on meanwhile: what is being written, copied or moved just then is asked for again. Collections are looked
-through in the order in which objects move (landing, quarantine, studies, trash), one query or few for each, so that
-nothing grows with the archive.
+The zone goes on meanwhile: objects that are being written, copied or moved just then are looked at again. Collections
+are looked through in the order in which objects move (landing, quarantine, studies, trash), with one query or few for
+each, so that nothing grows with the archive.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _Object:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What the catalog tells of the objects of a collection, besides their replicas."""
+    """What the catalog says about the objects of a collection, other than their replicas."""
 
     is_withdrawn: bool
     origins: set[str]
@@ -94,7 +94,7 @@ class Patience:
 def begin(context: Context, scope: Scope, *, checksums: bool) -> Report:
     """An empty report, with what keeps this connection from seeing everything.
 
-    Refused where there is no such experiment or study.
+    Raises `Refused` if the experiment or study does not exist.
     """
     report, zone, settings = Report(scope.subject, checksums, {Area.CATALOG}), context.zone, context.settings
     if zone.name != settings.zone:
@@ -108,14 +108,14 @@ def begin(context: Context, scope: Scope, *, checksums: bool) -> Report:
         )
     for path in (layout.landing(settings), layout.studies(settings)):
         if zone.stat(path) is None:
-            report.findings.append(Finding(Kind.UNSEEN, path, "there is no such collection"))
+            report.findings.append(Finding(Kind.UNSEEN, path, "the collection does not exist"))
     if scope.subject and not _roots(context, scope):
         raise Refused(f"there is no {scope.subject} in {layout.studies(settings)}", ErrorKind.NOT_FOUND)
     return report
 
 
 def parts(context: Context, scope: Scope, report: Report) -> Iterator[Part]:
-    """Everything that the catalog tells of what is in the scope, one collection after the other."""
+    """Lists the parts of the catalog that are in the scope, one collection after the other."""
     checksums = report.checksums
     objects = _Objects(context, checksums, Patience(PATIENCE_SECONDS))
     if not scope.subject:
@@ -372,7 +372,7 @@ class _Objects:
 
 
 def _registered(context: Context, after: str) -> Iterator[Look]:
-    """Experiments of which events tell that they were registered, and which are neither there nor erased."""
+    """Finds experiments that were registered, as events say, and are neither there nor erased."""
     for outbox in _children(context, event.outbox(context.settings)):
         if outbox > after:
             study = outbox.rpartition("/")[2]
@@ -383,5 +383,5 @@ def _registered(context: Context, after: str) -> Iterator[Look]:
             gone = [one for path in _children(context, outbox) if (one := path.rpartition("/")[2]) not in there]
             lost = [one for one in gone if not erasure.has_receipt(context, one)]
             base = f"{layout.study(context.settings, study)}/experiments"
-            text = "was registered; it is gone, and there is no receipt of its erasure"
+            text = "was registered; it is gone, and has no receipt of its erasure"
             yield Look(outbox, Counter(), [Finding(Kind.LOST, f"{base}/{one}", text) for one in lost])

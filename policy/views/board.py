@@ -1,6 +1,6 @@
-"""The operator's board: what each scanner sends, what waits, what is stuck, what is amiss. The same for monitors.
+"""The operator's board, for people and monitors: what each scanner sends, what waits, what is stuck, what is wrong.
 
-`policy.views.board_data` finds it out. Nothing of it tells who a person is.
+`policy.views.board_data` collects its data. Nothing on it tells who a person is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from policy.zone.settings import Settings
 
 MINUTE, HOUR = 60, 3600
 LATE = 5
-"""A part of MrData that has been silent for so many of its periods (and two minutes) stands still."""
+"""Periods (plus two minutes) without a report after which a part of MrData stands still."""
 
 
 class Level(StrEnum):
@@ -107,7 +107,7 @@ class Board:
 
 
 def problems(settings: Settings, board: Board) -> list[Problem]:
-    """What is amiss, alarms first."""
+    """Lists what is wrong, alarms first."""
     found = [
         *_of_parts(settings, board),
         *_of_scanners(board),

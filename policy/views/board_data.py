@@ -1,7 +1,7 @@
-"""Looks after everything that the operator's board shows.
+"""Collects the data of the operator's board.
 
-No query here grows with what is archived: it asks for experiments under way, for what rests in landing and in
-quarantine, and for a few small objects in which the other parts tell how they stand (`policy.records.status_report`).
+No query here grows with what is archived: the queries ask for experiments under way, for what rests in landing and in
+quarantine, and for a few small objects with the status of the other parts (`policy.records.status_report`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from policy.zone.experiment import Experiment, State
 from policy.zone.layout import DataType
 
 UNDER_WAY = 50
-"""So many experiments under way are looked at, the youngest first; a site has few scanners."""
+"""Experiments under way that are looked at, at most, the youngest first; a site has few scanners."""
 _MANY = 200_000
 
 
@@ -70,11 +70,11 @@ def _sessions(context: Context, scanners: dict[str, Scanner]) -> None:
 
 
 def _grouped(context: Context, experiments: list[Experiment], what: str, since: float) -> dict[str, list[int]]:
-    """ExperimentID -> a figure of each of its collections, of the objects that came since; one query for all
+    """ExperimentID -> a figure of each of its collections, of the objects that came since `since`. One query for all
     experiments.
 
-    Archiving makes a replica anew, and iRODS dates it anew: an object seems as young as its archiving, a minute or two
-    later.
+    Archiving makes a new replica, to which iRODS gives a new date: an object seems to have come when it was archived, a
+    minute or two later.
     """
     found: dict[str, list[int]] = defaultdict(list)
     if experiments:
@@ -96,7 +96,7 @@ def _landing(context: Context, board: Board, scanners: dict[str, Scanner]) -> No
     below = Condition("COLL_NAME", "like", root + "/%")
     rows = context.zone.query(columns, below, Condition("META_DATA_ATTR_NAME", "=", quarantine.ON_HOLD[2]))
     # What follows the colon may name a file; the reason before it is one of `policy.ingest.decision.Reason`.
-    # Whoever put the object there may have set another one.
+    # The user who put the object there may have set another text.
     reasons = (value.partition(":")[0] for _, _, value in rows)
     board.held = dict(Counter(reason if reason in set(Reason) else "unknown" for reason in reasons))
     counted = context.zone.select(["COLL_NAME", "count(DATA_ID)"], below, limit=_MANY)

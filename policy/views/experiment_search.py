@@ -20,7 +20,7 @@ PAGE = 50
 """Experiments on one page."""
 _MANY = 200_000
 _VALUES, _FEW = 1000, 300
-"""So many values of an AVU, and so many collections, are named in one query."""
+"""Values of an AVU, and collections, that one query names at most."""
 _SHOWN = (
     "ExperimentID", "StudyID", "Pseudonym", "Owner", "Scanner", "ScanType", "Registered", "State", "ExperimentURL", "Description",  # noqa: E501
 )  # fmt: skip
@@ -52,7 +52,7 @@ class Range:
     high: float | None
 
     def holds(self, value: str) -> bool:
-        """Whether a value as the vocabulary writes it is inside; a text that is no number never is."""
+        """Whether a value, as the vocabulary writes it, is inside. False for a text that is not a number."""
         try:
             number = float(value)
         except ValueError:
@@ -254,7 +254,7 @@ def _having(
 
 
 def _fitting_values(wanted: Search, name: str, occurring: Sequence[str]) -> list[str]:
-    """Of the values that occur those that fit: a site has few protocols. Refused where too many do."""
+    """The values that fit, of those that occur: a site has few protocols. Raises `Refused` if too many values fit."""
     fits = wanted.ranges[name].holds if name in wanted.ranges else like(f"%{wanted.protocol}%")
     found = [value for value in occurring if fits(value)]
     if len(found) > _VALUES:

@@ -62,7 +62,7 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an object's header tells that is no personal data."""
+    """What an object's header says, without personal data."""
 
     kind: str
     problem: str

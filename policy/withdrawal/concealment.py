@@ -1,8 +1,8 @@
-"""Hides what is withdrawn: its AVUs and permissions go into the record first, and are taken away then; permissions at
-first.
+"""Hides what is withdrawn: writes its AVUs and permissions into the record, then takes away the permissions, then the
+AVUs.
 
-An experiment stays where it is, locked or not. What derives from it and lies elsewhere is moved: its owner owns the
-collection in which it lies, and could give himself access again.
+An experiment stays where it is, locked or not. Data that derive from it and lie elsewhere are moved: their owner owns
+the collection in which they lie, and could give himself access again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def hide(context: Context, record: Record) -> bool:
 
 
 def _telling(context: Context, record: Record) -> dict[str, list[AVU]]:
-    """Path -> the AVUs that tell of it. Its state stays, and the days on which it was verified."""
+    """Path -> the AVUs that have to be hidden. Its state stays, and the days on which it was verified."""
     own = (*FIXITY, *state.ATTRIBUTES)
     found = {
         one: [avu for avu in avus if avu.attribute not in (own if one == record.path else FIXITY)]

@@ -1,7 +1,7 @@
-"""What derives from an experiment, wherever in the zone it is: found by the AVU `DerivedFrom`, step by step.
+"""Finds what derives from an experiment, wherever in the zone it is, by the AVU `DerivedFrom`, step by step.
 
-Its value is an ExperimentID, or the path of an object or a collection. Whoever makes something of archived data sets it
-on what he makes, or on the collection that holds it.
+The AVU's value is an ExperimentID, or the path of an object or a collection. A user who makes something of archived
+data sets the AVU on the new object, or on the collection that holds it.
 """
 
 from __future__ import annotations

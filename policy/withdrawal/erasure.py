@@ -1,7 +1,7 @@
 """Erases what was withdrawn, when its time to be restored has passed and nothing speaks against it.
 
-Really: every replica, past the trash; identical files that had been set aside; what lay in quarantine; copies; files in
-the landing zone. A receipt stays, which tells how much was erased, when and by whose word, and nothing of whom.
+It erases every replica, past the trash; identical files that had been set aside; what lay in quarantine; copies; files
+in the landing zone. A receipt stays: how much was erased, when, and who withdrew it. It says nothing about the person.
 """
 
 from __future__ import annotations
@@ -33,21 +33,22 @@ nothing else.
 
 
 def conflicts(context: Context, retention_end: str, shared: list[str]) -> list[str]:
-    """Why a data steward's word is needed before it is erased."""
+    """The reasons for which a data steward has to decide before it is erased."""
     found = [f"it has to be kept until {retention_end}"] if retention_end > retention.today(context).isoformat() else []
     return found + ([f"{len(shared)} of its derived copies derive from other experiments as well"] if shared else [])
 
 
 def doubts(context: Context, experiment: str, sessions: list[str]) -> list[str]:
-    """Of the sessions in quarantine that came under its ID those that may be another experiment's: each waits for a
-    word of its own.
+    """How many of the sessions in quarantine that came under its ID may be another experiment's, as a sentence.
+
+    A data steward decides about each of these sessions.
     """
     doubtful = [one for one in sessions if references.is_doubtful(context, experiment, one)]
     return [f"{len(doubtful)} of its sessions in quarantine may be another experiment's"] if doubtful else []
 
 
 def ask(context: Context, record: Record) -> None:
-    """Asks for these words, once for a withdrawal and once for each such session."""
+    """Asks the data stewards for these decisions, once for a withdrawal and once for each such session."""
     for session in record.sessions:
         if references.is_doubtful(context, record.key, session):
             where = _within(context, session)
@@ -91,7 +92,7 @@ def is_confirmed(context: Context, record: Record) -> bool:
 
 
 def erase(context: Context, record: Record) -> str:
-    """`erased`, or `waiting` where its files in the landing zone cannot be removed."""
+    """Erases it. Returns `erased`, or `waiting` if its files in the landing zone cannot be removed."""
     if record.phase != Phase.ERASING:
         record.sessions = _erasable(context, record)  # once erasing has begun, what is left of a session tells nothing
         record.counts = _counts(context, record)
@@ -142,9 +143,9 @@ def erase(context: Context, record: Record) -> str:
 
 
 def forget_events(context: Context) -> None:
-    """Erases the earlier events of what is erased, when no hook waits for any: they tell of its series and times.
+    """Erases the earlier events of erased experiments if no hook waits for any of them: they name series and times.
 
-    `erased` itself stays.
+    The event `erased` itself stays.
     """
     named = [Condition("META_COLL_ATTR_NAME", "=", TOLD), Condition("META_COLL_ATTR_VALUE", "=", "yes")]
     for (base,) in context.zone.query(["COLL_NAME"], *named):

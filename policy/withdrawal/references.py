@@ -26,7 +26,7 @@ _WITHDRAWN = "a withdrawn experiment"
 
 @dataclass(slots=True)
 class _Session:
-    """What a session in quarantine tells of whose it is."""
+    """What a session in quarantine says about the experiment to which it belongs."""
 
     says: set[str] = field(default_factory=set)
     """ExperimentIDs without hyphen; for one that is withdrawn, the hash that stands for it."""

@@ -1,9 +1,9 @@
-"""Withdrawal: an experiment's, or a subject's with all its experiments; out of search and out of reach at once,
-everywhere in the zone.
+"""Withdraws an experiment, or a subject with all its experiments: nobody finds or reads it any more, everywhere in the
+zone.
 
-It can be restored until it is erased, and is erased some time later; what it has to be kept for waits for a data
-steward's word. Every step looks first whether it is done already: the delay rule does all of them again for all that is
-withdrawn, so that what was interrupted is finished, and what came since is found.
+It can be restored until it is erased, some time later. If it still has to be kept, a data steward decides whether it is
+erased. Every step looks first whether it is done already: the delay rule does all steps again for all that is
+withdrawn, so that it finishes what was interrupted, and finds what came since.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a withdrawal takes away;
+    """What a withdrawal takes away; `size` in bytes.
 
-    `size` in bytes. `conflicts` are what a data steward has to say a word to before it is erased.
+    `conflicts` are the reasons for which a data steward has to decide before it is erased.
     """
 
     experiment: str
@@ -71,8 +71,8 @@ def plan(context: Context, experiment: Experiment) -> Plan:
 
 
 def withdraw(context: Context, experiment_id: str, by: str, *, reason: str = "", dry_run: bool = False) -> Plan:
-    """Withdraws an experiment by a data steward's word, for a `Reason` or without one; with `dry_run`, only says what
-    would happen.
+    """Withdraws an experiment for a data steward, with a `Reason` or without one. With `dry_run`, only says what would
+    happen.
     """
     authorization.demand_steward(context, by)
     _demand_reason(reason)
@@ -95,7 +95,7 @@ def withdraw_subject(
     _demand_reason(reason)
     path = f"{layout.study(context.settings, study)}/subjects/{pseudonym}"
     if "/" in study or "/" in pseudonym or context.zone.stat(path) is None:
-        raise Refused(f"{pseudonym!r} is no subject of study {study!r}", ErrorKind.NOT_FOUND)
+        raise Refused(f"{pseudonym!r} is not a subject of study {study!r}", ErrorKind.NOT_FOUND)
     with lock.held(context, f"subject-{audit.about(f'{study}/{pseudonym}')}", Act.WITHDRAW):
         experiments = sorted(_experiments_of(context, study, pseudonym))
         planned = [plan(context, authorization.experiment(context, one)) for one in experiments]
@@ -181,9 +181,9 @@ def go_on(context: Context, key: str) -> str:
 
 
 def _demand_reason(reason: str) -> None:
-    """Refused for what is in no list: the audit log holds nothing that was typed."""
+    """Raises `Refused` unless the reason is one of `Reason`: the audit log holds nothing that was typed."""
     if reason and reason not in list(Reason):
-        raise Refused(f"{reason!r} is no reason of a withdrawal; one of: {', '.join(Reason)}")
+        raise Refused(f"{reason!r} is not a reason for a withdrawal; one of: {', '.join(Reason)}")
 
 
 def _begin(context: Context, experiment: Experiment, by: str, reason: str, subject: str = "") -> None:

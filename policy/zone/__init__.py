@@ -1,8 +1,7 @@
-"""The ground on which all policies stand: the zone that they work in, and what all of them need of it.
+"""The zone that policies work in, and everything that all policies need.
 
-The verbs of a zone and the values that travel through them are handed on from here: `from policy.zone import AVU`.
-A policy gets a `Context` (zone, settings, memory of this agent) and calls nothing else. No module of this package
-decides about a file or a state.
+Exports the verbs of a zone and their values: `from policy.zone import AVU`. A policy gets a `Context` (zone, settings,
+memory of this agent) and calls nothing else. No module of this package decides about a file or a state.
 
 `protocol`            the `Zone` protocol: about twenty verbs, and their values
 `context`             what a policy works with; `Refused`
@@ -12,7 +11,7 @@ decides about a file or a state.
 `base_collections`    makes these collections, with their permissions
 `vocabulary`          names and units of described attributes
 `header`              the values that readers of headers give to policies
-`carriers`            places of a file, beside attributes, that may carry personal data
+`carriers`            places of a file, other than attributes, that may carry personal data
 `experiment`          an experiment and its states
 `experiment_id`       the ExperimentID and its check character
 `registry`            finds experiments in the catalog

@@ -1,5 +1,6 @@
-"""Accounts and groups by name: a name alone is an account of this zone; one of another zone is written `name#zone`, and
-is a stranger.
+"""Finds accounts and groups by name.
+
+A name alone is an account of this zone. An account of another zone is written `name#zone`, and is a stranger.
 """
 
 from __future__ import annotations
@@ -35,6 +36,6 @@ def of(own: str) -> Condition:
 
 
 def members(zone: _Asked, group: str) -> set[str]:
-    """The users in a group; none where there is no such group."""
+    """The users in a group; empty if the group does not exist."""
     rows = zone.query(["USER_NAME", "USER_ZONE"], Condition("USER_GROUP_NAME", "=", group))
     return {shown(user, where, zone.name) for user, where in rows} - {group}

@@ -1,8 +1,7 @@
-"""Where a file may carry personal data beside its attributes, and the words for it: the reason that the quarantine
-tells.
+"""Lists the places in a file, other than its attributes, that may carry personal data.
 
-Each is refused unless the site accepts it (`guard.accept` in mrdata.yaml). The keys are those of `Header.carried`; its
-values say where in the file, never what.
+Each has a sentence: the reason that the quarantine shows. Each is refused unless the site accepts it (`guard.accept` in
+mrdata.yaml). The keys are those of `Header.carried`, whose values say where in the file the text is, never the text.
 """
 
 from __future__ import annotations

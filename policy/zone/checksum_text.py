@@ -13,7 +13,7 @@ def hexadecimal(path: str, checksum: str) -> str:
     """iRODS's text of a SHA-256 (`sha2:<base64>`) in hexadecimal."""
     if not checksum.startswith(_SHA2):
         raise ZoneError(
-            f"{path}: the checksum {checksum!r} is no SHA-256; set the zone's default hash scheme to SHA256"
+            f"{path}: the checksum {checksum!r} is not a SHA-256; set the zone's default hash scheme to SHA256"
         )
     return base64.b64decode(checksum.removeprefix(_SHA2)).hex()
 

@@ -1,8 +1,8 @@
-"""Bytes that survive a power failure: what iRODS wrote is forced to the disk before the only other copy goes.
+"""Forces what iRODS wrote to the disk, so that it survives a power failure, before the only other copy is removed.
 
-iRODS 5.0 closes the file of a replica and never calls fsync (plugins/resources/unixfilesystem/src/unixfilesystem.cpp),
-while the catalog's database does: after a power failure within the next half minute or so the catalog could say of an
-empty file that it is a good replica.
+iRODS 5.0 closes the file of a replica and never calls fsync (plugins/resources/unixfilesystem/src/unixfilesystem.cpp).
+The catalog's database does: after a power failure within the next half minute or so, the catalog could list an empty
+file as a good replica.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from policy.zone.host_files import NotRegular, open_regular
 
 _FILES = ["COLL_NAME", "DATA_NAME", "DATA_PATH", "RESC_VAULT_PATH"]
 NO_FILE = -510002
-"""UNIX_FILE_OPEN_ERR with ENOENT: the catalog tells of a file that was not on the disk yet when the power failed."""
+"""UNIX_FILE_OPEN_ERR with ENOENT: the catalog lists a file that was not on the disk yet when the power failed."""
 
 
 def write(zone: Zone, path: str, content: bytes) -> None:
@@ -59,7 +59,7 @@ def erase(zone: Zone, path: str) -> None:
 def force_object(zone: Zone, path: str) -> None:
     """Forces an object's good replicas to the disk, as far as they are on this host.
 
-    ZoneError where the disk did not take one.
+    Raises ZoneError if the disk did not take one.
     """
     good = Condition("DATA_REPL_STATUS", "=", GOOD)
     for file, vault in zone.query(["DATA_PATH", "RESC_VAULT_PATH"], *data_object(path), good):
@@ -67,7 +67,7 @@ def force_object(zone: Zone, path: str) -> None:
 
 
 def demand_replica(context: Context, path: str, resource: str, checksum: str) -> None:
-    """ZoneError unless an object has a good replica with this checksum on a resource; forces it to the disk."""
+    """Forces an object's good replica with this checksum on a resource to the disk. Raises ZoneError if it has none."""
     good = [Condition("DATA_REPL_STATUS", "=", GOOD), Condition("DATA_CHECKSUM", "=", checksum)]
     columns = ["DATA_PATH", "RESC_VAULT_PATH"]
     files = context.zone.query(columns, *data_object(path), Condition("DATA_RESC_NAME", "=", resource), *good)
@@ -78,12 +78,12 @@ def demand_replica(context: Context, path: str, resource: str, checksum: str) ->
 
 
 def force(file: str, vault: str = "") -> bool:
-    """Forces a replica's file and the entries of its folders to the disk: fsync(2). False for what is no file of this
-    host.
+    """Forces a replica's file and the entries of its folders to the disk: fsync(2).
 
-    The folders are those from its own up to its vault, which may all be new; of a file elsewhere, its own.
-    That is a replica on another host, or on a resource that is no file system: there nothing can be done from here.
-    ZoneError where the disk did not take it: then the replica must not be the only one.
+    Forces all folders from the file's own up to its vault, since all may be new; outside the vault, only the file's
+    own. Returns False if the replica is not a file of this host: it is on another host, or its resource is not a file
+    system. Nothing can be done from here then. Raises ZoneError if the disk did not take the file: the replica must
+    not be the only one then.
     """
     try:
         descriptor = open_regular(file)

@@ -13,7 +13,7 @@ import secrets
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 8
 DIGITS = 2
-"""Every ExperimentID has so many at least."""
+"""Digits that every ExperimentID has at least."""
 MISTYPED_BY = 2
 """Wrong characters with which a text still counts as an ExperimentID that exists.
 

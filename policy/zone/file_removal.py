@@ -102,8 +102,8 @@ class InHand:
 def aside(root: Root, relative: str) -> Iterator[InHand]:
     """Sets the regular file `root/relative` aside, and puts it back at the end unless it was removed.
 
-    FileNotFoundError where there is none, NotRegular for anything else, OSError where it cannot be done: then nothing
-    has changed.
+    Raises FileNotFoundError if no file is there, NotRegular for anything but a regular file, OSError if it cannot be
+    done: nothing has changed then.
     """
     parent, _, name = relative.rpartition("/")
     holder = f"{root.aside}/{uuid.uuid4().hex}"

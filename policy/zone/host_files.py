@@ -62,10 +62,9 @@ def _names() -> set[str]:
 
 @contextmanager
 def folder(root: str, relative: str, *, mode: int | None = None) -> Iterator[int]:
-    """A descriptor of `root/relative` for `dir_fd`, which no symbolic link below `root` leads to. NotRegular where one
-    is on the way.
+    """Opens the folder `root/relative` for `dir_fd`, and follows no symbolic link below `root`.
 
-    With `mode`, folders that are missing are made with it.
+    Raises NotRegular if a link is on the way. With `mode`, makes folders that are missing, with this mode.
     """
     descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -105,7 +104,7 @@ def is_link(name: str, descriptor: int) -> bool:
 
 
 def look(name: str, descriptor: int | None = None) -> Seen:
-    """The regular file of a name in a folder, without opening it. NotRegular for anything else."""
+    """Looks at the regular file of a name in a folder, without opening it. Raises NotRegular for anything else."""
     status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
     if not stat.S_ISREG(status.st_mode):
         raise NotRegular
@@ -113,9 +112,9 @@ def look(name: str, descriptor: int | None = None) -> Seen:
 
 
 def open_regular(name: str, descriptor: int | None = None) -> int:
-    """A descriptor for reading a regular file.
+    """Opens a regular file for reading.
 
-    NotRegular for anything else, FileNotFoundError where there is nothing.
+    Raises NotRegular for anything else, FileNotFoundError if nothing is there.
     """
     look(name, descriptor)  # opening a device may do something; what takes the name now is looked at below
     try:
@@ -153,9 +152,9 @@ def sha256(descriptor: int, length: int | None = None) -> str | None:
 
 
 def rename_without_replacing(name: str, source: int, destination: int) -> None:
-    """Moves `name` from one folder into another, where nothing has it. FileExistsError where something has.
+    """Moves `name` from one folder into another. Raises FileExistsError if that folder has something of this name.
 
-    A file system that cannot do that in one step gets a second link, and loses the first.
+    On a file system that cannot do that in one step, makes a second link and removes the first.
     """
     import ctypes
 

@@ -6,7 +6,7 @@
                                                                                again
     <home>/studies/<StudyID>/subjects/<pseudonym>
     <home>/quarantine/<scanner>/<session>/<path>                             what nobody could place
-    <home>/reviews/<name>                                                    what waits for a data steward's word
+    <home>/reviews/<name>                                                    questions that wait for a data steward
 
 `<home>` is the home collection of the service account (`Settings.home`).
 """
@@ -134,7 +134,7 @@ def locks(settings: Settings) -> str:
 
 
 def reviews(settings: Settings) -> str:
-    """The collection of what waits for a data steward's word, which only data stewards can read."""
+    """The collection of the questions that wait for a data steward. Only data stewards can read it."""
     return f"{settings.home}/reviews"
 
 
@@ -164,9 +164,7 @@ def landed(settings: Settings, path: str) -> Landed | None:
 
 
 def beside(settings: Settings, path: str, batch: str) -> str:
-    """Another path in landing for a file of a batch, under whose name something rests: it tells the same of where it
-    landed.
-    """
+    """Another path in landing for a file of a batch whose own path is taken. `landed` reads the same from both."""
     scanner, branch, relative = path.removeprefix(landing(settings) + "/").split("/", 2)
     return f"{landing(settings)}/{scanner}/{branch}/{_BESIDE}/{batch}/{relative}"
 

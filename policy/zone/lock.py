@@ -1,9 +1,10 @@
-"""The lock of an experiment, or of a subject's record: who changes its state holds it, and asks again what is true.
+"""The lock of an experiment, or of a subject's record. A process that changes the state takes the lock, and then reads
+the state again.
 
     <home>/locks/<key>.json    who holds it, since when; a rename that never overwrites puts it there
 
-A lock whose holder has died is broken by whoever needs it: at once where the process can be seen to be gone, else after
-an hour.
+A process that needs a lock breaks it if its holder has died: at once if the holder ran on this host, else after an
+hour.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from policy.zone.error_kinds import ErrorKind
 from policy.zone.log import tell
 
 WAIT_SECONDS = 20.0
-"""For which an act waits for a lock."""
+"""Seconds for which an act waits for a lock."""
 UNSEEN_SECONDS = 3600.0
-"""After which a holder on another host is taken to be dead."""
+"""Seconds after which a holder on another host counts as dead."""
 _PAUSE_SECONDS = 0.2
 _held_here: set[str] = set()
 """Locks that this process holds just now: an embedded zone's agents are threads."""

@@ -12,13 +12,13 @@ from policy.zone.host_files import NotRegular, open_regular
 
 
 def read_object(context: Context, path: str, *, replica: str = "") -> Header:
-    """Reads the header of an object in the zone, whoever put it there. NotFound where the object is gone.
+    """Reads the header of an object in the zone, whichever user put it there. Raises NotFound if the object is gone.
 
-    `replica`: that of the replica with this number.
+    With `replica`, reads the replica with this number.
     """
     stat = context.zone.stat(path)
     if stat is None or stat.is_collection:
-        raise NotFound(f"{path} is no data object")
+        raise NotFound(f"{path} is not a data object")
     if stat.owner != context.settings.account:
         context.zone.permit(path, context.settings.account, Access.OWN)
     return context.read_header(open_object(context, path, stat.size, replica), stat.size)
@@ -27,7 +27,7 @@ def read_object(context: Context, path: str, *, replica: str = "") -> Header:
 def read_file(context: Context, file: str, size: int | None = None) -> Header:
     """Reads the header of a regular file of this host.
 
-    Raises ZoneError for any other, and where its size is not `size`.
+    Raises ZoneError if it is not a regular file, or if its size is not `size`.
     """
     try:
         descriptor = open_regular(file)
@@ -37,7 +37,7 @@ def read_file(context: Context, file: str, size: int | None = None) -> Header:
 
 
 def read_open(context: Context, descriptor: int, size: int | None = None) -> Header:
-    """Reads the header of an open file, and closes it. Raises ZoneError where its size is not `size`."""
+    """Reads the header of an open file, and closes it. Raises ZoneError if its size is not `size`."""
     with open(descriptor, "rb") as opened:
         found = os.fstat(descriptor).st_size
         if size is not None and found != size:

@@ -37,13 +37,13 @@ class Exists(ZoneError):
 
 
 class NotPermitted(ZoneError):
-    """The user who asks may not do this."""
+    """The client user may not do this."""
 
     kind = ErrorKind.NOT_PERMITTED
 
 
 class Damaged(ZoneError):
-    """The bytes of a replica are not those that its checksum and size tell of, or cannot be read."""
+    """The bytes of a replica do not fit its checksum and size, or cannot be read."""
 
 
 class Access(StrEnum):
@@ -77,7 +77,7 @@ def access_named(level: str) -> Access:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who asks: the client user of the connection."""
+    """The client user of the connection."""
 
     name: str
     zone: str
@@ -125,8 +125,8 @@ Operator = Literal["=", "!=", "like", "<", "<=", ">", ">="]
 class Condition:
     """`column operator value` of a query. The value is plain text: each Zone escapes it for its query language.
 
-    With `like`, `%` stands for any text and `_` for any character, as in SQL: what is below `/z/a_b` is also what is
-    below `/z/a-b`, so that who asks with a path or a name compares what comes with it.
+    With `like`, `%` stands for any text and `_` for any character, as in SQL: a pattern for what is below `/z/a_b` also
+    fits what is below `/z/a-b`. A caller that puts a path or a name into a pattern compares the rows with it.
     """
 
     column: str
@@ -203,25 +203,24 @@ class Zone(Protocol):
         """Creates or replaces a small data object."""
 
     def make_collection(self, path: str) -> None:
-        """With its parents; one that exists is no error."""
+        """Makes a collection and its parents. Does nothing if the collection exists."""
 
     def move(self, source: str, destination: str) -> None:
         """Renames an object or a collection. Never overwrites: Exists. The destination's parent must exist."""
 
     def remove(self, path: str) -> None:
-        """Moves a data object or a collection to the trash of the user who asks; nothing is erased."""
+        """Moves a data object or a collection to the trash of the client user; nothing is erased."""
 
     def erase(self, path: str) -> None:
-        """Removes a data object or a collection with all below it for good: no trash, all replicas. Files registered in
-        place stay.
+        """Removes a data object or a collection with all below it permanently: no trash, all replicas.
 
-        As `remove`, it needs `own` on what is removed.
+        Files registered in place stay. Needs `own` on what is removed, as `remove` does.
         """
 
     def metadata(self, path: str) -> list[AVU]: ...
 
     def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
-        """Adds AVUs (one that is there already is no error), then removes (one that is not there is no error)."""
+        """Adds AVUs, then removes AVUs. An AVU to add may be there already; one to remove may be missing."""
 
     def prune(self) -> None:
         """Forgets the AVUs that nothing has any more: the catalog keeps their values, and every user can read them.
@@ -258,8 +257,8 @@ class Zone(Protocol):
         """Ends what a process that died was writing there: it becomes stale, and the object's other replicas what they
         were.
 
-        False, and nothing is done, where a process is still writing, or may be; `certain`: none is where that cannot be
-        seen. For administrators.
+        Does nothing and returns False if a process is still writing, or may be. `certain`: the caller knows that no
+        process writes that cannot be seen from here. For administrators.
         """
 
     def register(self, file: str, path: str, resource: str) -> str:
@@ -292,7 +291,7 @@ class Client(Zone, Protocol):
     def register_all(self, files: Sequence[Registration], resource: str) -> None:
         """Registers files of the resource's host in place, all or none; their collections must be there.
 
-        Raises Exists where a path is taken, NotPermitted where the rulebase has not decided about one
+        Raises Exists if a path is taken, NotPermitted if the rulebase has not decided about one
         (`policy.ingest.batch`). At most `BATCH` files. References: irods/server/api/src/rsBulkDataObjReg.cpp
         """
 

@@ -13,9 +13,9 @@ from policy.zone.context import Context, Memory
 from policy.zone.experiment import OPEN, Experiment, State, experiment_from
 
 UNLIKE = 5
-"""So many wrong characters of eight, and the typed text has nothing to do with the ExperimentID."""
+"""Wrong characters, of eight, from which on a typed text has nothing to do with the ExperimentID."""
 LOOKS = 200
-"""At most so many experiments are looked at for one list of candidates."""
+"""Experiments that are looked at for one list of candidates, at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
-"""What is finalized is sealed: read-only, for the service account too, which may still describe and verify it.
+"""Seals finalized experiments: they are read-only, also for the service account, which may still describe and verify
+them.
 
-Whoever is an administrator can take the seal off; MrData does so to reopen, to repair a replica, and to erase.
+Administrators can take the seal off. MrData does so to reopen, to repair a replica, and to erase.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def unseal(context: Context, experiment: Experiment) -> None:
 
 
 def lift(context: Context, experiment: Experiment) -> None:
-    """Unseals an experiment whose finalization was interrupted; costs little where there is no seal."""
+    """Unseals an experiment whose finalization was interrupted. Costs little if it is not sealed."""
     account = context.settings.account
     if any(context.zone.permissions(path).get(account) is Access.ANNOTATE for path in _held(context, experiment)):
         unseal(context, experiment)

@@ -82,7 +82,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """What data stewards discard of the quarantine."""
+    """How sessions that data stewards discard from the quarantine are erased."""
 
     days: float = 30.0
     """Days between discarding a quarantine session and erasing it. Until then a data steward can keep it."""
@@ -90,7 +90,7 @@ class Discard:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What may tell who the person is, beside the ExperimentID. The default refuses all of it."""
+    """Which data that may identify the person are accepted in a file. The default refuses all but the ExperimentID."""
 
     retain_patient_characteristics: bool = False
     """Accept sex, age, size and weight (DICOM PS3.15 Annex E, Retain Patient Characteristics Option)."""
@@ -228,14 +228,12 @@ class Retention:
     years: int = 10
     """Years for which finalized experiments are kept. `retention_years` of a study's file takes precedence."""
     notice_days: ClassVar[tuple[int, ...]] = (365, 91, 30)
-    """Data stewards are told so many days before the end."""
+    """Days before the end on which data stewards are told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """Expanded Data: trees in `<folder>/<scanner>/expdata/<ExperimentID>/` of the landing zone, and what is told of
-    them.
-    """
+    """Expanded Data: the trees `<folder>/<scanner>/expdata/<ExperimentID>/` of the landing zone, their attributes."""
 
     quiet_seconds: float = 86400.0
     """Seconds without a change in a tree before it is copied."""
@@ -249,7 +247,7 @@ class Expanded:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The operator's board, the health address and the metrics: when something is amiss, and who may look without a
+    """The operator's board, the health address and the metrics: what counts as a problem, and who may look without a
     log-in.
     """
 
@@ -319,9 +317,9 @@ class Settings:
 
 
 def settings_from(mapping: Mapping[str, Any]) -> Settings:
-    """Settings from what YAML holds;
+    """Settings from what YAML holds.
 
-    SettingsError for unknown keys, wrong types and expressions that do not compile.
+    Raises SettingsError for unknown keys, wrong types and expressions that do not compile.
     """
     settings: Settings = _build(Settings, mapping, "")
     folders = (
@@ -339,7 +337,7 @@ def settings_from(mapping: Mapping[str, Any]) -> Settings:
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise SettingsError(f"{key}: {pattern!r} is no regular expression: {error}") from error
+                raise SettingsError(f"{key}: {pattern!r} is not a regular expression: {error}") from error
     if unknown := [carrier for carrier in settings.guard.accept if carrier not in CARRIERS]:
         raise SettingsError(f"guard.accept: {unknown[0]!r} is unknown; known are {', '.join(CARRIERS)}")
     if not 1 <= settings.landing.connections <= 16:
@@ -418,7 +416,7 @@ def _value(hint: Any, value: object, key: str) -> Any:  # noqa: ANN401 - of the 
 
 
 def _texts(hint: Any, value: dict[object, Any]) -> list[object]:  # noqa: ANN401 - a dict's type
-    """All that must be texts in a mapping; what is no list where there must be one stands for itself, and is none."""
+    """Lists all that must be texts in a mapping. For a value that must be a list and is not, lists None."""
     if get_args(hint)[1] is str:
         return [*value, *value.values()]
     return [item for v in value.values() for item in (v if isinstance(v, list) else [None])] + list(value)

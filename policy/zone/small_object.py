@@ -1,4 +1,4 @@
-"""Small data objects that count as a whole or not at all, whoever reads meanwhile and wherever a writer is killed.
+"""Reads and replaces small data objects as a whole: a reader never gets half an object, even if its writer is killed.
 
 <path>        what counts
 <path>.new    is written first; it counts in the moment in which the one before is gone and it has not got its name yet
@@ -20,12 +20,12 @@ _PAUSE_SECONDS = 0.05
 
 
 def write(zone: Zone, path: str, content: bytes) -> None:
-    """Creates or replaces the object. Raises NotFound where its collection is not there."""
+    """Creates or replaces the object. Raises NotFound if its collection is not there."""
     draft = _draft(path)
     is_there = zone.stat(path) is not None
     if _is_torn(zone, draft):
         zone.erase(draft)
-    elif not is_there and _is_whole(zone, draft):  # who wrote it was killed before it got its name
+    elif not is_there and _is_whole(zone, draft):  # its writer was killed before it got its name
         zone.move(draft, path)
         is_there = True
     durability.write(zone, draft, content)
@@ -35,7 +35,7 @@ def write(zone: Zone, path: str, content: bytes) -> None:
 
 
 def load(zone: Zone, path: str) -> dict[str, Any] | None:
-    """The JSON object that it holds; None where there is none. Raises ZoneError."""
+    """The JSON object that it holds; None if the object is not there. Raises ZoneError."""
     for _ in range(_LOOKS):
         for candidate in (path, _draft(path)):
             with suppress(ZoneError):  # the last look tells, if it is one that lasts
@@ -56,15 +56,13 @@ def _is_there(zone: Zone, path: str) -> bool:
 
 
 def _is_torn(zone: Zone, draft: str) -> bool:
-    """Whether who wrote it was killed meanwhile: it has no good replica, and perhaps no file that could be written
-    over.
-    """
+    """Whether its writer was killed: it has no good replica, and perhaps no file that could be written over."""
     statuses = {status for (status,) in zone.query(["DATA_REPL_STATUS"], *data_object(draft))}
     return bool(statuses) and GOOD not in statuses
 
 
 def _is_whole(zone: Zone, draft: str) -> bool:
-    """Whether who wrote it came to the end: then it counts."""
+    """Whether its writer came to the end: then it counts."""
     try:
         return _read(zone, draft) is not None
     except ZoneError as error:

@@ -59,9 +59,9 @@ UNITS: dict[str, str] = {
 
 
 AT_SCAN = "AtScan"
-"""Attributes of an experiment that tell what was known of its subject at the scan begin with this and a dot."""
+"""Attributes of an experiment that hold what was known about its subject at the scan begin with this and a dot."""
 MIXED_USE = "mixed-use"
-"""Unit of every AVU that comes from Castellum: by it MrData tells its own."""
+"""Unit of every AVU that comes from Castellum. MrData recognizes these AVUs by their unit."""
 MIXED_USE_COMMIT = "MixedUseCommit"
 """Of a subject: the commit that changed it last. Of the studies' collection: the commit that the zone follows."""
 NOT_MIXED_USE = (MIXED_USE_COMMIT, "PseudonymList", "VanishedSince")

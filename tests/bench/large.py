@@ -221,7 +221,7 @@ class _Writer:
             image = self._object(files, f"{path}/dicom/{instance}.dcm", reader)
             told = {
                 "Reason": "mistyped",
-                "Detail": "Patient Name is no ExperimentID",
+                "Detail": "Patient Name is not an ExperimentID",
                 "Quarantined": f"2026-01-01T00:00:{instance:02}Z",
             }
             self._annotate(image, told)

@@ -75,7 +75,7 @@ def test_what_was_entered_survives_an_error(pages):
     pages.go("/register")
     fill(pages, pseudonym="P9", description="Mr. Smith, born 3.4.1980")
     register(pages)
-    pages.shows("'P9' is no subject of study")
+    pages.shows("'P9' is not a subject of study")
     assert pages.page.get_attribute("#pseudonym", "aria-invalid") == "true"
     pages.looked_at("register-pseudonym")
     pages.page.fill("#pseudonym", "P1")

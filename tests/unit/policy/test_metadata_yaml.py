@@ -54,10 +54,10 @@ def test_one_wrong_entry_does_not_keep_the_others_out(entry, fault):
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"\xff\xfe", "no UTF-8"),
-        (b"a: [", "no YAML: line 1"),
-        (b"[" * 5000, "no YAML"),
-        (b"a: \x00", "no YAML"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"a: [", "not YAML: line 1"),
+        (b"[" * 5000, "not YAML"),
+        (b"a: \x00", "not YAML"),
         (b"a: &x [1]\nb: *x", "aliases"),
         (b"- 1", "no names"),
         (b"", "no names"),

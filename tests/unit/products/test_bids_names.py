@@ -76,3 +76,11 @@ def test_what_cannot_be_valid_is_left_out():
     assert names("ep2d_diff", [image(endings=(".nii.gz", ".json", ".bval", ".bvec"))], {})["x"].text() == "dwi"
     assert "DERIVED" in names("t1w", [image(ImageType=["DERIVED", "SECONDARY", "MPR"])], {})["x"].reason
     assert "EchoTime2" in names("field_map", [image(ImageType=["P"], EchoTime1=0.004)], {})["x"].reason
+
+
+def test_echoes_without_numbers_are_in_the_order_of_their_times():
+    images = [image("b", 1, EchoTime=0.0127), image("c", 1, EchoTime=0.0204), image("a", 1, EchoTime=0.005)]
+    found = names("gre_multi", images, {})
+    assert {stem: name.entities["echo"] for stem, name in found.items()} == {"a": "1", "b": "2", "c": "3"}
+    twice = [image("a", 1, EchoTime=0.005, EchoNumber=1), image("b", 1, EchoTime=0.0127, EchoNumber=1)]
+    assert [name.entities["echo"] for name in names("gre_multi", twice, {}).values()] == ["1", "2"]

@@ -315,7 +315,7 @@ def test_only_the_service_account_may(make_archive):
     site, paths = make_archive(count=1)
     for rule in ("fixity", "fixity_check", "fixity_drill", "fixity_report", "fixity_every"):
         assert "may not call" in site.ask(rule, {"path": paths[0], "year": 2026}, user="rods")["error"]
-    assert "no collection or object" in site.ask("fixity_check", {"path": "/"})["error"]
+    assert "not a collection or object" in site.ask("fixity_check", {"path": "/"})["error"]
 
 
 def test_the_rule_files(make_archive):

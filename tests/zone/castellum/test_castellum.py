@@ -452,7 +452,7 @@ def test_an_erased_subject_that_is_still_exported_stays_away_and_a_steward_is_to
     polled.site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE], "subjects": ["P3", secret]})
     assert polled.zone.stat(path) is None
     request = {"study": PAIN, "pseudonym": secret, "owner": ALICE, "scanner": T94, "scan_type": "pilot"}
-    assert "no subject" in polled.site.ask("register", request)["error"]
+    assert "not a subject" in polled.site.ask("register", request)["error"]
     (review,) = polled.reviews("erased subject")
     assert "still exports" in review["text"]
     assert _named_after(polled, secret) == []

@@ -65,7 +65,7 @@ def test_a_study_from_a_yaml_file(site, mrdata, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["register", "--study", "x", "--pseudonym", "P1", "--owner", "alice", "--scanner", "94T", "--type", "pilot"], "no study 'x'"),
+        (["register", "--study", "x", "--pseudonym", "P1", "--owner", "alice", "--scanner", "94T", "--type", "pilot"], "'x' does not exist"),
         (["ls", "/tempZone/home/nowhere"], "is not there"), (["meta", "/tempZone/home/nowhere"], "/tempZone/home/nowhere"),
         (["get", "/tempZone/home/nowhere"], "is not there"), (["find", "EchoTime"], "ATTRIBUTE=VALUE"),
         (["rule", "nonsense"], "there is no rule mrdata_nonsense"), (["rule", "sweep", "[1]"], "keys and values"),

@@ -112,9 +112,9 @@ def test_it_can_be_kept_or_refiled_until_then(site, session):
 
 def test_only_data_stewards_discard_and_only_sessions_for_a_reason(site, session):
     request = {"session": session, "reason": PHANTOM, "dry_run": False}
-    assert "no data steward" in site.ask("quarantine_discard", {**request, "by": ALICE})["error"]
-    assert "no data steward" in site.ask("quarantine_keep", {"session": session, "by": ALICE})["error"]
-    assert "is no reason" in site.ask("quarantine_discard", {**request, "reason": "Jane Doe"})["error"]
+    assert "not a data steward" in site.ask("quarantine_discard", {**request, "by": ALICE})["error"]
+    assert "not a data steward" in site.ask("quarantine_keep", {"session": session, "by": ALICE})["error"]
+    assert "is not a reason" in site.ask("quarantine_discard", {**request, "reason": "Jane Doe"})["error"]
     assert "dry_run is missing" in site.ask("quarantine_discard", {"session": session, "reason": PHANTOM})["error"]
     new = site.register()
     for path in (

@@ -95,7 +95,7 @@ def test_only_owner_and_stewards_have_a_word(site):
     new = scanned(site)
     for rule in ("experiment_finish", "experiment_finalize", "experiment_reopen"):
         assert "data steward" in site.ask(rule, {"experiment": new, "by": BOB})["error"]
-    assert "no data steward" in site.ask("experiment_reopen", {"experiment": new, "by": ALICE})["error"]
+    assert "not a data steward" in site.ask("experiment_reopen", {"experiment": new, "by": ALICE})["error"]
     assert "error" in site.ask("experiment_finish", {"experiment": "0000-0000"})
     with pytest.raises(ZoneError):
         site.ask("experiment_finish", {"experiment": new}, user=ALICE)
@@ -158,7 +158,7 @@ def test_late_files_are_kept_flagged_and_accepted_into_a_further_manifest(site):
     (session,) = site.quarantine_sessions()
     assert session["reasons"] == {"closed": 1}
     assert (
-        "no data steward"
+        "not a data steward"
         in site.ask("experiment_accept_late", {"session": session["path"], "experiment": new, "by": BOB})["error"]
     )
     assert "is finalized" in site.ask("experiment_reassign", {"source": session["path"], "to": new})["error"]
@@ -294,7 +294,7 @@ def test_the_end_of_retention_and_its_notices(make_site):
     assert mine() == ["30", "365", "91"]
     assert state(site, three) == "finalized"
     assert (
-        "no data steward"
+        "not a data steward"
         in site.ask("retention_extend", {"experiment": three, "until": "2999-01-01", "by": ALICE})["error"]
     )
     assert "later date" in site.ask("retention_extend", {"experiment": three, "until": "2020-01-01"})["error"]

@@ -73,7 +73,7 @@ def test_commands_from_finish_to_restore(site, tmp_path):
     assert f"{new} is finished" in command(site, "finish", new, "--by", ALICE)
     assert f"{new} is finalized" in command(site, "finalize", new, "--by", ALICE)
     assert f"{new} is finished" in command(site, "reopen", new)
-    assert "no data steward" in command(site, "withdraw", new, "--yes", "--by", ALICE, status=1)
+    assert "not a data steward" in command(site, "withdraw", new, "--yes", "--by", ALICE, status=1)
     assert "nothing was changed" in command(site, "withdraw", f"{PAIN}/{SUBJECT}", "--dry-run")
     assert "is not one of 'consent', 'mistake', 'other'" in command(
         site, "withdraw", new, "--reason", "homer", status=2
@@ -112,7 +112,7 @@ def test_finalize_says_what_it_waits_for_and_how_it_ended(site, waiting):
     held = json.loads(command(site, "finalize", waiting, "--by", ALICE, "--json"))
     assert (held["state"], held["waits_for"]) == ("finalized", "")
     assert f"{waiting} is finalized" in command(site, "finalize", waiting, "--by", ALICE, "--wait")
-    assert "no data steward" in command(site, "reopen", waiting, "--by", ALICE, status=1)
+    assert "not a data steward" in command(site, "reopen", waiting, "--by", ALICE, status=1)
 
 
 @contextmanager
@@ -213,7 +213,7 @@ def test_rule_files(site):
     assert f"{new} is finished." in irule(site, "experiment_state", experiment=new, to="reopen")
     assert "Error: *to is one of" in irule(site, "experiment_state", experiment=new, to="open")
     assert "Nothing was changed" in irule(site, "withdraw", experiment=new)
-    assert "is no reason of a withdrawal" in irule(site, "withdraw", experiment=new, reason="because", commit="yes")
+    assert "is not a reason for a withdrawal" in irule(site, "withdraw", experiment=new, reason="because", commit="yes")
     done = irule(site, "withdraw", study=PAIN, pseudonym=SUBJECT, reason="another reason", commit="yes")
     assert "Withdrawn. It can be restored for 30 days" in done
     assert reasons(site)[-1:] == ["another reason"]

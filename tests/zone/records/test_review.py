@@ -50,7 +50,7 @@ def test_only_a_steward_s_word_closes_one(site, context):
     site.connect().group(site.settings.stewards, [STEWARD])
     review.open_review(context, "vanished", KEY, "P1 is gone")
     asked = {"key": KEY, "verdict": "deleted there"}
-    assert f"{ALICE} is no data steward" in site.ask("review_close", {**asked, "by": ALICE})["error"]
+    assert f"{ALICE} is not a data steward" in site.ask("review_close", {**asked, "by": ALICE})["error"]
     assert len(own(review.reviews(context))) == 1
     assert site.rule("review_close", {**asked, "by": STEWARD})["by"] == STEWARD
     assert own(review.reviews(context)) == []

@@ -41,10 +41,11 @@ def test_a_strangers_name_gives_no_rights_to_its_namesake(site, stranger):
     try:
         new = site.register()
         assert (
-            "is no data steward" in site.ask("withdraw", {"experiment": new, "dry_run": True, "by": STEWARD})["error"]
+            "is not a data steward"
+            in site.ask("withdraw", {"experiment": new, "dry_run": True, "by": STEWARD})["error"]
         )
         request = {"study": PAIN, "pseudonym": "P1", "owner": STEWARD, "scanner": T94, "scan_type": "pilot"}
-        assert "is no member of study" in site.ask("register", request)["error"]
+        assert "is not a member of study" in site.ask("register", request)["error"]
     finally:
         if was_steward:
             site.iadmin("atg", site.settings.stewards, STEWARD)

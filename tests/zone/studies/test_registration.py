@@ -50,9 +50,9 @@ def test_everybody_may_enter_the_studies_and_sees_his_own(site):
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({"study": "nowhere"}, "no study"), ({"study": f"../{PAIN}"}, "must not contain"), ({"pseudonym": "P9"}, "no subject"),
-        ({"study": SLEEP, "owner": BOB, "pseudonym": "P2"}, "no subject"),
-        ({"owner": BOB}, "no member"), ({"owner": "nobody"}, "no member"),
+        ({"study": "nowhere"}, "does not exist"), ({"study": f"../{PAIN}"}, "must not contain"), ({"pseudonym": "P9"}, "not a subject"),
+        ({"study": SLEEP, "owner": BOB, "pseudonym": "P2"}, "not a subject"),
+        ({"owner": BOB}, "not a member"), ({"owner": "nobody"}, "not a member"),
         ({"scanner": "7T"}, f"is not one of {T94}, {T3}"), ({"scan_type": "x"}, "is not one of"), ({"url": "javascript:x"}, "url"),
         ({"description": "Mr. Smith, born 3.4.1980"}, "looks like personal data"), ({"owner": ""}, "owner: missing"),
         ({"extra": "1"}, "unknown key 'extra'"), ({"description": "a\x00b"}, "control characters"),
@@ -81,7 +81,7 @@ def test_subjects_are_never_removed_and_members_follow_the_file(site):
     ("study", "part"),
     [
         ({"study": "a/b"}, "'a/b' must be"), ({"study": ""}, "must be"), ({"study": "a", "subjects": [1]}, "list of texts"),
-        ({"study": "a", "members": ["nobody"]}, "no iRODS user"), ({"study": "a", "names": []}, "unknown key"),
+        ({"study": "a", "members": ["nobody"]}, "not an iRODS user"), ({"study": "a", "names": []}, "unknown key"),
     ],
 )  # fmt: skip
 def test_a_wrong_study_file(site, study, part):

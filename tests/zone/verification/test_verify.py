@@ -131,7 +131,7 @@ def test_an_experiment_that_is_gone_without_a_receipt_is_lost(site, placed):
     path = placed[0].rpartition("/DICOM/")[0]
     site.connect().erase(path)
     found = site.verify()
-    assert found["lost"] == [f"{path}: was registered; it is gone, and there is no receipt of its erasure"]
+    assert found["lost"] == [f"{path}: was registered; it is gone, and has no receipt of its erasure"]
 
 
 def test_an_experiment_or_a_study_alone(site, placed):

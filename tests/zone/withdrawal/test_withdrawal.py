@@ -220,10 +220,11 @@ def test_a_copy_whose_place_is_taken_comes_back_beside_it(site):
 
 def test_words_that_do_not_count(site):
     new = scanned(site)
-    assert "no data steward" in site.ask("withdraw", {"experiment": new, "by": ALICE, "dry_run": False})["error"]
-    assert "no subject" in site.ask("withdraw", {"study": PAIN, "pseudonym": "nobody", "dry_run": False})["error"]
+    assert "not a data steward" in site.ask("withdraw", {"experiment": new, "by": ALICE, "dry_run": False})["error"]
+    assert "not a subject" in site.ask("withdraw", {"study": PAIN, "pseudonym": "nobody", "dry_run": False})["error"]
     assert (
-        "no subject" in site.ask("withdraw", {"study": PAIN, "pseudonym": "../subjects/P1", "dry_run": False})["error"]
+        "not a subject"
+        in site.ask("withdraw", {"study": PAIN, "pseudonym": "../subjects/P1", "dry_run": False})["error"]
     )
     assert "not withdrawn" in site.ask("restore", {"experiment": new})["error"]
     with pytest.raises(ZoneError):

@@ -33,7 +33,7 @@ def test_a_session_is_listed_and_refiled(site):
 
 
 def test_a_wrong_id_is_answered_with_the_reason(site):
-    assert "Error: 'Z4KQ-STAP' is no ExperimentID" in irule(site, "experiment_reassign", source="x", to="Z4KQ-STAP")
+    assert "Error: 'Z4KQ-STAP' is not an ExperimentID" in irule(site, "experiment_reassign", source="x", to="Z4KQ-STAP")
 
 
 def test_an_experiment_is_registered(site):
@@ -41,7 +41,7 @@ def test_an_experiment_is_registered(site):
     new, collection = irule(site, "register", **request).split()
     assert collection == f"{site.settings.home}/studies/{PAIN}/experiments/{new}"
     assert site.connect().stat(collection)
-    assert "Error: pseudonym: 'P9' is no subject" in irule(site, "register", **{**request, "pseudonym": "P9"})
+    assert "Error: pseudonym: 'P9' is not a subject" in irule(site, "register", **{**request, "pseudonym": "P9"})
 
 
 def test_what_failed_is_tried_again_and_the_sweep_is_done_now(make_site):
@@ -87,7 +87,7 @@ def test_a_review_is_listed_and_answered(site):
     assert f"key: {key}" in listed
     assert f"P1 of {PAIN} is gone" in listed
     answer = {"key": key, "verdict": "keep: a mistake of the export"}
-    assert f"Error: {ALICE} is no data steward" in irule(site, "reviews", **answer, by=ALICE)
+    assert f"Error: {ALICE} is not a data steward" in irule(site, "reviews", **answer, by=ALICE)
     assert "Error: key: 0 reviews" in irule(site, "reviews", **answer, kind="withdrawal", by=STEWARD)
     assert f"{key}: keep: a mistake of the export ({STEWARD})" in irule(site, "reviews", **answer, by=STEWARD)
     assert key not in irule(site, "reviews")
@@ -103,8 +103,8 @@ def test_a_time_to_be_kept_is_extended(make_site):
     site.rule("archive")
     assert "is not finalized" in irule(site, "retention_extend", experiment=new, until="2099-12-31")
     site.rule("experiment_finalize", {"experiment": new})
-    assert "Error: until: 'later' is no date" in irule(site, "retention_extend", experiment=new, until="later")
-    assert f"Error: {ALICE} is no data steward" in irule(
+    assert "Error: until: 'later' is not a date" in irule(site, "retention_extend", experiment=new, until="later")
+    assert f"Error: {ALICE} is not a data steward" in irule(
         site, "retention_extend", experiment=new, until="2099-12-31", by=ALICE
     )
     assert f"{new} is kept until 2099-12-31." in irule(site, "retention_extend", experiment=new, until="2099-12-31")
