@@ -2,8 +2,8 @@
 
 Each release has a folder of its own, named by its version and its content:
 
-    /opt/mrdata/releases/0.1.0-3f0c9a1b2d4e/{policy,microservices,rulebase,pydicom,stdnum,yaml,dulwich,requests...}
-    /opt/mrdata/current  -> releases/0.1.0-3f0c9a1b2d4e
+    /opt/mrdata/releases/0.2.0-3f0c9a1b2d4e/{policy,microservices,rulebase,pydicom,stdnum,yaml,dulwich,requests...}
+    /opt/mrdata/current  -> releases/0.2.0-3f0c9a1b2d4e
     /opt/mrdata/previous -> the one before
     /etc/irods/core.py   -> /opt/mrdata/current/rulebase/core.py
 

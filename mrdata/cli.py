@@ -19,12 +19,13 @@ from mrdata.commands.lifecycle_commands import COMMANDS
 from mrdata.commands.product_commands import member, products
 from mrdata.commands.terminal import JSON, USER, call, fail, opened, show
 from mrdata.commands.zone_connection import NoZone, embedded, settings, zone_folder
+from policy import __version__
 from policy.zone import ZoneError
 from policy.zone.settings import SettingsError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="mrdata")
+@click.version_option(__version__, prog_name="mrdata")
 def cli() -> None:
     """MrData archives the images and raw data of an MRI site in iRODS.
 

@@ -14,11 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from policy import __version__
 from policy.products import completeness
 from policy.products.completeness import ProductState
 from policy.zone import Condition, NotFound, layout
@@ -200,7 +200,7 @@ def _run(name: Name, number: int) -> str:
 
 def _describe(context: Context, home: str, study: str, sessions: list[_Session], folder: Path, report: Report) -> None:
     title = next((avu.value for avu in context.zone.metadata(home) if avu.attribute == "Title"), study)
-    tools = [{"Name": "MrData", "Version": version("mrdata")}, {"Name": "dcm2niix"}]
+    tools = [{"Name": "MrData", "Version": __version__}, {"Name": "dcm2niix"}]
     _write(
         folder / "dataset_description.json",
         {"Name": title, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "GeneratedBy": tools},
