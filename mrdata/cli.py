@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import yaml
@@ -17,14 +18,30 @@ from mrdata.commands import listing
 from mrdata.commands.export_commands import export
 from mrdata.commands.lifecycle_commands import COMMANDS
 from mrdata.commands.product_commands import member, products
-from mrdata.commands.terminal import JSON, USER, call, fail, opened, show
+from mrdata.commands.quarantine_commands import quarantine, refile
+from mrdata.commands.study_commands import register, study
+from mrdata.commands.terminal import (
+    INTERRUPTED,
+    JSON,
+    USER,
+    Commands,
+    call,
+    ends_when_interrupted,
+    fail,
+    fault,
+    opened,
+    say_error,
+    show,
+)
+from mrdata.commands.user_commands import user
 from mrdata.commands.zone_connection import NoZone, embedded, settings, zone_folder
 from policy import __version__
 from policy.zone import ZoneError
+from policy.zone.context import Refused
 from policy.zone.settings import SettingsError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mrdata")
 def cli() -> None:
     """MrData archives the images and raw data of an MRI site in iRODS.
@@ -68,23 +85,8 @@ def zone_run(folder: Path) -> None:
     with EmbeddedZone(folder, site.account) as zone:
         schedule(zone, site)
     click.echo(f"{folder}: running delay rules; Ctrl-C ends it", err=True)
-    serve(folder, threading.Event())
-
-
-@cli.command()
-@click.option("--study", required=True)
-@click.option("--pseudonym", required=True, help="The subject's pseudonym in this study.")
-@click.option("--owner", required=True, help="iRODS user, a member of the study.")
-@click.option("--scanner", required=True)
-@click.option("--type", "scan_type", required=True, help="Scan type, one of mrdata.yaml's scan_types.")
-@click.option("--url", default="", help="Address of the experiment's page elsewhere.")
-@click.option("--description", default="", help="Of the scan, never of the person.")
-@USER
-@JSON
-def register(user: str, as_json: bool, **entries: str) -> None:
-    """Registers an experiment and prints its ExperimentID, which the operator types as Patient Name."""
-    reply = call(user, "mrdata_register", entries)
-    show(reply, as_json, reply["experiment_id"])
+    with ends_when_interrupted():
+        serve(folder, threading.Event())
 
 
 @cli.command()
@@ -98,7 +100,7 @@ def scan(landing_zone: Path | None, once: bool, user: str, as_json: bool) -> Non
 
     summary = run(landing_zone, once=once, user=user)
     show(summary.as_dict(), as_json, str(summary))
-    sys.exit(0 if summary.ok else 1)
+    sys.exit(0 if summary.ok or not once else 1)  # without --once, to be stopped is its normal end
 
 
 @cli.command()
@@ -158,7 +160,7 @@ def meta(path: str, user: str, as_json: bool) -> None:
 @USER
 @JSON
 def find(conditions: tuple[str, ...], user: str, as_json: bool) -> None:
-    """Finds collections and objects by AVUs:
+    """Finds collections and objects by their AVUs.
 
     `mrdata find RepetitionTime=2 FlipAngle=90`. `%` in a value stands for any text.
     """
@@ -187,7 +189,7 @@ def get(path: str, target: Path, user: str, as_json: bool) -> None:
         for copy in download(zone, path, target):
             if copy.fault:
                 faults += 1
-                click.echo(f"mrdata: error: {copy.fault}", err=True)
+                say_error(copy.fault)
                 continue
             files.append(str(copy.file))
             note = "" if copy.is_compared else "  (the catalog has no checksum of it: only its size was compared)"
@@ -208,10 +210,10 @@ def rule(name: str, request: str, user: str) -> None:
         # YAML holds all of JSON.
         parsed = yaml.safe_load(Path(request[1:]).read_text(encoding="utf-8") if request.startswith("@") else request)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        fail(f"the request is neither JSON nor YAML: {error}")
+        fail(f"the request is neither JSON nor YAML: {fault(error)}")
     if not isinstance(parsed, dict):
         fail(f'the request must hold keys and values, like {{"path": "..."}}; found {parsed!r}')
-    show(call(user, name if name.startswith("mrdata_") else f"mrdata_{name}", parsed), True)
+    show(call(user, name if name.startswith("mrdata_") else f"mrdata_{name}", parsed, is_named=True), True)
 
 
 @cli.command()
@@ -231,7 +233,6 @@ def verify(quick: bool, experiment: str, study: str, resume: bool, user: str, as
     from mrdata.verification import verify_report as verification
     from mrdata.verification.verify_state import AtWork
     from policy.verification.verification import Scope
-    from policy.zone.context import Refused
 
     if experiment and study:
         raise click.UsageError("--experiment and --study exclude each other")
@@ -242,10 +243,9 @@ def verify(quick: bool, experiment: str, study: str, resume: bool, user: str, as
             scope = Scope(experiment, study)
             found = verification.resumable(zone, settings(), key, checksums=not quick, scope=scope, resume=resume)
     except (AtWork, Refused, NoZone, SettingsError, ZoneError, OSError) as error:
-        click.echo(f"mrdata: {error}", err=True)
-        sys.exit(verification.INCOMPLETE)
+        fail(fault(error), verification.INCOMPLETE)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     show(found, as_json, verification.text(found))
     sys.exit(verification.status(found))
 
@@ -275,7 +275,8 @@ def serve(host: str, port: int) -> None:
     """Serves the web pages until interrupted."""
     from mrdata.commands.web_command import serve as run
 
-    run(host, port)
+    with ends_when_interrupted():
+        run(host, port)
 
 
 @cli.command()
@@ -301,18 +302,36 @@ def demo(once: bool, folder: Path, port: int, as_json: bool) -> None:
 
 
 cli.add_command(export)
+cli.add_command(quarantine)
+cli.add_command(refile)
+cli.add_command(register)
+cli.add_command(study)
+cli.add_command(user)
 cli.add_command(products)
 cli.add_command(member)
 for command in COMMANDS:
     cli.add_command(command)
 
 
-def main() -> None:
-    """Entry point: errors that a user can mend are one line on stderr, with what to do next."""
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Entry point. An error that a user can mend is one line on stderr, `mrdata: error: ...`, never a traceback."""
     try:
-        cli()
-    except (NoZone, SettingsError, LandingError, ZoneError, OSError) as error:
-        fail(str(error))
+        status = cli.main(arguments, prog_name="mrdata", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "mrdata"
+        fail(f"{error.format_message().rstrip('.')}. `{path} --help` shows what it takes", 2)
+    except click.ClickException as error:
+        fail(error.format_message())
+    except click.Abort as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            fail("interrupted", INTERRUPTED)
+        fail("stopped; nothing was changed")
+    except (NoZone, SettingsError, LandingError, Refused, ZoneError, OSError) as error:
+        fail(fault(error))
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mrdata.commands.terminal import Commands
 from mrdata.commands.zone_connection import settings
 from policy.zone.context import Context
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:  # products are imported where they are used
     from products.bids import Report
 
 
-@click.group()
+@click.group(cls=Commands)
 def export() -> None:
     """Exports of the archive."""
 

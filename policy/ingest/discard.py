@@ -46,7 +46,7 @@ def discard(context: Context, session: str, reason: str, by: str, *, dry_run: bo
     with lock.held(context, _key(context, session), "discard"):
         counts = _counts(context, session, _EVER)
         if not counts["objects"]:
-            raise Refused(f"there is nothing in {session}; see mrdata_quarantine_list for what is in quarantine")
+            raise Refused(f"there is nothing in {session}; `mrdata quarantine` lists what is in quarantine")
         if not dry_run:
             told = {"session": _within(context, session), "reason": reason, "objects": str(counts["objects"])}
             audit.record(context, "session discarded", by=by, **told)
@@ -154,7 +154,7 @@ def _within(context: Context, session: str) -> str:
     root = layout.quarantine(context.settings) + "/"
     scanner, slash, name = session.removeprefix(root).partition("/")
     if not session.startswith(root) or not scanner or not slash or not name or "/" in name or ".." in (scanner, name):
-        raise Refused(f"{session!r} is not the path of a session in quarantine; see mrdata_quarantine_list")
+        raise Refused(f"{session!r} is not the path of a session in quarantine; `mrdata quarantine` lists them")
     return f"{scanner}/{name}"
 
 

@@ -66,7 +66,7 @@ def reassign(
         experiment, taken_from = _target(context, to), _origin(context, source)
         paths = _objects(context, source)
         if not paths:
-            raise Refused(f"there is no object below {source!r}; see mrdata_quarantine_list for what is in quarantine")
+            raise Refused(f"there is no object below {source!r}; `mrdata quarantine` lists what is in quarantine")
         note = _Note(context, experiment, taken_from, _told(context, source), by, accept_personal_data)
         if not dry_run:
             note.begun(len(paths))

@@ -67,7 +67,10 @@ def put(context: Context, study: Study) -> str:
     zone = context.zone
     for name in study.members:
         if not zone.query(["USER_NAME"], *account.named(name, context.settings.zone)):
-            raise Refused(f"{name!r} is no iRODS user of this zone; make the account first (iadmin mkuser)")
+            raise Refused(
+                f"{name!r} is no iRODS user of this zone; make the account first (`iadmin mkuser`; in an embedded"
+                " zone `mrdata user add`)"
+            )
     if gone := erased_subjects.find(context, study.id, study.subjects) if study.subjects else {}:
         study = replace(study, subjects=[pseudonym for pseudonym in study.subjects if pseudonym not in gone])
         zone.log(
