@@ -156,20 +156,31 @@ def meta(path: str, user: str, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("conditions", nargs=-1, required=True, metavar="ATTRIBUTE=VALUE...")
+@click.argument("conditions", nargs=-1, required=True, metavar="CONDITION...")
 @USER
 @JSON
 def find(conditions: tuple[str, ...], user: str, as_json: bool) -> None:
-    """Finds collections and objects by their AVUs.
+    """Finds collections and objects by their AVUs: those for which each CONDITION holds.
 
-    `mrdata find RepetitionTime=2 FlipAngle=90`. `%` in a value stands for any text.
+    \b
+      RepetitionTime=2         2, 2.0 and 2000ms are the same
+      repetitiontime=1..3      from 1 to 3 s; `1..` and `..3` are open; capitals do not count in names
+      'EchoTime<5ms'           also > <= >=; in quotes, because of the shell
+      ProtocolName=ep2d%       `%` stands for any text
     """
-    if wrong := [c for c in conditions if "=" not in c]:
-        fail(f"{wrong[0]!r}: write conditions as ATTRIBUTE=VALUE")
-    pairs = [(c.partition("=")[0], c.partition("=")[2]) for c in conditions]
-    with opened(user) as zone:
-        paths = listing.find(zone, pairs)
-    show(paths, as_json, "\n".join(paths))
+    from mrdata.commands import attribute_search
+
+    try:
+        wanted = [attribute_search.parsed(condition) for condition in conditions]
+        with opened(user) as zone:
+            paths = attribute_search.find(zone, wanted)
+            nothing = "" if paths else attribute_search.why_nothing(zone, wanted)
+    except attribute_search.BadCondition as error:
+        raise click.UsageError(str(error)) from error
+    if nothing:
+        click.echo(nothing, err=True)
+    if paths or as_json:
+        show(paths, as_json, "\n".join(paths))
 
 
 @cli.command()
