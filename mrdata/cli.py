@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -64,10 +65,14 @@ def zone() -> None:
 def zone_create(folder: Path, scanners: tuple[str, ...], name: str) -> None:
     """Makes a zone in FOLDER, with its settings (mrdata.yaml) and an empty landing zone."""
     from mrdata.zones.new_zone import create
+    from policy.zone.site_names import scanners_fault, zone_fault
 
+    if fault := zone_fault(name) or scanners_fault(scanners):
+        raise click.UsageError(fault)
     create(folder, name=name, scanners=list(scanners))
     click.echo(f"{folder}: made the zone {name}; its settings are in {folder / 'mrdata.yaml'}")
-    click.echo(f"Next: export MRDATA_ZONE={folder.resolve()}; mrdata zone run {folder} &")
+    there = shlex.quote(str(folder.resolve()))
+    click.echo(f"Next: export MRDATA_ZONE={there}; mrdata zone run {there} &")
 
 
 @zone.command("run")
@@ -300,10 +305,12 @@ def serve(host: str, port: int) -> None:
     help="Where the zone is made.",
 )
 @click.option(
-    "--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Of the web pages, on 127.0.0.1."
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Of the web pages, on 127.0.0.1. Default: 8080, or a free one where that is taken.",
 )
 @JSON
-def demo(once: bool, folder: Path, port: int, as_json: bool) -> None:
+def demo(once: bool, folder: Path, port: int | None, as_json: bool) -> None:
     """Shows the whole way on a new embedded zone: a pretend scanner, the scanner process, the sweep, the archive, the
     web pages.
     """

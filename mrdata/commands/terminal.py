@@ -7,7 +7,9 @@ what to do next`.
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -117,6 +119,26 @@ def ends_when_interrupted() -> Iterator[None]:
     """For a command that goes on until Ctrl-C: that is its normal end."""
     with suppress(KeyboardInterrupt):
         yield
+
+
+@contextmanager
+def terminal_to_itself() -> Iterator[None]:
+    """Within the block, Ctrl-C reaches this command and what it starts, but not the `make` that started it.
+
+    `make` would say that the target failed, although Ctrl-C is the command's normal end.
+    """
+    if "MAKELEVEL" not in os.environ or not sys.stdin.isatty() or os.getpgrp() != os.tcgetpgrp(0):
+        yield
+        return
+    before = os.getpgrp()
+    ignored = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpgrp())
+    try:
+        yield
+    finally:
+        os.tcsetpgrp(0, before)
+        signal.signal(signal.SIGTTOU, ignored)
 
 
 def call(user: str, rule: str, request: dict[str, Any], *, is_named: bool = False) -> dict[str, Any]:

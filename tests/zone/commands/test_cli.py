@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -138,3 +140,72 @@ def test_a_verification_that_is_terminated_can_be_resumed(site, mrdata, tmp_path
 
 def test_a_zone_is_never_made_over_something(mrdata, site):
     assert "is not empty" in mrdata("zone", "create", str(site.folder), "--scanner", "94T", status=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--name", "my zone", "--scanner", "94T"], "'my zone' cannot name a zone"), (["--scanner", ""], "'' cannot name a scanner"),
+        (["--scanner", "a b/.."], "'a b/..' cannot name a scanner"), (["--scanner", "3T", "--scanner", "3t"], "'3T' is named twice"),
+    ],
+)  # fmt: skip
+def test_names_that_no_zone_can_have_are_refused_before_anything_is_made(mrdata, tmp_path, arguments, part):
+    told = mrdata("zone", "create", str(tmp_path / "new"), *arguments, status=2)
+    assert part in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_zone_that_cannot_be_made_whole_leaves_nothing(tmp_path, monkeypatch):
+    from mrdata.zones import new_zone
+
+    def full(folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(new_zone, "furnish", full)
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "new", tmp_path / "empty"):
+        with pytest.raises(OSError, match="No space"):
+            new_zone.create(folder, scanners=["94T"])
+    assert list(tmp_path.iterdir()) == [tmp_path / "empty"]
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "no catalog", None])
+def test_a_catalog_that_is_none_is_said_in_one_line(mrdata, tmp_path, content):
+    (tmp_path / "mrdata.yaml").write_text("zone: tempZone\n")
+    if content is not None:
+        (tmp_path / "catalog.sqlite").write_text(content)
+    told = mrdata("ls", status=1, MRDATA_ZONE=str(tmp_path))
+    assert "catalog.sqlite: is not the catalog of a zone" in told
+    assert told.count("\n") == 1
+
+
+def test_a_path_with_a_blank_is_quoted_where_it_can_be_pasted(mrdata, tmp_path):
+    folder = tmp_path / "my zone"
+    assert f"export MRDATA_ZONE='{folder}'; mrdata zone run '{folder}' &" in mrdata(
+        "zone", "create", str(folder), "--scanner", "94T"
+    )
+    assert "zoe is a user" in mrdata("user", "add", "zoe", MRDATA_ZONE=str(folder))
+    assert "zoe" in mrdata("user", MRDATA_ZONE=str(folder))
+
+
+def test_commands_that_go_on_end_well_when_interrupted(site):
+    """`mrdata scan`, `serve` and `zone run`: Ctrl-C is their normal end."""
+    env = {**os.environ, "MRDATA_ZONE": str(site.folder), "PYTHONUNBUFFERED": "1"}
+    for arguments in (["scan"], ["serve", "--port", "0"], ["zone", "run", str(site.folder)]):
+        command = [sys.executable, "-m", "mrdata.cli", *arguments]
+        with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+            time.sleep(6)
+            running.send_signal(signal.SIGINT)
+            told, _ = running.communicate(timeout=60)
+        assert (running.returncode, "Traceback" in told) == (0, False), (arguments, told)
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(mrdata):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        told = mrdata("serve", "--port", port, status=1)
+    assert f"127.0.0.1:{port}: another program uses this port; give another one: --port" in told
