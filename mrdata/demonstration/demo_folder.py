@@ -29,19 +29,8 @@ from policy.zone.settings import SettingsError
 
 MARK = "demo"
 _SHOWN = 3
-_MADE = [
-    "agents",
-    "castellum-token",
-    "catalog.*",
-    "*.log",
-    "demo",
-    "landing",
-    "mixed-use.git*",
-    "mrdata.yaml*",
-    "vault",
-    "version",
-    ".*",
-]
+_KNOWN = ("vault", "version", ".*")
+_MADE = ("agents", "castellum-token", "catalog.*", "*.log", MARK, "landing", "mixed-use.git*", "mrdata.yaml*", *_KNOWN)
 """What a zone's folder holds that a demonstration makes itself."""
 
 

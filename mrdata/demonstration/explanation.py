@@ -62,8 +62,8 @@ def _products(rows: list[dict[str, str]], settings: Settings) -> Iterator[str]:
         yield f"  {row['state']}: {name}: {row['detail'] or 'its turn comes'}"
     if others:
         yield (
-            "  These are real series, of which the demonstration delivers the first images only: NIfTI files of them would"
-            " be wrong, and are not kept."
+            "  These are real series, of which the demonstration delivers the first images only: NIfTI files of them"
+            " would be wrong, and are not kept."
         )
 
 
