@@ -131,14 +131,16 @@ def terminal_to_itself() -> Iterator[None]:
         yield
         return
     before = os.getpgrp()
-    ignored = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    # SIGTSTP: `make` would not see that the command is stopped, and nobody could go on with it.
+    ignored = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTTOU, signal.SIGTSTP)}
     os.setpgid(0, 0)
     os.tcsetpgrp(0, os.getpgrp())
     try:
         yield
     finally:
         os.tcsetpgrp(0, before)
-        signal.signal(signal.SIGTTOU, ignored)
+        for number, handler in ignored.items():
+            signal.signal(number, handler)
 
 
 def call(user: str, rule: str, request: dict[str, Any], *, is_named: bool = False) -> dict[str, Any]:

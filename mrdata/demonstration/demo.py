@@ -32,7 +32,7 @@ from mrdata.demonstration.pretend_castellum import PretendCastellum
 from mrdata.zones.new_zone import create, make_users
 from policy.zone import Client, Condition, ZoneError
 from policy.zone.context import Context
-from policy.zone.layout import INTAKE, landing
+from policy.zone.layout import landing
 from policy.zone.settings import Settings
 
 SCANNER = "94T"
@@ -225,16 +225,10 @@ def _settle(settings: Settings, zone: Client, files: int) -> bool:
             resting = len(zone.query(["COLL_NAME", "DATA_NAME"], below))
             settled = len(demo_report.whereabouts(Context(zone, settings, read_header)))
             progress(min(settled, files), files)
-            if not resting and settled >= files and not _is_taking(settings):
+            if not resting and settled >= files:
                 return True
             time.sleep(0.3)
     return False
-
-
-def _is_taking(settings: Settings) -> bool:
-    """Whether the scanner has a batch of files that it has not closed yet."""
-    batches = (one for one in (Path(settings.landing.folder) / INTAKE).iterdir() if one.is_dir())
-    return any(not (batch / ".done").exists() for batch in batches)
 
 
 def _port(wanted: int | None, say: Callable[[str], None]) -> int:
