@@ -80,4 +80,6 @@ def _none(study: str, report: Report) -> str:
     )
 
 
-_NOT_VALIDATED = "not validated: the BIDS validator is not installed here (pip install 'mrdata[products]')"
+_NOT_VALIDATED = (
+    "not validated: the BIDS validator is not installed here (in MrData's folder: pip install '.[products]')"
+)

@@ -23,10 +23,11 @@ _DRY_RUN = click.option("--dry-run", is_flag=True, help="Only say what would be 
 @click.group(cls=Commands, invoke_without_command=True)
 @click.option("--scanner", default="", help="Only sessions of this scanner.")
 @click.option("--reason", default="", help="Only sessions with a file that is there for this reason, like `mistyped`.")
+@click.option("--names", is_flag=True, help="Only the names of the sessions, one a line.")
 @USER
 @JSON
 @click.pass_context
-def quarantine(context: click.Context, scanner: str, reason: str, user: str, as_json: bool) -> None:
+def quarantine(context: click.Context, scanner: str, reason: str, names: bool, user: str, as_json: bool) -> None:
     """Lists what could not be placed: sessions, why, and which experiments may be meant.
 
     `mrdata refile SESSION EXPERIMENTID` puts a session where it belongs.
@@ -36,6 +37,9 @@ def quarantine(context: click.Context, scanner: str, reason: str, user: str, as_
     account, _ = acting(user, "", demand_steward)
     found = call(account, "mrdata_quarantine_list", {})["sessions"]
     shown = [s for s in found if scanner in ("", s["scanner"]) and (not reason or reason in s["reasons"])]
+    if names:
+        show([_name(s) for s in shown], as_json, "\n".join(_name(s) for s in shown))
+        return
     which = " that fits" if scanner or reason else ""
     show(
         {"sessions": shown}, as_json, "\n".join(_listed(shown)) if shown else f"There is nothing in quarantine{which}."
@@ -120,12 +124,15 @@ def _path(session: str) -> str:
     return session if session.startswith("/") else f"{layout.quarantine(settings())}/{session.strip('/')}"
 
 
+def _name(session: dict[str, Any]) -> str:
+    return str(session["path"]).removeprefix(layout.quarantine(settings()) + "/")
+
+
 def _listed(sessions: list[dict[str, Any]]) -> Iterator[str]:
-    root = layout.quarantine(settings()) + "/"
     for session in sessions:
         reasons = ", ".join(f"{reason} {number}" for reason, number in sorted(session["reasons"].items()))
-        name, since = session["path"].removeprefix(root), session["since"]
-        yield f"{name}  {count(session['objects'], 'file')} since {since}: {reasons}"
+        files = f"{count(session['objects'], 'file')} since {session['since']}"
+        yield f"{_name(session)}  {files}: {reasons}"
         if session["header_says"]:
             yield f"    typed at the scanner: {session['header_says']}"
         near = [one for one in session["candidates"] if one["distance"] < UNLIKE]

@@ -19,7 +19,7 @@ def gateway() -> Gateway:
 
         from forms.gateway import EmbeddedGateway, ServerGateway
     except ImportError as error:
-        raise ZoneError(f"the web pages need more: pip install 'mrdata[web]' ({error})") from error
+        raise ZoneError(f"the web pages need more; in MrData's folder: pip install '.[web]' ({error})") from error
     folder = zone_folder()
     return EmbeddedGateway(folder) if folder else ServerGateway(settings())
 
