@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 
-_EMBEDDED = ("test_embedded", "test_cli", "test_demo", "test_killed.py")
+_EMBEDDED = ("test_embedded", "test_cli", "test_demo", "test_readme", "test_killed.py")
 """Tests that make embedded zones, or kill the processes of one."""
 
 

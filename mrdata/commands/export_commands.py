@@ -80,6 +80,4 @@ def _none(study: str, report: Report) -> str:
     )
 
 
-_NOT_VALIDATED = (
-    "not validated: the BIDS validator is not installed here (in MrData's folder: pip install '.[products]')"
-)
+_NOT_VALIDATED = "not validated: the BIDS validator is not installed (in MrData's folder: pip install '.[products]')"

@@ -38,7 +38,7 @@ def quarantine(context: click.Context, scanner: str, reason: str, names: bool, u
     found = call(account, "mrdata_quarantine_list", {})["sessions"]
     shown = [s for s in found if scanner in ("", s["scanner"]) and (not reason or reason in s["reasons"])]
     if names:
-        show([_name(s) for s in shown], as_json, "\n".join(_name(s) for s in shown))
+        show([_name(one) for one in shown], as_json, "".join(f"{_name(one)}\n" for one in shown).rstrip())
         return
     which = " that fits" if scanner or reason else ""
     show(
