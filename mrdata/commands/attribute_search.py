@@ -145,7 +145,7 @@ def _conditions(zone: Zone, one: Wanted, kind: str, name: str) -> Iterator[Condi
 def _demand_units(one: Wanted, name: str) -> None:
     """BadCondition where a number has a unit in which this attribute is not measured."""
     factors = _FACTORS.get(UNITS.get(name, ""))
-    for typed in (one.value, one.low, one.high):
+    for typed in ("" if "%" in one.value else one.value, one.low, one.high):
         if factors and (unit := _unit(typed)) and unit not in factors:
             raise BadCondition(f"{one.text!r}: {name} is not measured in {unit!r}; write one of {', '.join(factors)}")
 

@@ -70,7 +70,10 @@ def test_a_study_from_a_yaml_file(site, mrdata, tmp_path):
 )  # fmt: skip
 def test_errors_say_what_is_wrong(mrdata, arguments, part):
     """In one line, in one format, without an error number of iRODS or of the system."""
-    is_usage = part in ("unexpected extra", "does not exist", "--owner is missing") or "nonsense" in arguments[-1]
+    is_usage = (
+        part in ("unexpected extra", "does not exist", "--owner is missing", "ATTRIBUTE=VALUE")
+        or "nonsense" in arguments[-1]
+    )
     told = mrdata(*arguments, status=2 if is_usage and arguments[0] != "rule" else 1)
     assert part in told
     assert told.startswith("mrdata: error: ")

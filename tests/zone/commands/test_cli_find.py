@@ -28,7 +28,7 @@ def series(site) -> dict[str, str]:
     [
         ("RepetitionTime=2", "short"), ("RepetitionTime=2.0", "short"), ("RepetitionTime=2000ms", "short"), ("repetitiontime=2", "short"),
         ("RepetitionTime=1..3", "short"), ("RepetitionTime=1..3000 ms", "short"), ("RepetitionTime=1000..3500ms", "short long"),
-        ("RepetitionTime=3..", "long"), ("RepetitionTime=..2", "short"), ("EchoTime<0.0041", "short"), ("EchoTime<=4.1ms", "short long"),
+        ("RepetitionTime=3%", "long"), ("RepetitionTime=3..", "long"), ("RepetitionTime=..2", "short"), ("EchoTime<0.0041", "short"), ("EchoTime<=4.1ms", "short long"),
         ("EchoTime>3ms", "long"), ("EchoTime >= 3 ms", "short long"), ("ProtocolName=ep2d%", "short long"), ("ProtocolName=EP2D_LONG", ""),
         ("RepetitionTime>1 EchoTime<4ms", "short"), ("volume=2.5", "short long"), ("Code=7", ""), ("Code=007", "short long"),
         ("State=registered", "experiment"), ("Registered>2001-01-01", "experiment"), ("Registered<2001-01-01", ""),
