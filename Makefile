@@ -3,18 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test coverage bench faults lint clean
+.PHONY: demo test coverage bench faults lint clean for-demo for-test
 
-$(VENV)/installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[demo,test]'
-	touch $@
+for-demo:
+	@PYTHON='$(PYTHON)' .ci/environment $(VENV) demo
 
-demo: $(VENV)/installed
-	@$(BIN)/mrdata demo $(if $(ONCE),--once) $(if $(JSON),--json)
+for-test:
+	@PYTHON='$(PYTHON)' .ci/environment $(VENV) demo,test
 
-lint: $(VENV)/installed
+# make demo ONCE=1 JSON=1 FOLDER=/tmp/demo PORT=8081
+demo: for-demo
+	@$(BIN)/mrdata demo $(if $(ONCE),--once) $(if $(JSON),--json) $(if $(FOLDER),--folder '$(FOLDER)') $(if $(PORT),--port '$(PORT)')
+
+lint: for-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -23,14 +24,16 @@ lint: $(VENV)/installed
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal tests/unit tests/zone tests/browser tests/faults
 
-coverage: $(VENV)/installed
+coverage: for-test
 	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/zone tests/browser
 
-bench: $(VENV)/installed
+bench: for-test
 	$(BIN)/python -m tests.bench
 
-faults: $(VENV)/installed
+faults: for-test
 	$(BIN)/python -m tests.faults $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
+# A demonstration stays: it may hold files of your own.
 clean:
-	rm -rf $(VENV) demo-zone
+	rm -rf $(VENV)
+	@if [ -e demo-zone ]; then echo "demo-zone/ stays; remove it if it holds nothing of yours: rm -r demo-zone"; fi

@@ -2,8 +2,8 @@
 
 Each release has a folder of its own, named by its version and its content:
 
-    /opt/mrdata/releases/0.1.0-3f0c9a1b2d4e/{policy,microservices,rulebase,pydicom,stdnum,yaml,dulwich,requests...}
-    /opt/mrdata/current  -> releases/0.1.0-3f0c9a1b2d4e
+    /opt/mrdata/releases/0.2.0-3f0c9a1b2d4e/{policy,microservices,rulebase,pydicom,stdnum,yaml,dulwich,requests...}
+    /opt/mrdata/current  -> releases/0.2.0-3f0c9a1b2d4e
     /opt/mrdata/previous -> the one before
     /etc/irods/core.py   -> /opt/mrdata/current/rulebase/core.py
 
@@ -270,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server = login if login.answers() else None
         print(back(place, server) if given.previous else install(place, given.source, pip, server))
     except (SetupError, OSError, subprocess.TimeoutExpired) as error:
-        print(f"mrdata-install: {error}", file=sys.stderr)
+        print(f"mrdata-install: error: {error}", file=sys.stderr)
         return 1
     return 0
 
