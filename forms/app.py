@@ -15,6 +15,7 @@ from forms.gateway import Gateway
 from forms.login_sessions import Login
 from forms.page_site import Site, site
 from forms.request_budget import TooSlow
+from policy import __version__
 from policy.zone import NotFound, NotPermitted, ZoneError
 from policy.zone.context import Refused
 from policy.zone.log import error_text
@@ -122,6 +123,7 @@ def _for_templates() -> dict[str, object]:
         "is_steward": steward,
         "is_demonstration": site().is_demonstration,
         "settings": site().settings,
+        "version": __version__,
     }
 
 

@@ -14,6 +14,7 @@ from flask.typing import ResponseReturnValue
 from forms import chart
 from forms.access import public
 from forms.page_site import site
+from policy import __version__
 from policy.views.board import Board, Level
 from policy.zone import ZoneError
 
@@ -59,13 +60,13 @@ def health() -> ResponseReturnValue:
     try:
         found = _look()
     except (ZoneError, OSError):
-        return jsonify(status="alarm", alarms=["zone_unreachable"], warnings=[]), 503
+        return jsonify(status="alarm", version=__version__, alarms=["zone_unreachable"], warnings=[]), 503
     codes: dict[Level, list[str]] = {
         level: sorted({problem.code for problem in found.problems if problem.level is level}) for level in Level
     }
     status = "ok" if found.is_healthy else "alarm"
     return jsonify(
-        status=status, alarms=codes[Level.ALARM], warnings=codes[Level.WARNING]
+        status=status, version=__version__, alarms=codes[Level.ALARM], warnings=codes[Level.WARNING]
     ), 200 if found.is_healthy else 503
 
 

@@ -193,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = json.dumps(answers(Server(**given), Secrets.inside(folder), packaged), indent=2)
         files.write(file, text + "\n", 0o600)
     except (SetupError, OSError, ValueError, KeyError) as error:
-        print(f"mrdata-answers: {error}", file=sys.stderr)
+        print(f"mrdata-answers: error: {error}", file=sys.stderr)
         return 1
     print(file)
     return 0

@@ -158,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         made = backup(catalog, given.folder, given.etc, given.current, history.repository_of(given.etc))
         removed = forget(given.folder, given.keep) if given.keep else []
     except (SetupError, SettingsError, OSError, tarfile.TarError) as error:
-        print(f"mrdata-backup: {error}", file=sys.stderr)
+        print(f"mrdata-backup: error: {error}", file=sys.stderr)
         return 1
     rows = sum(rows for rows, _ in Manifest.read(made).tables.values())
     print(

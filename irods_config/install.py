@@ -270,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server = login if login.answers() else None
         print(back(place, server) if given.previous else install(place, given.source, pip, server))
     except (SetupError, OSError, subprocess.TimeoutExpired) as error:
-        print(f"mrdata-install: {error}", file=sys.stderr)
+        print(f"mrdata-install: error: {error}", file=sys.stderr)
         return 1
     return 0
 

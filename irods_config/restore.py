@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{catalog.database}: {rows} rows, all as in the backup", flush=True)
         print(restore_history(given.backup, given.etc))
     except (SetupError, SettingsError, OSError, tarfile.TarError) as error:
-        print(f"mrdata-restore: {error}", file=sys.stderr)
+        print(f"mrdata-restore: error: {error}", file=sys.stderr)
         return 1
     print("start the server, then run: mrdata-setup-zone --check, and the rule mrdata_verify")
     return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from irods_config.steps import FILES, ZONE
 from irods_config.steps.configuration import reload
 from policy.zone import ZoneError
 from policy.zone.settings import SettingsError
+from policy.zone.site_names import scanners_fault
 
 
 def check(site: Site) -> list[str]:
@@ -111,9 +113,22 @@ def site_from(arguments: Sequence[str] | None) -> tuple[Site, argparse.Namespace
     return site, given
 
 
+def _fault(given: argparse.Namespace) -> str:
+    """Why nothing is begun; empty where nothing is wrong."""
+    if os.geteuid() == 0:
+        return (
+            "this runs as the service account of the iRODS server, not as root, whose files the server could not"
+            " change: sudo -iu irods, then the same command"
+        )
+    return scanners_fault(given.scanner)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Status 0 where the zone is as MrData needs it, now (or, with --check, already)."""
     site, given = site_from(arguments)
+    if fault := _fault(given):
+        print(f"mrdata-setup-zone: error: {fault}", file=sys.stderr)
+        return 2
     try:
         if given.check:
             found = check(site)
@@ -122,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         setup(site, given.restart)
         health = site.icommands.acting_as(site.settings().account).rule("mrdata_health")
     except (SetupError, SettingsError, ZoneError, OSError, ValueError, subprocess.SubprocessError) as error:
-        print(f"mrdata-setup-zone: {error}", file=sys.stderr)
+        print(f"mrdata-setup-zone: error: {error}", file=sys.stderr)
         return 1
     print(json.dumps(health))
     return 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import yaml
@@ -17,14 +19,31 @@ from mrdata.commands import listing
 from mrdata.commands.export_commands import export
 from mrdata.commands.lifecycle_commands import COMMANDS
 from mrdata.commands.product_commands import member, products
-from mrdata.commands.terminal import JSON, USER, call, fail, opened, show
+from mrdata.commands.quarantine_commands import quarantine, refile
+from mrdata.commands.study_commands import register, study
+from mrdata.commands.terminal import (
+    INTERRUPTED,
+    JSON,
+    USER,
+    Commands,
+    call,
+    ends_when_interrupted,
+    fail,
+    fault,
+    opened,
+    say_error,
+    show,
+)
+from mrdata.commands.user_commands import user
 from mrdata.commands.zone_connection import NoZone, embedded, settings, zone_folder
+from policy import __version__
 from policy.zone import ZoneError
+from policy.zone.context import Refused
 from policy.zone.settings import SettingsError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="mrdata")
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mrdata")
 def cli() -> None:
     """MrData archives the images and raw data of an MRI site in iRODS.
 
@@ -46,10 +65,14 @@ def zone() -> None:
 def zone_create(folder: Path, scanners: tuple[str, ...], name: str) -> None:
     """Makes a zone in FOLDER, with its settings (mrdata.yaml) and an empty landing zone."""
     from mrdata.zones.new_zone import create
+    from policy.zone.site_names import scanners_fault, zone_fault
 
+    if fault := zone_fault(name) or scanners_fault(scanners):
+        raise click.UsageError(fault)
     create(folder, name=name, scanners=list(scanners))
     click.echo(f"{folder}: made the zone {name}; its settings are in {folder / 'mrdata.yaml'}")
-    click.echo(f"Next: export MRDATA_ZONE={folder.resolve()}; mrdata zone run {folder} &")
+    there = shlex.quote(str(folder.resolve()))
+    click.echo(f"Next: export MRDATA_ZONE={there}; mrdata zone run {there} &")
 
 
 @zone.command("run")
@@ -67,23 +90,8 @@ def zone_run(folder: Path) -> None:
     with EmbeddedZone(folder, site.account) as zone:
         schedule(zone, site)
     click.echo(f"{folder}: running delay rules; Ctrl-C ends it", err=True)
-    serve(folder, threading.Event())
-
-
-@cli.command()
-@click.option("--study", required=True)
-@click.option("--pseudonym", required=True, help="The subject's pseudonym in this study.")
-@click.option("--owner", required=True, help="iRODS user, a member of the study.")
-@click.option("--scanner", required=True)
-@click.option("--type", "scan_type", required=True, help="Scan type, one of mrdata.yaml's scan_types.")
-@click.option("--url", default="", help="Address of the experiment's page elsewhere.")
-@click.option("--description", default="", help="Of the scan, never of the person.")
-@USER
-@JSON
-def register(user: str, as_json: bool, **entries: str) -> None:
-    """Registers an experiment and prints its ExperimentID, which the operator types as Patient Name."""
-    reply = call(user, "mrdata_register", entries)
-    show(reply, as_json, reply["experiment_id"])
+    with ends_when_interrupted():
+        serve(folder, threading.Event())
 
 
 @cli.command()
@@ -97,7 +105,7 @@ def scan(landing_zone: Path | None, once: bool, user: str, as_json: bool) -> Non
 
     summary = run(landing_zone, once=once, user=user)
     show(summary.as_dict(), as_json, str(summary))
-    sys.exit(0 if summary.ok else 1)
+    sys.exit(0 if summary.ok or not once else 1)  # without --once, to be stopped is its normal end
 
 
 @cli.command()
@@ -153,20 +161,31 @@ def meta(path: str, user: str, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("conditions", nargs=-1, required=True, metavar="ATTRIBUTE=VALUE...")
+@click.argument("conditions", nargs=-1, required=True, metavar="CONDITION...")
 @USER
 @JSON
 def find(conditions: tuple[str, ...], user: str, as_json: bool) -> None:
-    """Finds collections and objects by AVUs:
+    """Finds collections and objects by their AVUs: those for which each CONDITION holds.
 
-    `mrdata find RepetitionTime=2 FlipAngle=90`. `%` in a value stands for any text.
+    \b
+      RepetitionTime=2         2, 2.0 and 2000ms are the same
+      repetitiontime=1..3      from 1 to 3 s; `1..` and `..3` are open; capitals do not count in names
+      'EchoTime<5ms'           also > <= >=; in quotes, because of the shell
+      ProtocolName=ep2d%       `%` stands for any text
     """
-    if wrong := [c for c in conditions if "=" not in c]:
-        fail(f"{wrong[0]!r}: write conditions as ATTRIBUTE=VALUE")
-    pairs = [(c.partition("=")[0], c.partition("=")[2]) for c in conditions]
-    with opened(user) as zone:
-        paths = listing.find(zone, pairs)
-    show(paths, as_json, "\n".join(paths))
+    from mrdata.commands import attribute_search
+
+    try:
+        wanted = [attribute_search.parsed(condition) for condition in conditions]
+        with opened(user) as zone:
+            paths = attribute_search.find(zone, wanted)
+            nothing = "" if paths else attribute_search.why_nothing(zone, wanted)
+    except attribute_search.BadCondition as error:
+        raise click.UsageError(str(error)) from error
+    if nothing:
+        click.echo(nothing, err=True)
+    if paths or as_json:
+        show(paths, as_json, "\n".join(paths))
 
 
 @cli.command()
@@ -186,7 +205,7 @@ def get(path: str, target: Path, user: str, as_json: bool) -> None:
         for copy in download(zone, path, target):
             if copy.fault:
                 faults += 1
-                click.echo(f"mrdata: error: {copy.fault}", err=True)
+                say_error(copy.fault)
                 continue
             files.append(str(copy.file))
             note = "" if copy.is_compared else "  (the catalog has no checksum of it: only its size was compared)"
@@ -207,10 +226,10 @@ def rule(name: str, request: str, user: str) -> None:
         # YAML holds all of JSON.
         parsed = yaml.safe_load(Path(request[1:]).read_text(encoding="utf-8") if request.startswith("@") else request)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        fail(f"the request is neither JSON nor YAML: {error}")
+        fail(f"the request is neither JSON nor YAML: {fault(error)}")
     if not isinstance(parsed, dict):
         fail(f'the request must hold keys and values, like {{"path": "..."}}; found {parsed!r}')
-    show(call(user, name if name.startswith("mrdata_") else f"mrdata_{name}", parsed), True)
+    show(call(user, name if name.startswith("mrdata_") else f"mrdata_{name}", parsed, is_named=True), True)
 
 
 @cli.command()
@@ -230,7 +249,6 @@ def verify(quick: bool, experiment: str, study: str, resume: bool, user: str, as
     from mrdata.verification import verify_report as verification
     from mrdata.verification.verify_state import AtWork
     from policy.verification.verification import Scope
-    from policy.zone.context import Refused
 
     if experiment and study:
         raise click.UsageError("--experiment and --study exclude each other")
@@ -241,10 +259,9 @@ def verify(quick: bool, experiment: str, study: str, resume: bool, user: str, as
             scope = Scope(experiment, study)
             found = verification.resumable(zone, settings(), key, checksums=not quick, scope=scope, resume=resume)
     except (AtWork, Refused, NoZone, SettingsError, ZoneError, OSError) as error:
-        click.echo(f"mrdata: {error}", err=True)
-        sys.exit(verification.INCOMPLETE)
+        fail(fault(error), verification.INCOMPLETE)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     show(found, as_json, verification.text(found))
     sys.exit(verification.status(found))
 
@@ -274,7 +291,8 @@ def serve(host: str, port: int) -> None:
     """Serves the web pages until interrupted."""
     from mrdata.commands.web_command import serve as run
 
-    run(host, port)
+    with ends_when_interrupted():
+        run(host, port)
 
 
 @cli.command()
@@ -287,10 +305,12 @@ def serve(host: str, port: int) -> None:
     help="Where the zone is made.",
 )
 @click.option(
-    "--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Of the web pages, on 127.0.0.1."
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Of the web pages, on 127.0.0.1. Default: 8080, or a free one where that is taken.",
 )
 @JSON
-def demo(once: bool, folder: Path, port: int, as_json: bool) -> None:
+def demo(once: bool, folder: Path, port: int | None, as_json: bool) -> None:
     """Shows the whole way on a new embedded zone: a pretend scanner, the scanner process, the sweep, the archive, the
     web pages.
     """
@@ -300,18 +320,36 @@ def demo(once: bool, folder: Path, port: int, as_json: bool) -> None:
 
 
 cli.add_command(export)
+cli.add_command(quarantine)
+cli.add_command(refile)
+cli.add_command(register)
+cli.add_command(study)
+cli.add_command(user)
 cli.add_command(products)
 cli.add_command(member)
 for command in COMMANDS:
     cli.add_command(command)
 
 
-def main() -> None:
-    """Entry point: errors that a user can mend are one line on stderr, with what to do next."""
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Entry point. An error that a user can mend is one line on stderr, `mrdata: error: ...`, never a traceback."""
     try:
-        cli()
-    except (NoZone, SettingsError, LandingError, ZoneError, OSError) as error:
-        fail(str(error))
+        status = cli.main(arguments, prog_name="mrdata", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "mrdata"
+        fail(f"{error.format_message().rstrip('.')}. `{path} --help` shows what it takes", 2)
+    except click.ClickException as error:
+        fail(error.format_message())
+    except click.Abort as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            fail("interrupted", INTERRUPTED)
+        fail("stopped; nothing was changed")
+    except (NoZone, SettingsError, LandingError, Refused, ZoneError, OSError) as error:
+        fail(fault(error))
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 if __name__ == "__main__":

@@ -11,21 +11,22 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from policy import __version__
 from policy.products import completeness
 from policy.products.completeness import ProductState
-from policy.zone import Condition, NotFound, layout
+from policy.zone import GOOD, Condition, NotFound, layout
 from policy.zone.context import Context
 from policy.zone.experiment import State
 from policy.zone.registry import Registry
-from products import nifti
+from products import bids_folder, nifti
+from products.bids_folder import Changes, Earlier
 from products.bids_names import Image, LeftOut, Name, label, names
 from products.transfer import fetch
 
@@ -46,55 +47,68 @@ class Report:
     sessions: int = 0
     left_out: list[tuple[str, str, str, str, str]] = field(default_factory=list)
     errors: list[str] | None = None
-    warnings: int = 0
+    warnings: list[str] = field(default_factory=list)
+    changes: Changes = field(default_factory=Changes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Session:
     experiment: str
     path: str
+    pseudonym: str
     subject: str
     label: str
 
 
 def export(
-    context: Context, study: str, folder: Path, progress: Callable[[int, int], None] = lambda done, of: None
+    context: Context,
+    study: str,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+    subjects: Collection[str] = (),
 ) -> Report:
-    """Writes the dataset of a study into a new folder, and validates it where the validator is installed.
+    """Writes the dataset of a study into a folder, and validates it where the validator is installed.
 
-    It holds what the asking user may see, of experiments that are not withdrawn. Until it is whole, its folder ends in
-    `.unfinished`. Where no image has a place in it, it would be none: then nothing is written, and the report says what
-    was left out. FileExistsError where the folder holds something; NotFound where there is no such study.
+    It holds what the asking user may see, of experiments that are not withdrawn; of `subjects` (pseudonyms) alone, and
+    of those that an earlier export into this folder has, if any are named. What is there and equal stays. Until it is
+    whole, a new folder ends in `.unfinished`. Where no image has a place in it, it would be none: then nothing is
+    written, and the report says what was left out. FileExistsError where the folder holds anything but an export of
+    this study; NotFound where there is no such study or subject.
     """
     folder = folder.resolve()  # `.` has no name
-    if folder.exists() and any(folder.iterdir()):
-        raise FileExistsError(f"{folder}: is not empty; give a folder that does not exist yet")
+    before = bids_folder.earlier(folder, study)
     home = layout.study(context.settings, study)
     if "/" in study or context.zone.stat(home) is None:
         raise NotFound(f"there is no study {study!r}, or you may not see it")
+    sessions = _chosen(_sessions(context, home), study, subjects, before)
     making = folder.with_name(folder.name + ".unfinished")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    sessions = _sessions(context, home)
     report = Report()
     series = [(session, path) for session in sessions for path in _series(context, session)]
     taken: Counter[str] = Counter()
     for count, (session, path) in enumerate(series, 1):
-        _export_series(context, session, path, making, taken, report)
+        _export_series(context, session, path, making, before, taken, report)
         progress(count, len(series))
     if not report.images:
         shutil.rmtree(making)
         return report
     report.subjects, report.sessions = len(list(making.glob("sub-*"))), len(list(making.glob("sub-*/ses-*")))
     _describe(context, home, study, sessions, making, report)
-    if folder.exists():  # somebody may stand in it: it is filled, not replaced
-        for one in making.iterdir():
-            one.rename(folder / one.name)
-        making.rmdir()
-    else:
-        making.rename(folder)
+    report.changes = bids_folder.bring_up_to_date(making, before, study)
     _validate(folder, report)
     return report
+
+
+def _chosen(sessions: list[_Session], study: str, subjects: Collection[str], before: Earlier) -> list[_Session]:
+    """Those of the subjects that were asked for, and of those that are in the folder already."""
+    known = {session.pseudonym for session in sessions}
+    if unknown := sorted(set(subjects) - known):
+        raise NotFound(
+            f"study {study!r} has no experiment of subject {unknown[0]!r} that can be exported; it has those of"
+            f" {', '.join(sorted(known)) or 'nobody'}"
+        )
+    return [s for s in sessions if not subjects or s.pseudonym in subjects or s.subject in before.subjects]
 
 
 def _sessions(context: Context, home: str) -> list[_Session]:
@@ -110,7 +124,7 @@ def _sessions(context: Context, home: str) -> list[_Session]:
         if path.startswith(home + "/") and (e := registry.experiment(new)) and e.state != State.WITHDRAWN
     ]
     labels = _labels({experiment.pseudonym for experiment in found})
-    return [_Session(e.id, e.path, labels[e.pseudonym], label(e.id)) for e in found]
+    return [_Session(e.id, e.path, e.pseudonym, labels[e.pseudonym], label(e.id)) for e in found]
 
 
 def _labels(pseudonyms: set[str]) -> dict[str, str]:
@@ -136,7 +150,13 @@ def _number(path: str) -> int:
 
 
 def _export_series(
-    context: Context, session: _Session, path: str, folder: Path, taken: Counter[str], report: Report
+    context: Context,
+    session: _Session,
+    path: str,
+    folder: Path,
+    before: Earlier,
+    taken: Counter[str],
+    report: Report,
 ) -> None:
     series = completeness.load(context, path)
     where = f"sourcedata/sub-{session.subject}/ses-{session.label}/{series.name}"
@@ -148,15 +168,19 @@ def _export_series(
             (session.subject, session.label, series.name, "", f"{series.state or 'waiting'}: {reason}")
         )
         return
-    rows = context.zone.query(["DATA_NAME"], Condition("COLL_NAME", "=", series.products))
-    mine = sorted(name for (name,) in rows if not name.endswith((".tar", ".tar.index.json", ".log")))
+    good = Condition("DATA_REPL_STATUS", "=", GOOD)
+    rows = context.zone.query(["DATA_NAME", "DATA_CHECKSUM"], Condition("COLL_NAME", "=", series.products), good)
+    checksums = {name: text for name, text in rows if not name.endswith((".tar", ".tar.index.json", ".log"))}
+    mine = sorted(checksums)
     if not any(name.endswith(NIFTI) for name in mine):
         report.left_out.append((session.subject, session.label, series.name, "", "holds no MR images"))
         return
     target = folder / where
     target.mkdir(parents=True)
     for name in mine:
-        fetch(context.zone, f"{series.products}/{name}", target / name)
+        # A sidecar is small, and may be changed by `_place`.
+        if name.endswith(".json") or not before.reuse(checksums[name], target / name):
+            fetch(context.zone, f"{series.products}/{name}", target / name)
     images = [_image(target, name.removesuffix(NIFTI), mine) for name in mine if name.endswith(NIFTI)]
     description = series.avus.get("SeriesDescription") or series.name
     for stem, named in names(description, images, context.settings.bids.rules).items():
@@ -200,7 +224,7 @@ def _run(name: Name, number: int) -> str:
 
 def _describe(context: Context, home: str, study: str, sessions: list[_Session], folder: Path, report: Report) -> None:
     title = next((avu.value for avu in context.zone.metadata(home) if avu.attribute == "Title"), study)
-    tools = [{"Name": "MrData", "Version": version("mrdata")}, {"Name": "dcm2niix"}]
+    tools = [{"Name": "MrData", "Version": __version__}, {"Name": "dcm2niix"}]
     _write(
         folder / "dataset_description.json",
         {"Name": title, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "GeneratedBy": tools},
@@ -222,7 +246,7 @@ def _describe(context: Context, home: str, study: str, sessions: list[_Session],
 def _participants(context: Context, home: str, sessions: list[_Session], folder: Path) -> None:
     """Those with an image here, as BIDS demands, with the mixed-use metadata that the site lets into the archive."""
     attributes = sorted(context.settings.castellum.attributes)
-    pseudonyms = {session.subject: _pseudonym(context, session) for session in sessions}
+    pseudonyms = {session.subject: session.pseudonym for session in sessions}
     rows = [["participant_id", "pseudonym", *attributes]]
     for subject, pseudonym in sorted(pseudonyms.items()):
         if not (folder / f"sub-{subject}").is_dir():
@@ -234,13 +258,6 @@ def _participants(context: Context, home: str, sessions: list[_Session], folder:
     told = {"pseudonym": {"Description": "The subject's pseudonym in this study"}}
     told |= {name: {"Description": f"Mixed-use metadata: {name}"} for name in attributes}
     _write(folder / "participants.json", told)
-
-
-def _pseudonym(context: Context, session: _Session) -> str:
-    experiment = Registry(context).experiment(session.experiment)
-    if experiment is None:
-        raise NotFound(f"{session.experiment} is gone")
-    return experiment.pseudonym
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
@@ -264,4 +281,4 @@ def _validate(folder: Path, report: Report) -> None:
     ]
     severe = [issue.get("severity") == "error" for issue in issues]
     report.errors = sorted(text for text, is_error in zip(told, severe, strict=True) if is_error)
-    report.warnings = severe.count(False)
+    report.warnings = sorted(text for text, is_error in zip(told, severe, strict=True) if not is_error)

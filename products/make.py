@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
+from policy import __version__
 from policy.products import completeness
 from policy.products.completeness import DERIVED_FROM, INPUTS, INPUTS_CHECKSUM, MADE_BY, ProductState, Series
 from policy.records import event
@@ -108,7 +108,7 @@ def _build(context: Context, series: Series, folder: Path) -> _Made:
     for new in (images, target, out):
         new.mkdir()
     files = [fetch(context.zone, f"{series.path}/{image.name}", images / image.name) for image in series.images]
-    ours = f"mrdata {version('mrdata')}"
+    ours = f"mrdata {__version__}"
     packed = out / f"{series.name}.tar"
     index = tar.pack(files, packed)
     made = _Made({packed: ours, index: ours})

@@ -136,7 +136,7 @@ def _package() -> ModuleType:
     try:
         import dcm2niix
     except ImportError as error:
-        raise ConverterMissing("dcm2niix is not installed here: pip install 'mrdata[products]'") from error
+        raise ConverterMissing("dcm2niix is not installed; in MrData's folder: pip install '.[products]'") from error
     if not os.access(dcm2niix.bin, os.X_OK):
         raise ConverterMissing(f"{dcm2niix.bin} cannot be run: pip install --force-reinstall dcm2niix")
     return cast(ModuleType, dcm2niix)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections import Counter
 
 import pytest
 from hypothesis import settings
 
-_EMBEDDED = ("test_embedded", "test_cli", "test_demo", "test_killed.py")
+_EMBEDDED = ("test_embedded", "test_cli", "test_demo", "test_readme", "test_killed.py")
 """Tests that make embedded zones, or kill the processes of one."""
 
 
@@ -37,3 +38,15 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.get_closest_marker("embedded") or item.path.name.startswith(_EMBEDDED):
                 item.add_marker(pytest.mark.skip(reason="looks into the embedded zone itself"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was skipped, and why: a line for each reason."""
+    skipped = [
+        report.longrepr for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)
+    ]
+    reasons = Counter(str(text).removeprefix("Skipped: ") for _, _, text in skipped)
+    if reasons:
+        terminalreporter.write_line(f"{sum(reasons.values())} tests were skipped:")
+    for reason, number in reasons.most_common():
+        terminalreporter.write_line(f"  {number:>5}  {reason}")

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from mrdata.commands.terminal import Commands
 from policy.records.audit_check import check
 from policy.withdrawal.withdrawal import Reason
 from policy.zone import layout
@@ -176,7 +177,7 @@ def restore(what: str, by: str, user: str, as_json: bool) -> None:
     )
 
 
-@click.group()
+@click.group(cls=Commands)
 def audit() -> None:
     """The audit log: what was done to an experiment; whether anybody changed the log."""
 
@@ -189,6 +190,8 @@ def show(experiment: str, user: str, as_json: bool) -> None:
     """What was done to EXPERIMENT, in order."""
 
     def text(reply: dict[str, Any]) -> str:
+        if not reply["entries"]:
+            return f"The audit log has no entry about {experiment}."
         return "\n".join(
             f"{e['time']}  {e['who']:<12} {e['act']:<20} {' '.join(f'{k}={v}' for k, v in e['details'].items())}"
             for e in reply["entries"]

@@ -1,9 +1,9 @@
-"""What `mrdata ls`, `meta`, `find` and `put` do over a zone."""
+"""What `mrdata ls`, `meta` and `put` do over a zone."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,23 +49,6 @@ def entries(zone: Zone, path: str, *, recursive: bool = False) -> list[Entry]:
     }
     found |= {coll: Entry(coll, True, 0, owner, int(t)) for coll, owner, t in collections}
     return [entry for _, entry in sorted(found.items()) if entry.path.startswith(path + "/")]
-
-
-def find(zone: Zone, wanted: Sequence[tuple[str, str]]) -> list[str]:
-    """Paths of the collections and objects that have all these AVUs."""
-    found: set[str] | None = None
-    for attribute, value in wanted:
-        operator = Condition("", "like", value) if "%" in value else Condition("", "=", value)
-        paths: set[str] = set()
-        for kind, columns in (("COLL", ["COLL_NAME"]), ("DATA", ["COLL_NAME", "DATA_NAME"])):
-            rows = zone.query(
-                columns,
-                Condition(f"META_{kind}_ATTR_NAME", "=", attribute),
-                Condition(f"META_{kind}_ATTR_VALUE", operator.operator, value),
-            )
-            paths |= {"/".join(row) for row in rows}
-        found = paths if found is None else found & paths
-    return sorted(found or ())
 
 
 def upload(zone: Client, files: Iterable[Path], collection: str) -> Iterator[str]:

@@ -70,9 +70,9 @@ def products(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def member(tar: str, name: str | None, target: Path | None, user: str, as_json: bool) -> None:
-    """Gets the member NAME of a product's TAR alone, as TARGET (default:
+    """Gets the member NAME of a product's TAR alone; without NAME, lists the members.
 
-    NAME here); without NAME, lists the members.
+    TARGET is the file that is written (default: NAME in this folder).
     """
     from mrdata.commands.terminal import opened, show
     from products.tar import members, read_member

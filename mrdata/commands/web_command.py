@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from mrdata.commands.zone_connection import settings, zone_folder
@@ -18,7 +19,7 @@ def gateway() -> Gateway:
 
         from forms.gateway import EmbeddedGateway, ServerGateway
     except ImportError as error:
-        raise ZoneError(f"the web pages need more: pip install 'mrdata[web]' ({error})") from error
+        raise ZoneError(f"the web pages need more; in MrData's folder: pip install '.[web]' ({error})") from error
     folder = zone_folder()
     return EmbeddedGateway(folder) if folder else ServerGateway(settings())
 
@@ -30,4 +31,11 @@ def serve(host: str, port: int) -> None:
         raise ZoneError(f"an embedded zone knows no passwords: its pages are shown on 127.0.0.1 only, not on {host}")
     from forms.serve import serve as run
 
-    run(found, host=host, port=port, secure=not found.accounts, say=print)
+    try:
+        run(found, host=host, port=port, secure=not found.accounts, say=print)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise ZoneError(
+            f"{host}:{port}: another program uses this port; give another one: --port {port + 1}"
+        ) from error

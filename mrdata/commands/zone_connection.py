@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -39,8 +40,17 @@ def embedded(folder: Path) -> Path:
     """
     if not (folder / "mrdata.yaml").is_file():
         raise NoZone(f"{folder}: there is no zone in this folder; `mrdata zone create {folder}` makes one")
+    from embedded.errors import IrodsError
+    from embedded.folder import ZoneFolder
     from mrdata.zones.upgrade import bring_up_to_date
 
+    try:
+        ZoneFolder.open(folder).name  # noqa: B018 - whether its catalog is one
+    except (FileNotFoundError, IrodsError, sqlite3.Error, TypeError) as error:
+        raise NoZone(
+            f"{folder / 'catalog.sqlite'}: is not the catalog of a zone; bring it back from a backup, or make a new"
+            " zone: `mrdata zone create DIR`"
+        ) from error
     if bring_up_to_date(folder):
         print(f"mrdata: {folder}: an earlier MrData made this zone; it is brought up to date now", file=sys.stderr)
     return folder

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from embedded.client.embedded_zone import EmbeddedZone
 from microservices.headers.header_reader import read_header
 from microservices.settings_file import load_settings
 from mrdata.commands.progress_bar import bar
-from mrdata.demonstration import demo_castellum, demo_report
+from mrdata.commands.terminal import ends_when_interrupted, terminal_to_itself
+from mrdata.demonstration import demo_castellum, demo_folder, demo_report, explanation
 from mrdata.demonstration.console import Console, Delivery
 from mrdata.demonstration.plan import demo_session
 from mrdata.demonstration.pretend_castellum import PretendCastellum
@@ -35,6 +36,8 @@ from policy.zone.layout import landing
 from policy.zone.settings import Settings
 
 SCANNER = "94T"
+PORT = 8080
+"""Of the web pages."""
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 """Real scanner files, where they lie beside the project."""
 SETTLING_SECONDS = 240.0
@@ -48,21 +51,24 @@ SITE = {
 }
 
 
-def run(folder: Path, *, once: bool, as_json: bool, port: int = 8080) -> int:
+def run(folder: Path, *, once: bool, as_json: bool, port: int | None = None) -> int:
     """Runs it in a new zone in `folder`; 0 only if every file stands where it should. Without `once`, goes on until
     interrupted.
 
-    Without `once` the web pages are shown on `port` of 127.0.0.1, or on a free one where it is taken.
+    Without `once` the web pages are shown on `port` of 127.0.0.1: ZoneError where that is taken. Without a port they
+    are shown on 8080, or on a free one where that is taken.
     """
     say = _quiet if as_json else _aloud
-    folder = _fresh(folder)
+    pages = 0 if once else _port(port, say)
+    folder = demo_folder.cleared(folder, may_ask=sys.stdin.isatty() and not as_json)
     say(f"A new zone in {folder}")
     with demo_castellum.castellum().running() as castellum:
         create(folder, scanners=[SCANNER], site={**SITE, "castellum": demo_castellum.settings(castellum, folder)})
-        return _run(folder, castellum, once=once, as_json=as_json, port=port)
+        with demo_folder.marked(folder), terminal_to_itself():
+            return _run(folder, castellum, once=once, as_json=as_json, pages=pages)
 
 
-def _run(folder: Path, castellum: PretendCastellum, *, once: bool, as_json: bool, port: int) -> int:
+def _run(folder: Path, castellum: PretendCastellum, *, once: bool, as_json: bool, pages: int) -> int:
     say = _quiet if as_json else _aloud
     settings = load_settings(folder / "mrdata.yaml")
     experiments = _site(folder, settings, castellum)
@@ -73,7 +79,7 @@ def _run(folder: Path, castellum: PretendCastellum, *, once: bool, as_json: bool
     for new, study, pseudonym, owner in experiments:
         say(f"  registered {new} for study {study}, subject {pseudonym}, owner {owner}")
     plan = demo_session([new for new, *_ in experiments], corpus=CORPUS if CORPUS.is_dir() else None)
-    pages = 0 if once else _free(port)
+    demo_folder.delivers(folder, [f"{SCANNER}/{delivery.path}" for delivery in plan])
     if pages:
         say(
             f"\nThe web pages: http://127.0.0.1:{pages}/ (be alice or bob, scientists, or steward, who looks after the"
@@ -84,32 +90,32 @@ def _run(folder: Path, castellum: PretendCastellum, *, once: bool, as_json: bool
         started = time.monotonic()
         _deliver(settings, zone, plan)
         settled = _settle(settings, zone, len(plan))
-        say(
-            f"  done after {time.monotonic() - started:.0f} s"
-            + ("" if settled else ", though not everything has settled")
-        )
-        say(f"  {_products(folder, settings)}")
+        end = "" if settled else ", but not every file has been placed"
+        say(f"  done after {time.monotonic() - started:.0f} s{end}")
+        rows = _products(folder, settings, zone, say)
         report = demo_report.report(zone, settings, SCANNER, plan)
         if as_json:
             print(json.dumps(report.counts(), indent=2))
         else:
             print(demo_report.text(zone, settings, report))
-        if not once:
-            _go_on(folder, settings, pages)
+            print(f"\nIn words\n{demo_report.indented(explanation.words(report, plan, rows, settings))}")
+        say("\n" + explanation.hints(folder, settings, SCANNER, pages))
+        if pages:
+            with ends_when_interrupted():
+                threading.Event().wait()
     return 0 if report.is_good else 1
 
 
-def _products(folder: Path, settings: Settings) -> str:
-    """One look of `mrdata products`, in words."""
+def _products(folder: Path, settings: Settings, zone: Client, say: Callable[[str], None]) -> list[dict[str, str]]:
+    """One look of `mrdata products`: the state of each series."""
     from products import nifti, worker
 
+    say("  making products of the series")
     try:
-        work = worker.Worker(settings, lambda: EmbeddedZone(folder, settings.account), lambda line: None)
+        worker.Worker(settings, lambda: EmbeddedZone(folder, settings.account), lambda line: None).run_once()
     except nifti.ConverterMissing as error:
-        return f"no products: {error}"
-    found = work.run_once()
-    told = ", ".join(f"{count} {state}" for state, count in sorted(found.items()))
-    return f"products of the series (a tar with an index, NIfTI with BIDS sidecars): {told}"
+        say(f"  no products: {error}")
+    return worker.status(Context(zone, settings, read_header))
 
 
 def _aloud(text: str) -> None:
@@ -120,18 +126,8 @@ def _quiet(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _fresh(folder: Path) -> Path:
-    folder = folder.resolve()
-    if (folder / "demo").is_file():
-        shutil.rmtree(folder)
-    if folder.exists() and any(folder.iterdir()):
-        raise FileExistsError(f"{folder}: holds something that is no demonstration; give another --folder")
-    return folder
-
-
 def _site(folder: Path, settings: Settings, castellum: PretendCastellum) -> list[tuple[str, str, str, str]]:
     """People, studies as Castellum tells them, experiments: (ExperimentID, study, pseudonym, owner) of each."""
-    (folder / "demo").write_text("Made by `mrdata demo`, which removes it at its next run.\n", encoding="utf-8")
     demo_castellum.write_token(folder)
     make_users(settings, "alice", "bob", "steward")
     experiments = []
@@ -235,32 +231,28 @@ def _settle(settings: Settings, zone: Client, files: int) -> bool:
     return False
 
 
-def _free(port: int) -> int:
-    """The port, or another one where it is taken."""
-    for wanted in (port, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", wanted))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise OSError("127.0.0.1 has no free port for the web pages")
+def _port(wanted: int | None, say: Callable[[str], None]) -> int:
+    """The port, or without one the usual one, or another where that is taken. ZoneError for a port that is taken."""
+    if wanted is not None:
+        if not _is_free(wanted):
+            raise ZoneError(
+                f"127.0.0.1:{wanted}: another program uses this port; give another one: --port {wanted + 1}"
+            )
+        return wanted
+    if _is_free(PORT):
+        return PORT
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found = int(probe.getsockname()[1])
+    say(f"Another program uses port {PORT}: the web pages are on port {found}")
+    return found
 
 
-def _go_on(folder: Path, settings: Settings, pages: int) -> None:
-    print(
-        f"\nThe web pages: http://127.0.0.1:{pages}/\n"
-        "The scanner and the sweep go on. In another terminal:\n"
-        f"  export MRDATA_ZONE={folder}\n"
-        f"  mrdata ls -r {settings.home}/studies\n"
-        "  mrdata rule quarantine_list\n"
-        f"  cp FILE.dcm {settings.landing.folder}/{SCANNER}/dicom/\n"
-        "Ctrl-C ends it.",
-        flush=True,
-    )
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        print()
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -12,9 +12,11 @@ from typing import Any
 
 from microservices.headers.header_reader import read_header
 from mrdata.commands.listing import entries, table
+from mrdata.commands.terminal import count as counted
 from mrdata.demonstration.console import Delivery, Fate
 from mrdata.verification import verify_report
 from policy.ingest import landed_again, origin, quarantine
+from policy.verification.findings import Kind
 from policy.zone import Client, Condition, layout, subtree
 from policy.zone.context import Context
 from policy.zone.registry import UNLIKE, Candidate
@@ -117,21 +119,16 @@ def _checksum(delivery: Delivery) -> str:
 
 
 def text(zone: Client, settings: Settings, found: DemoReport) -> str:
-    """The tree, the AVUs of one series, the quarantine, and the account of every byte."""
+    """The tree, the AVUs of one series, the quarantine, and the account of every byte; `explanation` says the rest."""
+    # The scanner still runs, and keeps its batches open: that its files are taken says nothing of them.
+    verified = {**found.verified, Kind.TAKEN: []}
     parts = [
         "\nThe archive\n" + _tree(zone, layout.studies(settings)),
         "\nWhat all images of one series share stands on its collection\n" + _series(zone, settings),
         "\nThe quarantine\n" + _quarantine(zone, settings),
-        "\nmrdata verify\n" + _indented(verify_report.text(found.verified)),
-        f"\n{found.delivered} files were delivered; " + _verdict(found),
+        "\nmrdata verify\n" + indented(verify_report.text(verified)),
     ]
     return "\n".join(parts)
-
-
-def _verdict(found: DemoReport) -> str:
-    if found.is_good:
-        return "each stands where it should, byte for byte."
-    return "some are not where they should be:\n" + "\n".join(f"  {line}" for line in found.misplaced)
 
 
 def _tree(zone: Client, root: str) -> str:
@@ -143,7 +140,9 @@ def _tree(zone: Client, root: str) -> str:
         if entry.is_collection:
             depth = entry.path.count("/") - root.count("/")
             count = objects[entry.path]
-            lines.append("  " * depth + entry.path.rpartition("/")[2] + (f"  ({count} objects)" if count else ""))
+            lines.append(
+                "  " * depth + entry.path.rpartition("/")[2] + (f"  ({counted(count, 'object')})" if count else "")
+            )
     return "\n".join(lines)
 
 
@@ -153,14 +152,16 @@ def _series(zone: Client, settings: Settings) -> str:
     if not paths:
         return "  (no series)"
     path = next((p for p in paths if "ep2d" in p.rpartition("/")[2]), paths[0])
-    return f"  {path}\n" + _indented(table(sorted(zone.metadata(path))))
+    return f"  {path}\n" + indented(table(sorted(zone.metadata(path))))
 
 
 def _quarantine(zone: Client, settings: Settings) -> str:
     lines = []
     for session in quarantine.sessions(Context(zone, settings, read_header)):
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(session.reasons.items()))
-        lines.append(f"  {session.path.removeprefix(settings.home + '/')}  {session.objects} objects: {reasons}")
+        lines.append(
+            f"  {session.path.removeprefix(settings.home + '/')}  {counted(session.objects, 'object')}: {reasons}"
+        )
         lines += [f"    {detail}" for detail in session.details[:3]]
         if session.header_says:
             lines.append(
@@ -171,8 +172,10 @@ def _quarantine(zone: Client, settings: Settings) -> str:
 
 def _candidate(candidate: Candidate) -> str:
     wrong = candidate.distance
-    return f"{candidate.experiment.id} ({'open' if wrong >= UNLIKE else f'{wrong} wrong'})"
+    like = "not alike" if wrong >= UNLIKE else "as typed" if not wrong else counted(wrong, "wrong character")
+    return f"{candidate.experiment.id} ({like})"
 
 
-def _indented(block: str) -> str:
+def indented(block: str) -> str:
+    """Each line two blanks further to the right."""
     return "\n".join("  " + line for line in block.splitlines())

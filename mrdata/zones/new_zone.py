@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,21 +22,36 @@ from policy.zone import Condition, ZoneError
 from policy.zone.context import Context
 from policy.zone.layout import INTAKE, LANDED, Branch
 from policy.zone.settings import Settings
+from policy.zone.site_names import scanners_fault, zone_fault
 
 
 def create(
     folder: Path, *, scanners: Sequence[str], name: str = "tempZone", site: dict[str, Any] | None = None
 ) -> None:
-    """Makes the zone in `folder`;
+    """Makes the zone in `folder`; what cannot be made whole is removed again.
 
-    `site` are further settings for its mrdata.yaml. FileExistsError where the folder holds something.
+    `site` are further settings for its mrdata.yaml. FileExistsError where the folder holds something, ZoneError for a
+    name that cannot be used.
     """
+    if fault := zone_fault(name) or scanners_fault(scanners):
+        raise ZoneError(fault)
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder}: is not empty; give a folder that does not exist yet")
-    folder = folder.resolve()
+    folder, is_new = folder.resolve(), not folder.exists()
+    try:
+        _make(folder, scanners, name, site or {})
+    except BaseException:
+        for one in folder.iterdir() if folder.exists() else ():
+            shutil.rmtree(one) if one.is_dir() else one.unlink()
+        if is_new and folder.exists():
+            folder.rmdir()
+        raise
+
+
+def _make(folder: Path, scanners: Sequence[str], name: str, site: dict[str, Any]) -> None:
     zone = ZoneFolder.create(folder, name=name)
     settings = {**first_settings(name, folder), "scanners": list(scanners)}
-    for key, value in (site or {}).items():
+    for key, value in site.items():
         settings[key] = (
             {**settings[key], **value} if isinstance(value, dict) and isinstance(settings.get(key), dict) else value
         )

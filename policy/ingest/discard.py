@@ -51,8 +51,7 @@ def discard(context: Context, session: str, reason: str, by: str, *, dry_run: bo
         counts = _counts(context, session, _EVER)
         if not counts["objects"]:
             raise Refused(
-                f"nothing is in {session}; see mrdata_quarantine_list for what is in quarantine",
-                ErrorKind.NOT_FOUND,
+                f"nothing is in {session}; `mrdata quarantine` lists what is in quarantine", ErrorKind.NOT_FOUND
             )
         if not dry_run:
             told = {"session": _within(context, session), "reason": reason, "objects": str(counts["objects"])}
@@ -161,7 +160,7 @@ def _within(context: Context, session: str) -> str:
     root = layout.quarantine(context.settings) + "/"
     scanner, slash, name = session.removeprefix(root).partition("/")
     if not session.startswith(root) or not scanner or not slash or not name or "/" in name or ".." in (scanner, name):
-        raise Refused(f"{session!r} is not the path of a session in quarantine; see mrdata_quarantine_list")
+        raise Refused(f"{session!r} is not the path of a session in quarantine; `mrdata quarantine` lists them")
     return f"{scanner}/{name}"
 
 

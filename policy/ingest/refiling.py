@@ -68,8 +68,7 @@ def reassign(
         paths = _objects(context, source)
         if not paths:
             raise Refused(
-                f"no object is below {source!r}; see mrdata_quarantine_list for what is in quarantine",
-                ErrorKind.NOT_FOUND,
+                f"no object is below {source!r}; `mrdata quarantine` lists what is in quarantine", ErrorKind.NOT_FOUND
             )
         note = _Note(context, experiment, taken_from, _told(context, source), by, accept_personal_data)
         if not dry_run:

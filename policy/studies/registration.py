@@ -94,7 +94,7 @@ def _check(context: Context, entries: dict[str, str]) -> None:
     state = {avu.value for avu in zone.metadata(path) if avu.attribute == "StudyState"} if zone.stat(path) else set()
     if not state:
         raise Refused(
-            f"study: {study!r} does not exist; studies come from Castellum, or from a file with the rule mrdata_study",
+            f"study: {study!r} does not exist; studies come from Castellum, or from `mrdata study create FILE`",
             ErrorKind.NOT_FOUND,
         )
     if state != {"active"}:

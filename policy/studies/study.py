@@ -70,7 +70,8 @@ def put(context: Context, study: Study) -> str:
     for name in study.members:
         if not zone.query(["USER_NAME"], *account.named(name, context.settings.zone)):
             raise Refused(
-                f"{name!r} is not an iRODS user of this zone; make the account first (iadmin mkuser)",
+                f"{name!r} is not an iRODS user of this zone; make the account first (`iadmin mkuser`; in an embedded"
+                " zone `mrdata user add`)",
                 ErrorKind.NOT_FOUND,
             )
     if gone := erased_subjects.find(context, study.id, study.subjects) if study.subjects else {}:

@@ -10,6 +10,7 @@ import pytest
 
 from forms import watch
 from microservices.headers.header_reader import read_header
+from policy import __version__
 from policy.records import archived_volume, status_report
 from policy.views import board_data
 from policy.zone import Access
@@ -168,7 +169,7 @@ def test_health_is_for_every_monitor(served, site, fresh):
     assert "landing_silent" not in reply["alarms"]
     told(site, landing_age=3600)
     status, text, _ = get(served, "/health")
-    assert (status, json.loads(text)["status"]) == (503, "alarm")
+    assert (status, json.loads(text)["status"], json.loads(text)["version"]) == (503, "alarm", __version__)
     assert "landing_silent" in json.loads(text)["alarms"]
     told(site)
 
@@ -232,6 +233,8 @@ def test_a_zone_that_does_not_answer_is_an_alarm(site, server):
     client = create_app(Away(), secure=False).test_client()
     assert client.get("/health").status_code == 503
     assert client.get("/health").json["alarms"] == ["zone_unreachable"]
+    assert client.get("/health").json["version"] == __version__
+    assert f"MrData {__version__} archives" in client.get("/login").text
     assert "mrdata_zone_up 0.0" in client.get("/metrics").text
     assert "The archive does not answer" in client.get("/board").text
 

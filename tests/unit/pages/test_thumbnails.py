@@ -7,7 +7,7 @@ import pytest
 from tests.files import dicom
 
 thumbnails = pytest.importorskip("forms.thumbnails")
-pytest.importorskip("PIL", reason="pillow is not installed: pip install 'mrdata[web]'")
+pytest.importorskip("PIL", reason="pillow is not installed: pip install '.[web]'")
 
 
 @pytest.mark.parametrize(

@@ -2,29 +2,19 @@
 
 import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 import pytest
 
+from policy import __version__
 from tests.files import dicom
-
-
-@pytest.fixture
-def mrdata(site, tmp_path):
-    """Runs the command on the site's zone."""
-
-    def run(*arguments, status=0, **environment):
-        env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "MRDATA_ZONE": str(site.folder), **environment}
-        done = subprocess.run(
-            [sys.executable, "-m", "mrdata.cli", *arguments], capture_output=True, text=True, env=env, check=False
-        )
-        assert done.returncode == status, done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout if status == 0 else done.stderr
-
-    return run
 
 
 def test_from_registration_to_download(site, mrdata, tmp_path):
@@ -65,17 +55,42 @@ def test_a_study_from_a_yaml_file(site, mrdata, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
+        (["register", "--study", "x", "--user", "alice", "--pseudonym", "P1", "--scanner", "94T", "--type", "pilot"], "not a member of study 'x'"),
         (["register", "--study", "x", "--pseudonym", "P1", "--owner", "alice", "--scanner", "94T", "--type", "pilot"], "'x' does not exist"),
         (["ls", "/tempZone/home/nowhere"], "is not there"), (["meta", "/tempZone/home/nowhere"], "/tempZone/home/nowhere"),
         (["get", "/tempZone/home/nowhere"], "is not there"), (["find", "EchoTime"], "ATTRIBUTE=VALUE"),
         (["rule", "nonsense"], "there is no rule mrdata_nonsense"), (["rule", "sweep", "[1]"], "keys and values"),
         (["rule", "sweep", "{"], "neither JSON nor YAML"), (["rule", "retry"], "lacks 'path'"), (["ls", "--user", "nobody"], "nobody"),
         (["rule", "study", "@/nowhere.yaml"], "/nowhere.yaml"), (["verify", "--user", "alice", "--quick", "x"], "unexpected extra"),
+        (["nonsense"], "No such command 'nonsense'"), (["ls", "--nonsense"], "`mrdata ls --help`"), (["zone", "run", "/nowhere"], "does not exist"),
+        (["member", "/tempZone/home/nowhere.tar"], "is not there"), (["put", "/etc/hostname", "/tempZone/home/nowhere"], "is not there"),
+        (["export", "bids", "nowhere", "/nowhere"], "no study 'nowhere'"), (["study", "create", "/nowhere.yaml"], "/nowhere.yaml"),
+        (["register", "--study", "pain", "--pseudonym", "P1", "--scanner", "94T", "--type", "pilot"], "--owner is missing"),
     ],
 )  # fmt: skip
 def test_errors_say_what_is_wrong(mrdata, arguments, part):
-    status = 2 if arguments[0] == "verify" else 1
-    assert part in mrdata(*arguments, status=status)
+    """In one line, in one format, without an error number of iRODS or of the system."""
+    is_usage = (
+        part in ("unexpected extra", "does not exist", "--owner is missing", "ATTRIBUTE=VALUE")
+        or "nonsense" in arguments[-1]
+    )
+    told = mrdata(*arguments, status=2 if is_usage and arguments[0] != "rule" else 1)
+    assert part in told
+    assert told.startswith("mrdata: error: ")
+    assert told.count("\n") == 1
+    assert not re.search(r"-\d{4,}|Errno|Error\b", told)
+
+
+def test_the_version_is_that_of_the_distribution(mrdata):
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    assert mrdata("--version").split()[-1] == __version__ == project["version"]
+
+
+def test_the_list_of_commands_shows_whole_sentences(mrdata):
+    for group in ([], ["zone"], ["quarantine"], ["study"], ["user"], ["audit"], ["export"]):
+        listed = mrdata(*group, "--help").partition("Commands:")[2]
+        assert listed
+        assert "..." not in listed
 
 
 def test_without_a_zone_it_says_what_to_do(mrdata, tmp_path):
@@ -128,3 +143,72 @@ def test_a_verification_that_is_terminated_can_be_resumed(site, mrdata, tmp_path
 
 def test_a_zone_is_never_made_over_something(mrdata, site):
     assert "is not empty" in mrdata("zone", "create", str(site.folder), "--scanner", "94T", status=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--name", "my zone", "--scanner", "94T"], "'my zone' cannot name a zone"), (["--scanner", ""], "'' cannot name a scanner"),
+        (["--scanner", "a b/.."], "'a b/..' cannot name a scanner"), (["--scanner", "3T", "--scanner", "3t"], "'3T' is named twice"),
+    ],
+)  # fmt: skip
+def test_names_that_no_zone_can_have_are_refused_before_anything_is_made(mrdata, tmp_path, arguments, part):
+    told = mrdata("zone", "create", str(tmp_path / "new"), *arguments, status=2)
+    assert part in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_zone_that_cannot_be_made_whole_leaves_nothing(tmp_path, monkeypatch):
+    from mrdata.zones import new_zone
+
+    def full(folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(new_zone, "furnish", full)
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "new", tmp_path / "empty"):
+        with pytest.raises(OSError, match="No space"):
+            new_zone.create(folder, scanners=["94T"])
+    assert list(tmp_path.iterdir()) == [tmp_path / "empty"]
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "no catalog", None])
+def test_a_catalog_that_is_none_is_said_in_one_line(mrdata, tmp_path, content):
+    (tmp_path / "mrdata.yaml").write_text("zone: tempZone\n")
+    if content is not None:
+        (tmp_path / "catalog.sqlite").write_text(content)
+    told = mrdata("ls", status=1, MRDATA_ZONE=str(tmp_path))
+    assert "catalog.sqlite: is not the catalog of a zone" in told
+    assert told.count("\n") == 1
+
+
+def test_a_path_with_a_blank_is_quoted_where_it_can_be_pasted(mrdata, tmp_path):
+    folder = tmp_path / "my zone"
+    assert f"export MRDATA_ZONE='{folder}'; mrdata zone run '{folder}' &" in mrdata(
+        "zone", "create", str(folder), "--scanner", "94T"
+    )
+    assert "zoe is a user" in mrdata("user", "add", "zoe", MRDATA_ZONE=str(folder))
+    assert "zoe" in mrdata("user", MRDATA_ZONE=str(folder))
+
+
+def test_commands_that_go_on_end_well_when_interrupted(site):
+    """`mrdata scan`, `serve` and `zone run`: Ctrl-C is their normal end."""
+    env = {**os.environ, "MRDATA_ZONE": str(site.folder), "PYTHONUNBUFFERED": "1"}
+    for arguments in (["scan"], ["serve", "--port", "0"], ["zone", "run", str(site.folder)]):
+        command = [sys.executable, "-m", "mrdata.cli", *arguments]
+        with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+            time.sleep(6)
+            running.send_signal(signal.SIGINT)
+            told, _ = running.communicate(timeout=60)
+        assert (running.returncode, "Traceback" in told) == (0, False), (arguments, told)
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(mrdata):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        told = mrdata("serve", "--port", port, status=1)
+    assert f"127.0.0.1:{port}: another program uses this port; give another one: --port" in told

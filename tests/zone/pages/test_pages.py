@@ -18,7 +18,7 @@ from policy.zone.context import Context
 from tests.files import dicom
 from tests.zone.names import ALICE, BOB, PAIN, STEWARD, T94
 
-pytest.importorskip("flask", reason="the web pages are not installed: pip install 'mrdata[web]'")
+pytest.importorskip("flask", reason="the web pages are not installed: pip install '.[web]'")
 pytestmark = pytest.mark.embedded
 
 

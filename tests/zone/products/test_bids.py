@@ -16,14 +16,23 @@ from mrdata.phantom import phantom_dicom
 from policy.zone import AVU, NotFound
 from policy.zone.context import Context
 from products import bids
-from tests.zone.names import ALICE, BOB, PAIN
+from tests.zone.names import ALICE, BOB, PAIN, SLEEP
 from tests.zone.products.test_products import FAST, Scanned, _with
 
 pytest.importorskip("bids_validator_deno", reason="the BIDS validator is not installed")
 
 
-def export(site, folder, study=PAIN, user=ALICE):
-    return bids.export(Context(site.connect(user), site.settings, read_header), study, folder)
+def export(site, folder, study=PAIN, user=ALICE, subjects=()):
+    context = Context(site.connect(user), site.settings, read_header)
+    return bids.export(context, study, folder, subjects=subjects)
+
+
+def with_images(site, pseudonym="P1") -> Scanned:
+    """A session with an EPI series and its products."""
+    found = Scanned(site, pseudonym=pseudonym)
+    found.land(found.epi())
+    found.run()
+    return found
 
 
 def files(folder) -> list[str]:
@@ -130,7 +139,7 @@ def test_a_study_without_an_image_is_told_in_a_sentence(site, tmp_path):
         "participant_id",
         "sub-P1",
     ]
-    assert "1 sessions of 1 subjects" in text
+    assert "1 session of 1 subject" in text
     assert "BIDS validator: 0 errors" in text
 
 
@@ -197,3 +206,95 @@ def test_the_command_line_writes_into_a_new_folder_only(site, tmp_path):
     assert done.returncode == 0, done.stderr
     reply = json.loads(done.stdout)
     assert (reply["images"], reply["errors"], reply["validated"]) == (1, [], True)
+
+
+def subjects_of(folder) -> set[str]:
+    return {path.name for path in folder.glob("sub-*")}
+
+
+def test_chosen_subjects_and_those_that_are_there(site, tmp_path):
+    for pseudonym in ("P1", "P2"):
+        with_images(site, pseudonym)
+    with pytest.raises(NotFound, match="no experiment of subject 'P9' that can be exported; it has those of P1, P2"):
+        export(site, tmp_path / "bids", subjects=["P9"])
+    assert not (tmp_path / "bids").exists()
+    assert export(site, tmp_path / "bids", subjects=["P2"]).subjects == 1
+    assert subjects_of(tmp_path / "bids") == {"sub-P2"}
+    report = export(site, tmp_path / "bids", subjects=["P1"])
+    assert (report.subjects, report.errors) == (2, [])
+    assert subjects_of(tmp_path / "bids") == {"sub-P1", "sub-P2"}
+    assert (tmp_path / "bids/participants.tsv").read_text().count("\n") == 3
+
+
+def test_what_is_there_and_equal_stays(site, tmp_path, monkeypatch):
+    """No image is read again, and no file is touched."""
+    folder = tmp_path / "bids"
+    first = with_images(site)
+    export(site, folder)
+    before = {name: (folder / name).stat().st_mtime_ns for name in files(folder)}
+    fetched = []
+    fetch = bids.fetch
+    monkeypatch.setattr(bids, "fetch", lambda zone, path, file: fetched.append(path) or fetch(zone, path, file))
+    report = export(site, folder)
+    assert (report.changes.written, report.changes.removed, report.changes.own) == (0, 0, [])
+    assert report.changes.kept == len(before) - 1
+    assert all(path.endswith(".json") for path in fetched)
+    after = {name: (folder / name).stat().st_mtime_ns for name in files(folder)}
+    assert {name for name in after if before[name] != after[name]} == {"sourcedata/exported.json"}
+    second = with_images(site, "P2")
+    report = export(site, folder)
+    assert report.errors == []
+    assert not [path for path in fetched if first.experiment in path and not path.endswith(".json")]
+    assert [path for path in fetched if second.experiment in path and path.endswith(".nii.gz")]
+    assert report.changes.removed == 0
+    assert not (tmp_path / "bids.unfinished").exists()
+
+
+def test_what_is_withdrawn_goes_and_what_is_the_users_own_stays(site, two_sessions, tmp_path):
+    folder = tmp_path / "bids"
+    export(site, folder)
+    (folder / "participants.tsv").write_text("participant_id\tpseudonym\tage\nsub-P1\tP1\t30\n")
+    (folder / "derivatives").mkdir()
+    (folder / "derivatives" / "mine").write_text("x")
+    withdrawn = two_sessions[0].experiment.replace("-", "")
+    image = next(folder.glob(f"sub-P1/ses-{withdrawn}/func/*.json"))
+    path = f"{site.settings.home}/{two_sessions[0].base}"
+    zone = site.connect()
+    state = next(avu for avu in zone.metadata(path) if avu.attribute == "State")
+    zone.annotate(path, add=[AVU("State", "withdrawn")], remove=[state])
+    report = export(site, folder)
+    assert report.changes.removed > 0
+    assert report.changes.own == ["participants.tsv"]
+    assert not image.exists()
+    assert not (folder / f"sub-P1/ses-{withdrawn}").exists()
+    assert "age" in (folder / "participants.tsv").read_text()
+    assert (folder / "derivatives" / "mine").exists()
+    assert export(site, folder).changes.own == ["participants.tsv"]
+
+
+def test_the_list_of_another_export_names_nothing_outside(site, tmp_path):
+    with_images(site)
+    folder = tmp_path / "bids"
+    export(site, folder)
+    (tmp_path / "precious").write_text("x")
+    listed = folder / "sourcedata" / "exported.json"
+    told = json.loads(listed.read_text())
+    digest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of "x"
+    listed.write_text(json.dumps({**told, "files": {**told["files"], "../precious": digest}}))
+    assert export(site, folder).changes.removed == 0
+    assert (tmp_path / "precious").exists()
+    with pytest.raises(FileExistsError, match="holds the dataset of study"):
+        export(site, folder, study=SLEEP, user=BOB)
+
+
+def test_the_command_shows_warnings_and_what_it_did(site, tmp_path):
+    with_images(site)
+    command = [sys.executable, "-m", "mrdata.cli", "export", "bids", PAIN, str(tmp_path / "bids"), "--subject", "P1"]
+    for part in ("1 image of 1 session of 1 subject", "files: 0 written, "):
+        done = subprocess.run(command, env=site.environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert part in done.stdout
+    shown = [line for line in done.stdout.splitlines() if line.startswith("warning: ")]
+    number = done.stdout.splitlines()[-1].split(", ")[-1].split(" ")[0]
+    assert len(shown) == len(set(shown)) > 0
+    assert int(number) >= len(shown)
