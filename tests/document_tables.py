@@ -222,7 +222,8 @@ def _of_command(command: click.Command, path: str) -> Iterator[str]:
     if isinstance(command, click.Group):
         for name in sorted(command.commands):
             yield from _of_command(command.commands[name], f"{path} {name}")
-        return
+        if not command.invoke_without_command:
+            return
     arguments = [p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)]
     paragraphs = (command.help or "").split("\n\n")
     yield f"### {' '.join([path, *arguments])}\n\n" + "\n\n".join(" ".join(part.split()) for part in paragraphs)
