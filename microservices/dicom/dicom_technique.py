@@ -123,7 +123,7 @@ def _of_group(group: DataSet, budget: Budget) -> dict[str, str]:
 
 
 def _numbers(text: str, factor: float) -> str:
-    """The numbers of a text, each multiplied; empty where one is no finite number."""
+    """Multiplies each number of a text; empty if one of them is not a finite number."""
     if not text:
         return ""
     try:
