@@ -1,8 +1,8 @@
 """Looks at the landing zone's mailbox: which files are complete, which change, which need a person.
 
 A look costs one scandir for each folder and one stat for each file. It decides nothing. It reads no content except the
-end of raw data, which shows that a file is complete. It never skips a folder for an old mtime, because that does not change
-when a file in the folder grows.
+end of raw data, which shows that a file is complete. It never skips a folder because of an old mtime: that does not
+change when a file in the folder grows.
 """
 
 from __future__ import annotations
