@@ -65,6 +65,6 @@ class event_handler(Core):  # type: ignore[misc,unused-ignore]
 
     @staticmethod
     def on_coll_create(func: object, *args: object, **options: object) -> None:
-        """What is placed at birth needs no landing collection; for the rest, registering makes it."""
+        """Does nothing: registering a file makes the collection that it needs."""
 
     on_coll_modify = on_coll_create

@@ -23,7 +23,7 @@ _LEFTOVER = re.compile(
 )
 
 # Control characters break iRODS's line and XML protocols and every log; lone surrogates are what Python makes of bytes
-# that are no UTF-8.
+# that are not UTF-8.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")
 _UNPRINTABLE = re.compile(f"{_CONTROL.pattern}|{_NOT_UTF8.pattern}|[\u200e\u200f\u202a-\u202e\u2066-\u2069]|\\\\")
@@ -72,8 +72,9 @@ def is_temporary(name: str) -> bool:
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file of a tree belongs to a program that had, or has, another file open: it is no data, and stays
-    behind.
+    """Whether a file of a tree was made by a program that had, or has, another file open.
+
+    Such a file is not data and is not taken.
 
     >>> is_leftover(".nfs0000000002c1a3f500000001"), is_leftover("~$table.xlsx"), is_leftover(".bidsignore")
     (True, True, False)

@@ -1,7 +1,7 @@
-"""A series as one tar file with an index, so that it travels as one object and each member can still be read alone.
+"""Packs a series as one tar file with an index: it is one object, and each member can still be read alone.
 
 The tar is uncompressed, in the ustar format with pax extensions (POSIX.1-2001), and the same for the same members. Its
-index is a JSON object beside it: `{"tar": name, "size": bytes, "sha256": hex, "members": [{"name", "offset", "size",
+index is a JSON object next to it: `{"tar": name, "size": bytes, "sha256": hex, "members": [{"name", "offset", "size",
 "sha256"}, ...]}`, where `offset` is that of the member's own bytes in the tar.
 """
 
@@ -32,9 +32,9 @@ class Member:
 
 
 def pack(files: Sequence[Path], tar: Path) -> Path:
-    """Packs the files under their names, and writes the index beside the tar; its path.
+    """Packs the files under their names, and writes the index next to the tar; returns the index's path.
 
-    The index is made from what the finished tar holds. ValueError where that is not what was packed.
+    The index is made from the content of the finished tar. ValueError if that differs from the files.
     """
     with tarfile.open(tar, "w", format=tarfile.PAX_FORMAT) as out:
         for file in files:
@@ -62,13 +62,13 @@ def pack(files: Sequence[Path], tar: Path) -> Path:
 
 
 def members(zone: Zone, tar: str) -> list[Member]:
-    """The members of a tar in the zone, by its index. NotFound where there is no index."""
+    """Returns the members of a tar in the zone, from its index. NotFound without an index."""
     index = json.loads(zone.read(tar + ENDING, 0, _LARGEST_INDEX))
     return [Member(**member) for member in index["members"]]
 
 
 def read_member(zone: Zone, tar: str, name: str) -> Iterator[bytes]:
-    """One member's bytes, reading nothing else of the tar.
+    """Yields one member's bytes, reading nothing else of the tar.
 
     NotFound; ZoneError after the last piece when its SHA-256 differs.
     """
@@ -89,5 +89,5 @@ def _members(tar: Path) -> Iterator[Member]:
         for info in archive:
             content = archive.extractfile(info)
             if content is None:
-                raise ValueError(f"{info.name} in {tar.name} is no file")
+                raise ValueError(f"{info.name} in {tar.name} is not a file")
             yield Member(info.name, info.offset_data, info.size, hashlib.file_digest(content, "sha256").hexdigest())  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
-"""Castellum over HTTP: its studies, and the exported attributes of each study's subjects.
+"""Reads Castellum over HTTP: its studies, and the exported attributes of each study's subjects.
 
-A redirection, a page that is no JSON, a page that is cut off, a count that does not fit: each is an error, and an error
-tells nothing of what is there. The token goes to Castellum's own address only and is in no message.
+Each of these is an error: a redirection, a page that is not JSON, a page that is cut off, a count that does not fit.
+After an error, nothing is concluded about what Castellum holds. The token goes to Castellum's own address only, and no
+message holds it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class HttpSource:
         self._session.close()
 
     def studies(self) -> Listing:
-        """All studies; one that cannot be understood is a fault."""
+        """Returns all studies; a study that cannot be understood is listed as a fault."""
         seen: dict[str, SeenStudy] = {}
         faults: dict[str, str] = {}
         for number, record in enumerate(self._records(self._settings.studies_path), 1):
@@ -92,7 +93,7 @@ class HttpSource:
             raise SourceError(f"has no {fields.status}")
         title, members, lists = held.get(fields.title), held.get(fields.members), held.get(fields.lists)
         if members is not None and not (isinstance(members, list) and all(isinstance(m, str) for m in members)):
-            raise SourceError(f"{fields.members} is no list of account names")
+            raise SourceError(f"{fields.members} is not a list of account names")
         return SeenStudy(
             id=name,
             key=str(key),
@@ -173,7 +174,7 @@ class HttpSource:
                 content = bytearray()
                 while piece := answer.raw.read1(
                     1 << 16, decode_content=True
-                ):  # what is there: `read` would wait for so many bytes
+                ):  # what has arrived: `read` would wait for all these bytes
                     content += piece
                     if len(content) > _LARGEST:
                         raise SourceError(f"{_shown(address)}: the answer is larger than {_LARGEST} bytes")
@@ -188,11 +189,11 @@ class HttpSource:
         try:
             return json.loads(bytes(content))
         except ValueError as error:
-            raise SourceError(f"{_shown(address)}: the answer is no JSON: {error}") from error
+            raise SourceError(f"{_shown(address)}: the answer is not JSON: {error}") from error
 
 
 class _Passing(Exception):
-    """A fault that may have passed at the next try, `wait` seconds from now or later."""
+    """A temporary fault; the next try should wait at least `wait` seconds."""
 
     def __init__(self, message: str, wait: float = 0.0) -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
-"""The callable rules about what becomes of an experiment.
+"""The callable rules that change an experiment's state.
 
-`by` is for whom the service account asks: the web pages ask for people.
+`by` is the user for whom the service account calls the rule, as the web pages do.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def extend(context: Context, request: Request) -> object:
 
 
 def withdraw(context: Context, request: Request) -> object:
-    """`experiment`, or `study` and `pseudonym`; why (`reason`, one of `withdrawal.Reason`);
+    """Withdraws `experiment`, or all experiments of `study` and `pseudonym`.
 
-    `by`; `dry_run`, in so many words.
+    `reason`: one of `withdrawal.Reason`; `by`; `dry_run`: required, true or false.
     """
     dry_run, reason, by = flag(request, "dry_run", None), str(request.get("reason", "")), _by(context, request)
     if ("experiment" in request) == ("pseudonym" in request):

@@ -44,11 +44,11 @@ def _numbers() -> dict[str, int]:
 
 
 def number(column: str) -> int:
-    """GenQuery's number of a column; ValueError where there is none."""
+    """Returns GenQuery's number of a column. ValueError for an unknown column."""
     try:
         return _numbers()[column]
     except KeyError:
-        raise ValueError(f"{column!r} is no GenQuery column") from None
+        raise ValueError(f"{column!r} is not a GenQuery column") from None
 
 
 def rows(

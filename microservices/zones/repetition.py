@@ -1,4 +1,4 @@
-"""What a repeated call of a rule is to the delay server."""
+"""Writes a repeated call of a rule for the delay server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ def repeated(rule: str, argument: str, every: int) -> tuple[str, str]:
     The text is code: only a name and a JSON text get into it, the latter as a Python literal.
     """
     if not rule.isidentifier():
-        raise ZoneError(f"{rule!r} is no rule name")
+        raise ZoneError(f"{rule!r} is not a rule name")
     where = f"<INST_NAME>{PYTHON}</INST_NAME><PLUSET>1s</PLUSET><EF>{every:d}s REPEAT FOR EVER</EF>"
     return where, f"callback.{rule}({argument!r}, '')"

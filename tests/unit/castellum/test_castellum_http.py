@@ -67,7 +67,7 @@ def test_studies_and_their_subjects_come_page_by_page(castellum, source):
 WRONG = {
     "slow": "Timeout", "drip": "no whole answer within", "half": "Incomplete|Connection", "status 500": r"status 500 \(2 tries\)",
     "status 401": "token in castellum.token_file is not accepted", "status 403": "may not read", "status 404": "status 404",
-    "redirect": "redirection", "html": "no JSON", "no results": "holds no 'results'", "wrong count": "count says",
+    "redirect": "redirection", "html": "not JSON", "no results": "holds no 'results'", "wrong count": "count says",
     "foreign next": "at another address", "endless pages": "stands twice|pages never end", "cut page": "Incomplete|Connection",
     "no such name": "lacks 'pseudonym'",
 }  # fmt: skip

@@ -140,7 +140,7 @@ def test_who_only_reads_removes_no_lock_and_makes_nothing(history, tmp_path):
     lock.touch()  # as a poll does that is just about to commit
     assert history(alone=False).head() == first
     assert lock.exists()
-    with pytest.raises(HistoryError, match="is no git repository"):
+    with pytest.raises(HistoryError, match="is not a git repository"):
         history(alone=False, repository=str(tmp_path / "there/mixed-use.git"))
     assert not (tmp_path / "there").exists()
 
@@ -153,7 +153,7 @@ def test_nobody_answers(history):
 
 def test_what_is_no_repository(tmp_path, history):
     (tmp_path / "here/mixed-use.git").mkdir(parents=True)
-    with pytest.raises(HistoryError, match="is no git repository"):
+    with pytest.raises(HistoryError, match="is not a git repository"):
         history()
 
 

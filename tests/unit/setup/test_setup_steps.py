@@ -357,7 +357,7 @@ def test_a_folder_of_somebody_else_is_told(folders_site, monkeypatch):
     assert folders.differences(folders_site)[0].endswith(f"lets group {account.pw_gid} in, which is not that of irods")
     intake.rmdir()
     intake.write_text("")
-    assert folders.differences(folders_site)[0] == f"{intake}: is no folder"
+    assert folders.differences(folders_site)[0] == f"{intake}: is not a folder"
     with pytest.raises(SetupError, match="Not a directory"):
         folders.make(folders_site)
 
@@ -366,7 +366,7 @@ def test_a_link_in_the_intakes_place_is_not_followed(folders_site, tmp_path):
     (tmp_path / "precious").mkdir(mode=0o755)
     intake = Path(folders_site.settings().landing.folder, ".intake")
     intake.symlink_to(tmp_path / "precious")
-    assert folders.differences(folders_site)[0] == f"{intake}: is no folder"
+    assert folders.differences(folders_site)[0] == f"{intake}: is not a folder"
     with pytest.raises(SetupError):
         folders.make(folders_site)
     assert stat.S_IMODE((tmp_path / "precious").stat().st_mode) == 0o755

@@ -686,7 +686,7 @@ def test_select_counts_orders_and_limits(zone, site, home):
     assert zone.select(["COLL_NAME"], either, one) == zone.select(["COLL_NAME"], one, either) == [(f"{home}/a",)]
     with pytest.raises(ValueError, match="no conditions"):
         zone.select(["COLL_NAME"], Either(()))
-    with pytest.raises(ValueError, match="no GenQuery column"):
+    with pytest.raises(ValueError, match="not a GenQuery column"):
         zone.select(["COLL_NAME where"], below)
 
 
