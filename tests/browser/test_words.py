@@ -134,7 +134,7 @@ def test_others_may_not(pages, site):
         address = f"{pages.address}/experiments/{new}/words/{name}"
         assert pages.page.request.get(address).status == 403
         answer = pages.page.request.post(address, form={"csrf": token, "reason": Reason.OTHER})
-        assert answer.status == 400
+        assert answer.status == 403
         assert f"{ALICE} is not a data steward".lower() in answer.text().lower()
     assert pages.page.request.post(f"{pages.address}/experiments/{new}/words/finish", form={"csrf": "x"}).status == 400
     assert state(site, new) == "registered"
