@@ -51,7 +51,7 @@ class ZoneFolder:
 
     @classmethod
     def create(cls, path: Path | str, name: str = "tempZone", *, core: Path | str | None = None) -> ZoneFolder:
-        """A new zone in a folder that is empty or not there yet; FileExistsError where there is a zone already."""
+        """Makes a zone in an empty or new folder. FileExistsError if the folder holds a zone."""
         if not name.isalnum():
             raise ValueError(f"a zone's name has letters and digits only: {name!r}")
         zone = cls(Path(path), core)
@@ -77,7 +77,7 @@ class ZoneFolder:
 
     @classmethod
     def open(cls, path: Path | str, *, core: Path | str | None = None) -> ZoneFolder:
-        """FileNotFoundError where there is no zone."""
+        """Opens the zone in a folder. FileNotFoundError if the folder holds none."""
         zone = cls(Path(path), core)
         if not (zone.path / "catalog.sqlite").exists():
             raise FileNotFoundError(f"{zone.path} holds no zone; make one with ZoneFolder.create")
@@ -85,9 +85,9 @@ class ZoneFolder:
 
     @property
     def version(self) -> int:
-        """The version of MrData's zones that this one was made as, or brought up to.
+        """The version of MrData's zones as which this zone was made, or to which it was upgraded.
 
-        Those of version 1 do not say so.
+        Zones of version 1 hold no version.
         """
         try:
             return int((self.path / "version").read_text(encoding="ascii"))
@@ -95,17 +95,17 @@ class ZoneFolder:
             return 1
 
     def mark(self) -> None:
-        """Says that the zone is of the newest version."""
+        """Marks the zone as one of the newest version."""
         new = self.path / ".version.new"
         new.write_text(f"{VERSION}\n", encoding="ascii")
         os.replace(new, self.path / "version")
 
     def catalog(self) -> Catalog:
-        """A connection of one's own to the catalog."""
+        """Opens a new connection to the catalog."""
         return Catalog(self.path / "catalog.sqlite")
 
     def connect(self, user: str) -> Connection:
-        """A client's connection as `user`; finishes first what processes that died have left unfinished."""
+        """Connects a client as `user`. First finishes what dead processes left unfinished."""
         catalog = self.catalog()
         try:
             if not self._recovered:

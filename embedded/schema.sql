@@ -64,7 +64,7 @@ CREATE TABLE R_RULE_EXEC (
     lock_host_pid TEXT NOT NULL DEFAULT '', lock_ts TEXT NOT NULL DEFAULT '', times_left INTEGER);
 CREATE INDEX idx_rule_time ON R_RULE_EXEC (exe_time);
 
--- What an agent has under way, so that whoever opens the zone next can finish it when the agent died (embedded/recovery.py).
+-- What an agent has under way, so that the next process that opens the zone can finish it if the agent died (embedded/recovery.py).
 CREATE TABLE open_replica (data_id INTEGER NOT NULL, data_repl_num INTEGER NOT NULL, agent TEXT NOT NULL,
     PRIMARY KEY (data_id, data_repl_num, agent)) WITHOUT ROWID;
 CREATE TABLE doomed_file (path TEXT PRIMARY KEY, agent TEXT NOT NULL) WITHOUT ROWID;

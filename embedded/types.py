@@ -412,7 +412,7 @@ class RsComm(_Struct):
 
 
 class RuleExecInfo(_Struct):
-    """`rei`: the client. `doi` and `doinp` are there for static enforcement points only."""
+    """`rei`: the users of the call. Only static enforcement points use `doi` and `doinp`."""
 
     _writable = frozenset({"doinp", "doi", "rsComm", "uoic", "uoip"})
 

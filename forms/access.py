@@ -1,4 +1,4 @@
-"""Log-in and log-out, and what every request must pass: a session, and for what changes something, its CSRF token."""
+"""Log-in, log-out and the checks of every request: a session, and a CSRF token for requests that change something."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def public(view: View) -> View:
 
 
 def person() -> Login:
-    """Who asks. 401 where nobody is logged in."""
+    """Returns the session of the logged-in person; else 401."""
     login: Login | None = g.get("login")
     if login is None:
         abort(401)
@@ -40,12 +40,12 @@ def person() -> Login:
 
 
 def is_steward(login: Login) -> bool:
-    """Whether the desk is shown to this person, as it was at log-in; `demand_steward` asks the zone again."""
+    """Whether this person was a data steward at log-in, and sees the desk; `demand_steward` asks the zone again."""
     return login.is_admin or site().settings.stewards in login.groups
 
 
 def demand_steward(service: Zone) -> Login:
-    """Who asks, if that is a data steward or an administrator at this moment; else 403."""
+    """Returns the person's session if he is a data steward or an administrator at this moment; else 403."""
     login = person()
     if not login.is_admin and site().settings.stewards not in groups_of(service, login.name):
         abort(403, "Only data stewards may do this.")
@@ -53,7 +53,7 @@ def demand_steward(service: Zone) -> Login:
 
 
 def csrf_token() -> str:
-    """The session's; made at the first form."""
+    """Returns the session's token; makes it at the first form."""
     if "csrf" not in session:
         session["csrf"] = secrets.token_urlsafe(24)
     return str(session["csrf"])
@@ -70,7 +70,7 @@ def check() -> ResponseReturnValue | None:
     g.login = site().logins.find(session.get("number", ""), touch=not polls)
     if g.login is not None:
         if not g.login.requests.acquire(blocking=False):
-            abort(429, "You have asked for many pages at once. Wait until one is there, and ask again.")
+            abort(429, "Too many of your requests run at once. Wait until one has ended, and try again.")
         g.counted = g.login.requests
     view = current_app.view_functions.get(request.endpoint or "")
     if g.login is not None or view is None or request.endpoint == "static" or getattr(view, "public", False):
@@ -85,7 +85,7 @@ def check() -> ResponseReturnValue | None:
 
 
 def done(error: BaseException | None) -> None:
-    """After each request."""
+    """Releases the request's place after each request."""
     if (counted := g.pop("counted", None)) is not None:
         counted.release()
 
@@ -93,7 +93,7 @@ def done(error: BaseException | None) -> None:
 @pages.get("/login")
 @public
 def login() -> ResponseReturnValue:
-    """The log-in page."""
+    """Shows the log-in page."""
     if g.login is not None:
         return redirect(_next())
     return render_template(
@@ -108,7 +108,8 @@ def log_in() -> ResponseReturnValue:
     name, address = request.form.get("name", "").strip(), request.remote_addr or ""
     wait = site().tries.wait(name, address)
     if wait:
-        return _again(name, f"Too many failed log-ins. Try again in {math.ceil(wait / 60)} minutes.", 429)
+        minutes = math.ceil(wait / 60)
+        return _again(name, f"Too many failed log-ins. Try again in {minutes} minute{'s' * (minutes != 1)}.", 429)
     if not name:
         return _again(name, "Enter your iRODS user name.", 400)
     try:
@@ -138,7 +139,7 @@ def _again(name: str, error: str, status: int) -> ResponseReturnValue:
 
 
 def _next() -> str:
-    """Where to go after log-in: a page of this site, never another one's."""
+    """Returns where to go after log-in: always a page of this site."""
     wanted = request.values.get("next", "")
     parts = urlsplit(wanted)
     is_own = (

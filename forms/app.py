@@ -31,11 +31,11 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""Of every answer. Scripts and styles come from files alone."""
+"""Headers of every answer. Scripts and styles come only from files."""
 
 
 def create_app(gateway: Gateway, *, secure: bool = True) -> Flask:
-    """The pages of a zone. `secure` cookies travel over HTTPS alone (and over plain HTTP to this machine itself)."""
+    """Makes the pages of a zone. `secure` cookies travel only over HTTPS, and over plain HTTP to this machine."""
     settings = gateway.settings
     app = Flask("forms", static_folder="static", template_folder="templates")
     app.config.update(
@@ -137,16 +137,16 @@ def _refused(error: Refused) -> tuple[str, int]:
 
 def _zone_error(error: ZoneError) -> tuple[str, int]:
     if isinstance(error, TooSlow):
-        return _error(503, "This took too long", "The page was given up. Ask for less, or try again in a moment.")
+        return _error(503, "This took too long", "The request was stopped. Ask for less, or try again in a moment.")
     if isinstance(error, NotFound):
-        return _error(404, "Not found", "It is not there, or you may not see it.")
+        return _error(404, "Not found", "It does not exist, or you may not see it.")
     if isinstance(error, NotPermitted):
-        return _error(403, "Not permitted", "iRODS does not permit this to you.")
+        return _error(403, "Not permitted", "You do not have the permission for this in iRODS.")
     _log(error)
     return _error(
         502,
         "The archive does not answer",
-        "iRODS could not do this. Try again in a moment, then tell an administrator.",
+        "iRODS could not do this. Try again in a moment. If it fails again, tell an administrator.",
     )
 
 
@@ -158,7 +158,11 @@ def _http_error(error: HTTPException) -> tuple[str, int] | HTTPException:
 
 def _unexpected(error: Exception) -> tuple[str, int]:
     _log(error)
-    return _error(500, "Something went wrong", "This is a fault of the pages themselves; it is in their log.")
+    return _error(
+        500,
+        "Something went wrong",
+        "This is a fault of the web pages. Tell an administrator: their log has the details.",
+    )
 
 
 def _log(error: Exception) -> None:
@@ -169,7 +173,7 @@ def _log(error: Exception) -> None:
 
 
 def moment(value: str | float) -> str:
-    """A time (ISO 8601 UTC, or seconds since 1970) as people read it, in the server's time zone.
+    """Formats a time (ISO 8601 UTC, or seconds since 1970) for people, in the server's time zone.
 
     >>> moment("")
     ''
@@ -188,7 +192,7 @@ def moment(value: str | float) -> str:
 
 
 def milli(seconds: str) -> str:
-    """A time of the vocabulary (s) in ms, as people at a scanner say it.
+    """Formats a time of the vocabulary (s) in ms, as at the scanner.
 
     >>> milli("0.00246"), milli("2"), milli("")
     ('2.46', '2000', '')
@@ -200,7 +204,7 @@ def milli(seconds: str) -> str:
 
 
 def amount(size: float) -> str:
-    """Bytes as people read them.
+    """Formats bytes for people.
 
     >>> amount(999), amount(25_300), amount(40_000_000_000)
     ('999 B', '25.3 kB', '40.0 GB')

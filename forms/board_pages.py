@@ -1,6 +1,6 @@
 """The operator's board, readable from across the room; the health address and the metrics, for monitors.
 
-All three show the same look at the zone, as the service account sees it, at most a few seconds old however many look.
+All three show the same look at the zone as the service account, at most a few seconds old for any number of viewers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _look() -> Board:
 @pages.get("/board")
 @public
 def wall() -> ResponseReturnValue:
-    """The board itself."""
+    """Shows the board."""
     if not _may_see():
         return redirect(url_for("access.login", next=request.path))
     return render_template("board.html", every=5000, **_shown())
@@ -44,7 +44,7 @@ def wall() -> ResponseReturnValue:
 @pages.get("/board/live")
 @public
 def live() -> ResponseReturnValue:
-    """Its changing part."""
+    """Returns the part of the board that changes."""
     if not _may_see():
         abort(401, "You are logged out.")
     return render_template("board_live.html", **_shown())
@@ -53,9 +53,9 @@ def live() -> ResponseReturnValue:
 @pages.get("/health")
 @public
 def health() -> ResponseReturnValue:
-    """200 where all is well, 503 with the reasons where something needs a person now; JSON. Warnings leave it at 200.
+    """Answers 200, or 503 if something needs a person now, with the codes of the problems as JSON. Warnings keep 200.
 
-    Codes only: what it says of experiments and disks is for those who may see the board.
+    It sends only codes: texts about experiments and disks are for people who may see the board.
     """
     try:
         found = _look()
@@ -73,7 +73,7 @@ def health() -> ResponseReturnValue:
 @pages.get("/metrics")
 @public
 def metrics() -> ResponseReturnValue:
-    """For Prometheus."""
+    """Sends the metrics for Prometheus."""
     from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
     from forms.metrics import text
@@ -90,7 +90,7 @@ def metrics() -> ResponseReturnValue:
 
 
 def _shown() -> dict[str, object]:
-    """What the templates need; a zone that does not answer is the one problem then."""
+    """Returns the values for the templates; `board` is None if the zone does not answer."""
     try:
         found = _look()
     except (ZoneError, OSError):
@@ -101,7 +101,7 @@ def _shown() -> dict[str, object]:
 
 
 def ago(seconds: float) -> str:
-    """How long ago, short.
+    """Formats a duration in short.
 
     >>> ago(5), ago(200), ago(7200), ago(200_000)
     ('5 s', '3 min', '2 h', '2 days')
@@ -124,5 +124,5 @@ def _is_near() -> bool:
 
 
 def _may_see() -> bool:
-    """Somebody who is logged in, or a screen on one of the site's networks."""
+    """Whether the person is logged in, or the screen is on one of the site's networks."""
     return g.get("login") is not None or _is_near()

@@ -1,8 +1,8 @@
-"""What people decide about an experiment: its owner that it is complete, data stewards also that it opens again, is
-withdrawn or restored.
+"""The pages on which people decide about an experiment.
 
-Ordinary users call no rules: the service account asks for them, and the rule judges whose word it is. Here only buttons
-are left out.
+Owners finish and finalize their own experiments; data stewards also reopen, withdraw and restore any experiment.
+Ordinary users cannot call rules. The service account calls the rule for them, and the rule checks who may decide. These
+pages only leave out buttons that a person may not use.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ pages = Blueprint("words", __name__)
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A button: the rule behind it, its text, and in which states it makes sense.
+    """A button: its rule, its text, and the experiment's states in which it is shown.
 
-    Without `is_owners` data stewards alone have it.
+    Without `is_owners` only data stewards get it.
     """
 
     rule: str
@@ -43,7 +43,7 @@ class Word:
 
 WORDS = {
     "finish": Word(
-        "experiment_finish", "Nothing more is expected", frozenset({State.REGISTERED, State.ACQUIRING}), is_owners=True
+        "experiment_finish", "Mark as finished", frozenset({State.REGISTERED, State.ACQUIRING}), is_owners=True
     ),
     "finalize": Word(
         "experiment_finalize",
@@ -58,7 +58,7 @@ WORDS = {
 
 
 def possible(login: Login, experiment: Experiment) -> dict[str, Word]:
-    """The buttons that somebody gets for an experiment, in their order."""
+    """Returns the buttons that this person gets for an experiment, in order."""
     return {
         name: word for name, word in WORDS.items() if experiment.state in word.states and _has(login, experiment, word)
     }
@@ -66,8 +66,9 @@ def possible(login: Login, experiment: Experiment) -> dict[str, Word]:
 
 @pages.get("/withdrawn")
 def withdrawals() -> ResponseReturnValue:
-    """What is withdrawn and can be restored; and the way to an experiment of a study in which the data steward is no
-    member.
+    """Lists what is withdrawn and can be restored.
+
+    Its form leads to experiments of studies of which the data steward is not a member.
     """
     wanted = request.args.get("experiment", "").strip()
     parsed = experiment_id.parse(wanted) if wanted else None
@@ -87,7 +88,7 @@ def withdrawals() -> ResponseReturnValue:
 
 @pages.get("/experiments/<experiment_id>/words")
 def page(experiment_id: str) -> ResponseReturnValue:
-    """For data stewards who do not see the experiment itself: another study's, or a withdrawn one."""
+    """Shows a data steward an experiment that he cannot see himself: another study's, or a withdrawn one."""
     experiment = _seen(experiment_id)
     with site().service.zone() as service:
         demand_steward(service)
@@ -104,7 +105,7 @@ def page(experiment_id: str) -> ResponseReturnValue:
 
 @pages.get("/experiments/<experiment_id>/words/<name>")
 def ask(experiment_id: str, name: str) -> ResponseReturnValue:
-    """Says what the word means, and asks for it."""
+    """Shows what the button does, and asks for confirmation."""
     experiment, word, login = _seen(experiment_id), _word(name), person()
     if not _has(login, experiment, word):
         abort(
@@ -120,13 +121,13 @@ def ask(experiment_id: str, name: str) -> ResponseReturnValue:
 
 @pages.post("/experiments/<experiment_id>/words/<name>")
 def say(experiment_id: str, name: str) -> ResponseReturnValue:
-    """Does it."""
+    """Carries out the decision."""
     experiment, word, login = _seen(experiment_id), _word(name), person()
     asked: dict[str, Any] = {"experiment": experiment.id}
     if name == "withdraw":
         asked["dry_run"] = False
         if request.form.get("reason") not in list(Reason):
-            abort(400, "Choose why it is withdrawn.")
+            abort(400, "Choose why the experiment is withdrawn.")
         asked["reason"] = request.form["reason"]
     with site().acting(person()) as service:
         reply = rule(service, word.rule, asked, login)
@@ -138,7 +139,8 @@ def say(experiment_id: str, name: str) -> ResponseReturnValue:
 
 def _became(name: str, reply: dict[str, Any]) -> str:
     if name == "withdraw":
-        return f"is withdrawn; it can be restored for {reply['days']:g} days"
+        days = reply["days"]
+        return f"is withdrawn; it can be restored for {days:g} day{'s' * (days != 1)}"
     if name == "restore":
         return "is restored"
     return f"is {reply['state']}" + ("; finalization is asked for" if reply.get("waits_for") else "")
@@ -153,7 +155,7 @@ def _word(name: str) -> Word:
 
 
 def _seen(given: str) -> Experiment:
-    """The experiment as who asks sees it, or as the zone has it for a data steward; else 404."""
+    """Finds the experiment as this person sees it, or, for a data steward, as the zone has it; else 404."""
     parsed, login = experiment_id.parse(given), person()
     experiment = None
     if parsed:
@@ -163,10 +165,10 @@ def _seen(given: str) -> Experiment:
         with site().service.zone() as service:
             demand_steward(service)
             experiment = Registry(context(service)).experiment(parsed)
-    return experiment or abort(404, "There is no such experiment, or you may not see it.")
+    return experiment or abort(404, "This experiment does not exist, or you may not see it.")
 
 
 def _until(record: withdrawal_record.Record) -> str:
-    """When it is erased; UTC, ISO 8601."""
+    """Returns when it is erased; UTC, ISO 8601."""
     seconds = withdrawal_record.seconds(record.since) + site().settings.lifecycle.withdrawal_days * 86400
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

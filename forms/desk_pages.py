@@ -1,6 +1,4 @@
-"""The quarantine desk: what is there and why, and re-filing it under the right ExperimentID, with a dry run and an
-undo.
-"""
+"""The quarantine desk: shows sessions in quarantine with their reasons; re-files them with a dry run and an undo."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ pages = Blueprint("desk", __name__)
 
 @pages.get("/quarantine")
 def desk() -> ResponseReturnValue:
-    """All sessions."""
+    """Lists all sessions."""
     with site().service.zone() as service:
         demand_steward(service)
         return render_template("desk.html", sessions=policy_desk.sessions(context(service)))
@@ -31,14 +29,14 @@ def desk() -> ResponseReturnValue:
 
 @pages.get("/quarantine/<scanner>/<name>")
 def session(scanner: str, name: str) -> ResponseReturnValue:
-    """One session: its objects, and which experiments may be meant."""
+    """Shows one session: its objects, and possible experiments."""
     with site().service.zone() as service:
         demand_steward(service)
         ctx = context(service)
         path = _session(service, scanner, name)
         line = next((line for line in policy_desk.sessions(ctx) if line.path == path), None)
         if line is None:
-            abort(404, "Nothing of this session is in quarantine any more.")
+            abort(404, "This session is not in quarantine any more.")
         return render_template(
             "session.html",
             session=line,
@@ -53,7 +51,7 @@ def session(scanner: str, name: str) -> ResponseReturnValue:
 
 @pages.get("/quarantine/<scanner>/<name>/<number>")
 def one(scanner: str, name: str, number: str) -> ResponseReturnValue:
-    """One object, without what tells who the person is."""
+    """Shows one object without personal data."""
     with site().service.zone() as service:
         demand_steward(service)
         ctx = context(service)
@@ -64,7 +62,7 @@ def one(scanner: str, name: str, number: str) -> ResponseReturnValue:
 
 @pages.get("/quarantine/<scanner>/<name>/<number>/picture.png")
 def thumbnail(scanner: str, name: str, number: str) -> ResponseReturnValue:
-    """Its picture, if it is a measured one."""
+    """Shows the object's picture, if the image was measured."""
     with site().service.zone() as service:
         demand_steward(service)
         ctx = context(service)
@@ -76,7 +74,7 @@ def thumbnail(scanner: str, name: str, number: str) -> ResponseReturnValue:
 
 @pages.post("/quarantine/<scanner>/<name>/refile")
 def refile(scanner: str, name: str) -> ResponseReturnValue:
-    """First what would happen; then, if it was confirmed, the deed."""
+    """Shows what would happen; after the confirmation, re-files."""
     with site().acting(person()) as service:
         login = demand_steward(service)
         number, to = request.form.get("number", ""), request.form.get("to", "").strip()
@@ -102,19 +100,19 @@ def refile(scanner: str, name: str) -> ResponseReturnValue:
             stays=stays,
             accepts=accepts,
         )
-    flash(f"{len(done)} of {len(moves)} files were re-filed under {parsed}.")
+    flash(f"{len(done)} of {len(moves)} file{'s' * (len(moves) != 1)} re-filed under {parsed}.")
     return redirect(url_for("desk.done", to=parsed, scanner=scanner, name=name, stays=sum(stays.values())), 303)
 
 
 @pages.get("/quarantine/done")
 def done() -> ResponseReturnValue:
-    """After re-filing: where it is, and how to undo it."""
+    """Shows the result of a re-filing, and how to undo it."""
     with site().service.zone() as service:
         login = demand_steward(service)
         entries = {key: request.args.get(key, "") for key in ("to", "scanner", "name", "stays")}
         parsed = experiment_id.parse(entries["to"])
         if parsed is None:
-            abort(404, "This is no ExperimentID.")
+            abort(404, "This is not an ExperimentID.")
         told = history(context(service), parsed)
     with login.zone() as zone:
         is_seen = experiment_search.experiment(context(zone), parsed) is not None
@@ -123,18 +121,18 @@ def done() -> ResponseReturnValue:
 
 @pages.post("/quarantine/<scanner>/<name>/undo")
 def undo(scanner: str, name: str) -> ResponseReturnValue:
-    """Takes what was re-filed back into quarantine."""
+    """Moves re-filed files back into quarantine."""
     with site().acting(person()) as service:
         login = demand_steward(service)
         asked = {"to": request.form.get("to", ""), "session": f"{scanner}/{name}"}
         moves = rule(service, "experiment_take_back", asked, login)["moves"]
-    flash(f"{len(moves)} files are in quarantine again.")
+    flash(f"{_files(len(moves))} in quarantine again.")
     return redirect(url_for("desk.session", scanner=scanner, name=name), 303)
 
 
 @pages.post("/quarantine/<scanner>/<name>/discard")
 def throw_away(scanner: str, name: str) -> ResponseReturnValue:
-    """Discards the session, for a reason of the list."""
+    """Discards the session for one of the listed reasons."""
     with site().acting(person()) as service:
         login = demand_steward(service)
         asked = {
@@ -143,13 +141,17 @@ def throw_away(scanner: str, name: str) -> ResponseReturnValue:
             "dry_run": False,
         }
         done = rule(service, "quarantine_discard", asked, login)
-    flash(f"{_files(done['objects'])} discarded. They are erased in {done['days']:g} days, unless somebody keeps them.")
+    count, days = done["objects"], done["days"]
+    they = "It is" if count == 1 else "They are"
+    them = "it" if count == 1 else "them"
+    when = f"in {days:g} day{'s' * (days != 1)}"
+    flash(f"{_files(count)} discarded. {they} erased {when}, unless somebody keeps {them}.")
     return redirect(url_for("desk.session", scanner=scanner, name=name), 303)
 
 
 @pages.post("/quarantine/<scanner>/<name>/keep")
 def keep(scanner: str, name: str) -> ResponseReturnValue:
-    """Takes that back."""
+    """Keeps a discarded session."""
     with site().acting(person()) as service:
         login = demand_steward(service)
         rule(service, "quarantine_keep", {"session": _session(service, scanner, name)}, login)
@@ -164,7 +166,7 @@ def _files(count: int) -> str:
 def _session(service: Zone, scanner: str, name: str) -> str:
     path = f"{layout.quarantine(site().settings)}/{scanner}/{name}"
     if ".." in (scanner, name) or service.stat(path) is None:
-        abort(404, "There is no such session in quarantine.")
+        abort(404, "This session is not in quarantine.")
     return path
 
 
@@ -176,7 +178,7 @@ def _object(ctx: Context, scanner: str, name: str, number: str) -> str:
 
 
 def _places(moves: list[dict[str, str]]) -> list[tuple[str, int]]:
-    """Collections below the studies and how many files go there."""
+    """Returns collections below the studies, with the number of files that go there."""
     root, counts = layout.studies(site().settings) + "/", dict[str, int]()
     for move in moves:
         place = layout.parent(move["target"]).removeprefix(root)

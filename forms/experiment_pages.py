@@ -25,17 +25,17 @@ from policy.zone.layout import DataType
 from policy.zone.object_files import open_object
 
 pages = Blueprint("experiment", __name__)
-_MISSING = "There is no such experiment, or you may not see it."
+_MISSING = "This experiment does not exist, or you may not see it."
 
 
 def found(zone: Zone, given: str) -> Experiment:
-    """The experiment of an address, as the asking user sees it; else 404."""
+    """Finds the experiment of an address, as the user sees it; else 404."""
     return _find(zone, given) or abort(404, _MISSING)
 
 
 @pages.get("/experiments/<experiment_id>")
 def experiment(experiment_id: str) -> ResponseReturnValue:
-    """The whole page. Data stewards who do not see the experiment still have a word."""
+    """Shows the whole page. Sends data stewards who cannot see the experiment to the page for decisions."""
     login = person()
     with login.zone() as zone:
         if is_steward(login) and _find(zone, experiment_id) is None:
@@ -49,7 +49,7 @@ def experiment(experiment_id: str) -> ResponseReturnValue:
 
 @pages.get("/experiments/<experiment_id>/live")
 def live(experiment_id: str) -> ResponseReturnValue:
-    """The part of the page that changes; 304 where nothing did."""
+    """Returns the part of the page that changes; 304 if nothing has changed."""
     with person().zone() as zone:
         wanted = found(zone, experiment_id)
         text = render_template("live.html", experiment=wanted, **_live(zone, wanted))
@@ -60,7 +60,7 @@ def live(experiment_id: str) -> ResponseReturnValue:
 
 @pages.get("/experiments/<experiment_id>/series/<name>/thumbnail.png")
 def thumbnail(experiment_id: str, name: str) -> ResponseReturnValue:
-    """The first image of a series, small; 404 where it has none that can be shown."""
+    """Returns a thumbnail of a series' first image; 404 if the series has no image to show."""
     with person().zone() as zone:
         wanted = found(zone, experiment_id)
         path = experiment_page.image_of(context(zone), f"{wanted.path}/{DataType.DICOM}/{name}")
@@ -70,7 +70,7 @@ def thumbnail(experiment_id: str, name: str) -> ResponseReturnValue:
 
 
 def picture(zone: Zone, path: str) -> ResponseReturnValue:
-    """A thumbnail of an object that the asking user may read."""
+    """Returns a thumbnail of an object that the user may read."""
     stat = zone.stat(path)
     if stat is None or stat.is_collection:
         abort(404)
@@ -95,7 +95,7 @@ def _find(zone: Zone, given: str) -> Experiment | None:
 
 
 def _no_picture(why: str) -> Response:
-    """Stands for an image that cannot be shown."""
+    """Returns a placeholder for an image that cannot be shown."""
     current_app.logger.info("no thumbnail: %s", why)
     mark = '<path d="M20 44l9-12 7 8 4-5 6 9z" fill="#52646e"/><circle cx="41" cy="25" r="4" fill="#52646e"/>'
     svg = (
@@ -106,7 +106,7 @@ def _no_picture(why: str) -> Response:
 
 
 def ways(path: str) -> dict[str, str]:
-    """How to get at a collection: its path, its address over WebDAV, and commands to copy, quoted for a shell."""
+    """Lists the ways to a collection: its path, its address over WebDAV, and commands to copy, quoted for a shell."""
     below = path.removeprefix(layout.studies(site().settings) + "/")
     name, webdav = path.rpartition("/")[2], site().settings.forms.webdav.rstrip("/")
     return {
@@ -131,9 +131,9 @@ def _live(zone: Zone, experiment: Experiment) -> dict[str, object]:
 
 
 def history(service: Context, experiment_id: str) -> list[Entry]:
-    """What was done to an experiment.
+    """Returns what was done to an experiment.
 
-    Entries of the audit log that were read before are remembered: they never change.
+    Entries of the audit log never change, so entries that were read before are remembered.
     """
     known: MutableMapping[str, Entry] = current_app.extensions.setdefault("mrdata-audit", {})
     if len(known) > 10_000:

@@ -1,4 +1,4 @@
-"""How the pages reach a zone: as the person who logged in, or as the service account.
+"""Opens connections to a zone for the pages: as the logged-in person, or as the service account.
 
 `ServerGateway` opens TLS connections to an iRODS server; `EmbeddedGateway` opens an embedded zone, whose users have no
 passwords.
@@ -28,7 +28,7 @@ class Connection(Zone, Protocol):
     def close(self) -> None: ...
 
     def hurry(self, seconds: float) -> None:
-        """From now on, the zone has so long to answer a call; after that, the call is given up."""
+        """Limits each further call to this number of seconds; a call that takes longer is given up."""
 
     def __enter__(self) -> Connection: ...
 
@@ -45,17 +45,20 @@ class Gateway(Protocol):
 
     @property
     def accounts(self) -> list[str]:
-        """Who may be chosen without a password: none on a server."""
+        """The users that a person may choose without a password; empty on a server."""
 
     def open(self, name: str, password: str) -> Connection:
-        """As this person. LoginRefused for a wrong name or password, ZoneError where the zone does not answer."""
+        """Opens a connection as this person.
+
+        LoginRefused for a wrong name or password; ZoneError if the zone does not answer.
+        """
 
     def open_service(self) -> Connection:
-        """As the service account."""
+        """Opens a connection as the service account."""
 
 
 class EmbeddedGateway:
-    """A zone in a folder: a demonstration, in which everybody may be anybody."""
+    """A zone in a folder, for demonstrations: everybody may choose any user."""
 
     def __init__(self, folder: Path) -> None:
         from microservices.settings_file import load_settings
@@ -65,7 +68,7 @@ class EmbeddedGateway:
 
     @property
     def accounts(self) -> list[str]:
-        """The zone's users but the administrator of iRODS itself."""
+        """The zone's users except the administrator of iRODS itself."""
         from embedded.catalog.users import users
         from embedded.folder import ADMIN, ZoneFolder
 
@@ -76,13 +79,13 @@ class EmbeddedGateway:
             catalog.close()
 
     def open(self, name: str, password: str) -> Connection:
-        """The password does not matter."""
+        """Opens a connection as this user; the password does not matter."""
         if name not in self.accounts:
             raise LoginRefused(name)
         return self._open(name)
 
     def open_service(self) -> Connection:
-        """As `mrdata`."""
+        """Opens a connection as `mrdata`."""
         return self._open(self.settings.account)
 
     def _open(self, name: str) -> Connection:
@@ -103,11 +106,11 @@ class ServerGateway:
 
     @property
     def accounts(self) -> list[str]:
-        """Everybody gives name and password."""
+        """Empty: everybody gives name and password."""
         return []
 
     def open(self, name: str, password: str) -> Connection:
-        """iRODS judges name and password, in the way that `forms.authentication` names."""
+        """Opens a connection; iRODS checks name and password by the scheme in the setting `forms.authentication`."""
         from irods.exception import iRODSException
 
         from microservices.zones.client_session import open_session
@@ -124,7 +127,7 @@ class ServerGateway:
         return zone
 
     def open_service(self) -> Connection:
-        """With the password that `iinit` keeps."""
+        """Opens a connection with the password that `iinit` keeps."""
         from microservices.zones.client_session import open_session
         from microservices.zones.client_zone import IrodsZone
 

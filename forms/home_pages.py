@@ -14,14 +14,14 @@ pages = Blueprint("home", __name__)
 
 
 def page_number() -> int:
-    """Of a list, from 0."""
+    """Returns the number of a list's page, from 0."""
     text = request.args.get("page", "1")
     return max(1, int(text) if text.isdigit() and len(text) < 7 else 1) - 1
 
 
 @pages.get("/")
 def home() -> ResponseReturnValue:
-    """My studies and the latest experiments."""
+    """Shows the user's studies and the newest experiments."""
     with person().zone() as zone:
         ctx = context(zone)
         return render_template(
@@ -33,12 +33,12 @@ def home() -> ResponseReturnValue:
 
 @pages.get("/studies/<study>")
 def study(study: str) -> ResponseReturnValue:
-    """A study: its subjects and experiments."""
+    """Shows a study: its subjects and experiments."""
     with person().zone() as zone:
         ctx = context(zone)
         line = next((line for line in experiment_search.studies(ctx) if line.id == study), None)
         if line is None:
-            abort(404, "There is no such study, or you are no member of it.")
+            abort(404, "This study does not exist, or you are not a member of it.")
         found = experiment_search.search(ctx, Search(study=study), page=page_number())
         return render_template(
             "study.html",
@@ -51,7 +51,7 @@ def study(study: str) -> ResponseReturnValue:
 
 @pages.get("/studies/<study>/subjects/<pseudonym>")
 def subject(study: str, pseudonym: str) -> ResponseReturnValue:
-    """The experiments of a subject."""
+    """Shows the experiments of a subject."""
     with person().zone() as zone:
         found = experiment_search.search(context(zone), Search(study=study, pseudonym=pseudonym), page=page_number())
         return render_template("subject.html", study=study, pseudonym=pseudonym, found=found)

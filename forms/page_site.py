@@ -1,4 +1,4 @@
-"""What the pages of one application work with."""
+"""Holds what all pages of one application share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from policy.zone.context import Context, Refused
 from policy.zone.error_kinds import ErrorKind
 
 LONGEST = 3600.0
-"""Seconds that an act may take: re-filing or withdrawing what is large."""
+"""Seconds that an action may take: re-filing or withdrawing large data."""
 
 
 class Site:
@@ -38,9 +38,9 @@ class Site:
 
     @contextmanager
     def acting(self, login: Login) -> Iterator[Connection]:
-        """A connection of the service account for one act of this person: it may take long, and other pages go on."""
+        """Opens a connection of the service account for one action of this person, which may take long."""
         if not login.acts.acquire(blocking=False):
-            raise Refused("What you asked for before is still being done. Wait until it is, and ask again.")
+            raise Refused("Your previous action is still running. Wait until it has ended, and try again.")
         try:
             request_budget.begin(LONGEST)
             with self.gateway.open_service() as connection:
@@ -50,7 +50,7 @@ class Site:
 
     @property
     def is_demonstration(self) -> bool:
-        """Whether everybody may choose who to be."""
+        """Whether everybody may choose any user."""
         return bool(self.gateway.accounts)
 
     def close(self) -> None:
@@ -60,18 +60,18 @@ class Site:
 
 
 def site() -> Site:
-    """The current application's."""
+    """Returns the current application's site."""
     found: Site = current_app.extensions["mrdata"]
     return found
 
 
 def context(zone: Zone) -> Context:
-    """For the policies, with a memory of its own: what one person may see is never remembered for another."""
+    """Makes a context for the policies with a new memory: what one person may see is never remembered for another."""
     return Context(zone, site().settings, read_header)
 
 
 def rule(service: Zone, name: str, asked: dict[str, Any], login: Login) -> dict[str, Any]:
-    """Calls `mrdata_<name>` as the service account, for who is logged in. Refused with the rule's own error."""
+    """Calls `mrdata_<name>` as the service account for the logged-in person. Refused with the rule's own error."""
     reply: dict[str, Any] = json.loads(service.rule(f"mrdata_{name}", json.dumps({**asked, "by": login.name})))
     if "error" in reply:
         raise Refused(reply["error"][:1].upper() + reply["error"][1:] + ".", ErrorKind(reply["code"]))

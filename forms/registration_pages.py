@@ -1,4 +1,4 @@
-"""Registers an experiment: the form, its check while one types, and the confirmation with the ExperimentID."""
+"""Registers an experiment: the form, its check while the user types, and the card with the ExperimentID."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ pages = Blueprint("registration", __name__)
 
 @pages.get("/register")
 def form() -> ResponseReturnValue:
-    """The empty form; entries may be in the address."""
+    """Shows the empty form; the address may hold entries."""
     entries = {key: request.args.get(key, "") for key in KEYS}
     return _form({"owner": person().name, **{key: value for key, value in entries.items() if value}}, {})
 
 
 @pages.post("/register")
 def register() -> ResponseReturnValue:
-    """Registers, if all is right; else the form again, with what was entered."""
+    """Registers the experiment. If an entry is wrong, shows the form again with all entries."""
     entries = {key: request.form.get(key, "").strip() for key in KEYS}
     if request.form.get("reload"):  # another study was chosen
         return _form({**entries, "pseudonym": "", "owner": ""}, {})
@@ -47,7 +47,7 @@ def register() -> ResponseReturnValue:
 
 @pages.get("/register/pseudonym")
 def pseudonym() -> ResponseReturnValue:
-    """What is to be said of a pseudonym while it is typed."""
+    """Says whether the study has this pseudonym, while the user types."""
     study, typed = request.args.get("study", ""), request.args.get("pseudonym", "").strip()
     if not study or not typed:
         return render_template("pseudonym.html", verdict="", typed=typed, study=study, like=[])
@@ -60,14 +60,14 @@ def pseudonym() -> ResponseReturnValue:
 
 @pages.get("/experiments/<experiment_id>/card")
 def card(experiment_id: str) -> ResponseReturnValue:
-    """The ExperimentID, large, for the console."""
+    """Shows the ExperimentID in large letters for the console."""
     found = _experiment(experiment_id)
     return render_template("card.html", experiment=found, qr=_qr(found.id), record=_yaml(found))
 
 
 @pages.get("/experiments/<experiment_id>/experiment.yaml")
 def record(experiment_id: str) -> ResponseReturnValue:
-    """The record, as a file."""
+    """Sends the record as a file."""
     found = _experiment(experiment_id)
     name = f"{found.id}.yaml"
     return Response(
@@ -80,14 +80,14 @@ def _experiment(given: str) -> Experiment:
     with person().zone() as zone:
         found = experiment_search.experiment(context(zone), parsed) if parsed else None
     if found is None:
-        abort(404, "There is no such experiment, or you may not see it.")
+        abort(404, "This experiment does not exist, or you may not see it.")
     return found
 
 
 def _demand_member(ctx: Context, login: Login, study: str) -> None:
-    """Members of a study register its experiments, administrators those of every study."""
+    """Raises Refused unless the person is a member of the study or an administrator."""
     if study and not login.is_admin and login.name not in experiment_search.members(ctx, study):
-        raise Refused(f"You are no member of study {study!r}; ask its owner or a data steward.")
+        raise Refused(f"You are not a member of study {study!r}; ask its owner or a data steward.")
 
 
 def _form(entries: dict[str, str], errors: dict[str, str]) -> str:
@@ -107,7 +107,7 @@ def _form(entries: dict[str, str], errors: dict[str, str]) -> str:
 
 
 def _by_field(error: str) -> dict[str, str]:
-    """A rule's error begins with the entries that are wrong: `study, owner: missing`."""
+    """Assigns a rule's error to the entries that it begins with: `study, owner: missing`."""
     names, _, text = error.partition(": ")
     fields = [name for name in names.split(", ") if name in KEYS]
     return dict.fromkeys(fields, text[:1].upper() + text[1:]) if fields and text else {"": error}

@@ -1,7 +1,7 @@
-"""How long a request may take: what asks the zone is given up when its time is over, and says so.
+"""Limits the time of a request: calls of the zone are given up when the time is over, and the page says so.
 
-A thread cannot be stopped from outside. So each call of a zone looks at the clock first, and gets no more time than
-there is left; what is worked out between two calls takes a time that does not depend on what somebody typed.
+A thread cannot be stopped from outside. So each call of a zone first looks at the clock, and gets only the time that is
+left. The time of the work between two calls does not depend on what a user typed.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class TooSlow(ZoneError):
 
 
 def begin(seconds: float) -> None:
-    """The time of the current request, from now on."""
+    """Sets the time that the current request has from now on."""
     g.until = time.monotonic() + seconds
 
 
 def left() -> float:
-    """Seconds that are left to the current request;
+    """Returns the seconds that the current request has left; an hour without a limit.
 
-    TooSlow where there are none. An hour where nobody has said how many.
+    TooSlow if none are left.
     """
     until = g.get("until") if has_request_context() else None
     seconds = 3600.0 if until is None else until - time.monotonic()
@@ -42,7 +42,7 @@ def left() -> float:
 
 @contextmanager
 def turn(lock: threading.RLock | threading.Semaphore) -> Iterator[None]:
-    """Holds the lock, for which it waits as long as the request may."""
+    """Holds the lock; waits for it at most for the time of the request."""
     if not lock.acquire(timeout=left()):
         raise TooSlow("another request took the time of this one")
     try:
@@ -52,7 +52,7 @@ def turn(lock: threading.RLock | threading.Semaphore) -> Iterator[None]:
 
 
 def within(connection: Connection) -> Connection:
-    """The connection, each of whose calls ends with the time of the request."""
+    """Wraps the connection: each of its calls ends with the time of the request."""
     return cast(Connection, _Within(connection))
 
 

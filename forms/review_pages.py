@@ -1,4 +1,4 @@
-"""What waits for a data steward's word, and giving it. The policies that asked read the verdict by its first word."""
+"""Lists the questions that wait for a data steward, and takes answers. The policies read the verdict's first word."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONGEST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A button: its text, with what the verdict begins, and what follows from it."""
+    """A button: its text, the first words of the verdict, and what the answer does."""
 
     text: str
     verdict: str
@@ -32,7 +32,9 @@ class Choice:
 
 SETTLED = {
     "settled": Choice(
-        "Settled", "settled", "Somebody has seen to it: it leaves the list. MrData does nothing else by this word."
+        "Mark as settled",
+        "settled",
+        "Somebody has settled the matter. The question leaves the list; nothing else happens.",
     )
 }
 CHOICES = {
@@ -40,57 +42,57 @@ CHOICES = {
         "erase": Choice(
             "Erase",
             erasure.ERASE,
-            "What the question is about is erased as soon as the experiment's time to be restored has passed: every"
-            " replica, copies, files in the landing zone. Until then the experiment can be restored; after that nobody"
-            " can bring it back.",
+            "The data are erased when the experiment cannot be restored any more: every replica, copies, files in the"
+            " landing zone. Until then the experiment can be restored; after that nobody can bring it back.",
             is_final=True,
         ),
         "hide": Choice(
             "Do not erase",
             "not to be erased",
-            "Nobody finds it, and it is not erased while what is said above holds. Where nothing but a time to be kept"
-            " speaks against it, it is erased when that has passed. The experiment can be restored.",
+            "The data stay hidden and are not erased while the reasons above apply. If a retention time is the only"
+            " reason, they are erased when it is over. The experiment can be restored.",
         ),
     },
     erasure.SESSION: {
         "erase": Choice(
             "Erase the session",
             erasure.ERASE,
-            "It is the withdrawn experiment's: it is erased together with it, and nobody can bring it back after that.",
+            "The session belongs to the withdrawn experiment. Both are erased together; after that nobody can bring"
+            " them back.",
             is_final=True,
         ),
         "keep": Choice(
             "Keep the session",
             "keep",
-            "It is not the withdrawn experiment's, or nobody knows: it stays in quarantine when the experiment is"
-            " erased.",
+            "The session does not belong to the withdrawn experiment, or nobody knows. It stays in quarantine when the"
+            " experiment is erased.",
         ),
     },
     missing_pseudonyms.KIND: {
         "keep": Choice(
             "Keep the subject",
             missing_pseudonyms.KEEP,
-            "Experiments are registered for it again, though Castellum does not name it.",
+            "Experiments can be registered for the subject again, although Castellum does not name it.",
         ),
         "bar": Choice(
             "Register nothing more",
             "stays barred",
-            "Nothing new is registered for it until Castellum names it again. What is archived stays; to hide it,"
-            " withdraw the subject.",
+            "New experiments cannot be registered for the subject until Castellum names it again. Archived data stay;"
+            " to hide them, withdraw the subject.",
         ),
     },
 }
-"""Kind of review -> name -> choice; those of other kinds are settled outside, and leave the list by that word."""
+"""Kind of review -> name -> choice. People settle reviews of other kinds outside MrData and mark them here."""
 
 
 def choices(one: Review) -> dict[str, Choice]:
-    """What can be answered."""
+    """Returns the possible answers."""
     return CHOICES.get(one.kind, SETTLED)
 
 
 @pages.get("/reviews")
 def reviews() -> ResponseReturnValue:
-    """What waits, the oldest first; with `?judged=yes` what was decided, the latest first."""
+    """Lists waiting questions, oldest first; with `?judged=yes` answered ones, newest first."""
     is_judged = request.args.get("judged") == "yes"
     with site().service.zone() as service:
         demand_steward(service)
@@ -101,7 +103,7 @@ def reviews() -> ResponseReturnValue:
 
 @pages.get("/reviews/<number>/<name>")
 def ask(number: str, name: str) -> ResponseReturnValue:
-    """Says what the answer means, and asks for it and its reason."""
+    """Shows what the answer does, and asks for its reason."""
     with site().service.zone() as service:
         demand_steward(service)
         one = _waiting(review.numbered(context(service), number))
@@ -110,7 +112,7 @@ def ask(number: str, name: str) -> ResponseReturnValue:
 
 @pages.post("/reviews/<number>/<name>")
 def say(number: str, name: str) -> ResponseReturnValue:
-    """Gives the word."""
+    """Saves the answer."""
     reason = " ".join(request.form.get("reason", "").split())
     with site().acting(person()) as service:
         login = demand_steward(service)
@@ -122,7 +124,7 @@ def say(number: str, name: str) -> ResponseReturnValue:
         rule(
             service, "review_close", {"kind": one.kind, "key": one.key, "verdict": f"{choice.verdict}: {reason}"}, login
         )
-    flash(f"{choice.text}: your word is kept, with the reason and your name.")
+    flash(f"{choice.text}: the answer is saved, with the reason and your name.")
     return redirect(url_for("reviews.reviews"), 303)
 
 
@@ -139,7 +141,7 @@ def _choice(one: Review, name: str) -> Choice:
 
 def _waiting(found: Review | None) -> Review:
     if found is None:
-        abort(404, "There is no such question.")
+        abort(404, "This question does not exist.")
     if found.closed:
-        abort(409, f"{found.by} has answered this already: {found.verdict}")
+        abort(409, f"{found.by} has already answered this question: {found.verdict}")
     return found

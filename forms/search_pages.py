@@ -1,4 +1,4 @@
-"""Search: experiments by study, pseudonym, date, protocol, times and angle."""
+"""Searches experiments by study, pseudonym, date, protocol, times and angle."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @pages.get("/search")
 def search() -> ResponseReturnValue:
-    """The form, and what was found if something was asked."""
+    """Shows the form, and the results if the user has entered something."""
     entries = {
         name: request.args.get(name, "").strip()
         for name in (*TEXTS, *(f"{n}_{end}" for n in NUMBERS for end in ("min", "max")))
@@ -72,16 +72,16 @@ def _wanted(entries: dict[str, str]) -> Search:
     exact = _known_at_scan(entries["attribute"], entries["value"])
     texts = {name: entries[name] for name in ("study", "pseudonym", "since", "until", "protocol")}
     if "/" in texts["study"] or "%" in texts["study"]:
-        raise Refused(f"{texts['study']!r} is no StudyID.")
+        raise Refused(f"{texts['study']!r} is not a StudyID.")
     return Search(ranges=ranges, exact=exact, **texts)
 
 
 def _known_at_scan(attribute: str, value: str) -> dict[str, str]:
-    """What was known of the subject when it was scanned, by the AVU that keeps it."""
+    """Returns the condition on an attribute of the subject that was known at the scan, by its AVU."""
     if not value:
         return {}
     if attribute not in site().settings.castellum.attributes:
-        raise Refused("Choose what it is that was known when the subject was scanned.")
+        raise Refused("Choose the attribute that was known when the subject was scanned.")
     return {f"{AT_SCAN}.{attribute}": value}
 
 
@@ -91,4 +91,4 @@ def _number(text: str, label: str, scale: float) -> float | None:
     try:
         return float(f"{float(text.replace(',', '.')) / scale:.9g}")
     except ValueError:
-        raise Refused(f"{label}: {text!r} is no number.") from None
+        raise Refused(f"{label}: {text!r} is not a number.") from None

@@ -1,4 +1,4 @@
-"""Small pictures of images: one frame, decoded by pydicom, scaled to a thumbnail, as PNG."""
+"""Makes thumbnails of images: one frame, decoded by pydicom, scaled, as PNG."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST = 64 * 1024 * 1024
 
 
 MOST_ELEMENTS = 50_000
-"""Of a header: pydicom takes ten times as long for each as our own reader."""
+"""Elements of a header: pydicom takes ten times as long for each as MrData's own reader."""
 _BURNED_IN, _FRAMES, _ROWS, _COLUMNS, _BITS, _PHOTOMETRIC = (
     0x00280301,
     0x00280008,
@@ -36,7 +36,7 @@ class NoPicture(Exception):
 
 
 class Thumbnails:
-    """Remembers the last pictures by a key that changes with the object. Who may see one is the caller's to check."""
+    """Remembers the last pictures by a key that changes with the object. The caller checks who may see one."""
 
     def __init__(self, keep: int = 500) -> None:
         self._keep = keep
@@ -59,10 +59,10 @@ class Thumbnails:
 
 
 def render(file: BinaryIO) -> bytes:
-    """A PNG of the middle frame. NoPicture for what is no image, tells who the person is in its pixels, or cannot be
-    decoded.
+    """Makes a PNG of the middle frame.
 
-    Our own reader looks at the header first, within a budget, so that pydicom gets nothing that would fill the memory.
+    NoPicture for a file that is not an image, has personal data in its pixels, or cannot be decoded. MrData's own
+    reader checks the header first, within a budget, so that no file makes pydicom fill the memory.
     """
     from pydicom.pixels.utils import pixel_array
 

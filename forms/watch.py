@@ -1,4 +1,4 @@
-"""One look at the zone for all who watch the board, the health address and the metrics."""
+"""Looks at the zone once for all viewers of the board, the health address and the metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from policy.zone.context import Context, Memory
 from policy.zone.settings import Settings
 
 SECONDS = 4.0
-"""A look is shown for so long before the zone is asked again."""
+"""Seconds for which a look is shown before the zone is asked again."""
 
 
 class Watch:
@@ -24,10 +24,10 @@ class Watch:
         self._lock = threading.RLock()
         self._memory = Memory()
         self._last: tuple[Board | None, float] = (None, 0.0)
-        """And until when it is shown."""
+        """The last look, and until when it is shown."""
 
     def look(self, service: Service, settings: Settings) -> Board:
-        """A look that is a few seconds old at most; one request asks the zone, others wait for it.
+        """Returns a look that is at most a few seconds old. One request asks the zone; others wait for it.
 
         ZoneError, OSError.
         """

@@ -1,8 +1,8 @@
-"""`mrdata-answers`: the answers of iRODS's unattended set-up (scripts/setup_irods.py --json_configuration_file), in a
-file.
+"""`mrdata-answers`: writes the answers for iRODS's unattended set-up (scripts/setup_irods.py
+--json_configuration_file) into a file.
 
-They are made from the packaged template, so that a newer iRODS brings its own new settings; what MrData needs beyond an
-ordinary server is added afterwards, by mrdata-setup-zone.
+They are made from the packaged template, so that a newer iRODS brings its own new settings. `mrdata-setup-zone` adds
+later what MrData needs beyond an ordinary server.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def answers(server: Server, secrets: Secrets, packaged: dict[str, Any]) -> dict[
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Status 0 where the file was written."""
+    """Writes the file; status 0 if it was written."""
     parser = argparse.ArgumentParser(
         prog="mrdata-answers", description="Writes the answers of iRODS's unattended set-up into a file."
     )

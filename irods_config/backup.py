@@ -1,5 +1,6 @@
-"""`mrdata-backup`: catalog, configuration and the history of mixed-use metadata, in a folder that is complete or not
-there.
+"""`mrdata-backup`: saves catalog, configuration and the history of mixed-use metadata in a folder.
+
+The folder appears only when it is complete.
 
     <folder>/20260102T030000Z/catalog.dump      pg_dump, custom format: one moment of the catalog, while the server goes
                                                 on
@@ -7,8 +8,8 @@ there.
     <folder>/20260102T030000Z/mixed-use.tar     the git repository of the mixed-use metadata, where there is one
     <folder>/20260102T030000Z/manifest.json     SHA-256 of the files, rows of each table
 
-The objects themselves are in the vaults: copy them after the catalog, so that whatever the catalog names is in the
-copy.
+The objects themselves are in the vaults: copy the vaults after the catalog, so that the copy holds every file that the
+catalog names.
 """
 
 from __future__ import annotations
@@ -49,11 +50,11 @@ class Manifest:
     files: dict[str, str]
     tables: Contents
     history: str = ""
-    """The newest commit of the mixed-use metadata; empty where there was none."""
+    """The newest commit of the mixed-use metadata; empty if there was none."""
 
     @classmethod
     def read(cls, backup: Path) -> Manifest:
-        """The backup's manifest, after every file was compared with it. SetupError where one is not what it was."""
+        """Reads the backup's manifest and compares every file with it. SetupError if a file differs."""
         try:
             found = json.loads((backup / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
@@ -69,7 +70,7 @@ class Manifest:
         return manifest
 
     def differences(self, tables: Contents) -> list[str]:
-        """One line for each table that is not what was backed up."""
+        """Returns one line for each table that differs from the backup."""
         return [
             f"{table}: {tables.get(table, (0, ''))[0]} rows, {self.tables.get(table, (0, ''))[0]} in the backup"
             for table in sorted({*self.tables, *tables})
@@ -78,7 +79,7 @@ class Manifest:
 
 
 def backup(catalog: Catalog, folder: Path, etc: Path, current: Path, repository: Path | None = None) -> Path:
-    """A new backup in `folder`; its path. SetupError, and nothing new in `folder`, where it does not succeed whole."""
+    """Makes a new backup in `folder`; returns its path. SetupError, with nothing new in `folder`, if any part fails."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     new, final = folder / f".{made}.{os.getpid()}", folder / made
@@ -112,7 +113,7 @@ def backup(catalog: Catalog, folder: Path, etc: Path, current: Path, repository:
 
 
 def forget(folder: Path, keep: int) -> list[Path]:
-    """Removes all but the newest `keep` backups; those removed."""
+    """Removes all but the newest `keep` backups; returns the removed ones."""
     complete = sorted(path.parent for path in folder.glob(f"[0-9]*Z/{MANIFEST}"))
     old = complete[:-keep]
     for path in old:
@@ -140,7 +141,7 @@ def _sync(path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Status 0 only where a whole backup was made."""
+    """Makes a backup; status 0 only if it is complete."""
     parser = argparse.ArgumentParser(
         prog="mrdata-backup", description="Backs up the catalog, the server's configuration and the history."
     )

@@ -36,7 +36,7 @@ class Catalog:
 
     @classmethod
     def of(cls, server_config: Path) -> Catalog:
-        """That of the server. SetupError for another kind of database."""
+        """Returns the catalog of the server. SetupError for another kind of database."""
         try:
             database = json.loads(server_config.read_text(encoding="utf-8"))["plugin_configuration"]["database"]
         except (OSError, json.JSONDecodeError, KeyError) as error:
@@ -48,11 +48,11 @@ class Catalog:
         )
 
     def named(self, database: str) -> Catalog:
-        """Another database of the same server and owner."""
+        """Returns another database of the same server and owner."""
         return replace(self, database=database)
 
     def run(self, *command: str) -> str:
-        """What a tool of PostgreSQL printed; SetupError with its message where it fails."""
+        """Runs a tool of PostgreSQL; returns its output. SetupError with its message if it fails."""
         with self._environment() as environment:
             return _output(command, environment)
 
@@ -63,12 +63,12 @@ class Catalog:
 
     @contextmanager
     def lines(self, *command: str) -> Iterator[Iterable[bytes]]:
-        """The output line by line, however long it is."""
+        """Yields the output line by line, without holding all of it."""
         with self._environment() as environment, _lines(command, environment) as lines:
             yield lines
 
     def contents(self) -> Contents:
-        """What is in the database now."""
+        """Returns what is in the database now."""
         with self.lines("pg_dump", "--data-only", "--no-password") as lines:
             return contents(lines)
 
@@ -95,7 +95,7 @@ class Catalog:
 
 
 def contents_of_dump(dump: Path) -> Contents:
-    """What a dump holds, read from the dump itself: one that cannot be read is not a backup."""
+    """Returns what a dump holds. It reads the dump itself, to prove that the backup can be read."""
     with _lines(
         ("pg_restore", "--data-only", "--file=-", str(dump)), {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
     ) as lines:

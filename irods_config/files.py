@@ -1,4 +1,4 @@
-"""Writes files so that a reader sees the old one or the new one, and nothing between."""
+"""Writes files so that a reader sees either the whole old file or the whole new one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def link(path: Path, target: str) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """What was renamed in a folder survives a crash of the machine."""
+    """Forces a folder to the disk, so that renames in it survive a crash of the machine."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -44,7 +44,7 @@ def sync_folder(path: Path) -> None:
 
 
 def keep_copy(path: Path) -> Path | None:
-    """A copy next to the file, named by the time; None where there is no file."""
+    """Copies the file to a name with the time, in the same folder; None if the file does not exist."""
     if not path.exists():
         return None
     copy = path.with_name(f"{path.name}.{time.strftime('%Y%m%dT%H%M%S')}.{secrets.token_hex(2)}")
@@ -53,9 +53,9 @@ def keep_copy(path: Path) -> Path | None:
 
 
 def secret(path: Path) -> str:
-    """The password that a file holds, made up (readable by the owner alone) where there is no file.
+    """Returns the password in a file; makes the file with a new password, readable by its owner alone, if missing.
 
-    ValueError for an odd one.
+    ValueError for a password that cannot be used.
     """
     try:
         found = path.read_text(encoding="utf-8").strip()

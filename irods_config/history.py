@@ -1,6 +1,6 @@
-"""The git history of the mixed-use metadata in a backup: the files of the bare repository, and their way back.
+"""Saves the git history of the mixed-use metadata in a backup, and restores it: the files of the bare repository.
 
-It is saved after the catalog, so that it holds every commit that the catalog names.
+The history is saved after the catalog, so that it holds every commit that the catalog names.
 """
 
 from __future__ import annotations
@@ -22,24 +22,22 @@ from policy.zone.castellum_settings import Castellum
 from policy.zone.context import Refused
 
 _NAME = "mixed-use.git"
-"""Of the folder in the archive."""
+"""Name of the folder in the archive."""
 
 
 def repository_of(etc: Path) -> Path | None:
-    """The repository that the settings in `etc` name;
+    """Returns the repository that the settings in `etc` name; None without settings.
 
-    None where there are no settings. SettingsError for faulty ones.
+    SettingsError for faulty settings.
     """
     settings = etc / "mrdata.yaml"
     return Path(load_settings(settings).castellum.repository) if settings.exists() else None
 
 
 def save(repository: Path | None, archive: Path, work: Path) -> str:
-    """Writes the repository into a tar file and reads it back from there; the newest commit, empty where there is none
-    to save.
+    """Writes the repository into a tar file and reads it back; returns the newest commit, empty without one.
 
-    Polls go on meanwhile. `work` is a folder that is not there, for the time of the trial. SetupError where a byte is
-    not what it was.
+    Polls may run meanwhile. `work` does not exist yet; it is the folder for reading back. SetupError if a byte differs.
     """
     if repository is None or not repository.exists():
         return ""
@@ -58,16 +56,16 @@ def save(repository: Path | None, archive: Path, work: Path) -> str:
 
 
 def unpack(archive: Path, folder: Path) -> str:
-    """The repository in a new folder, every object of its history compared with its name; the newest commit.
+    """Unpacks the repository into a new folder and compares every object with its name; returns the newest commit.
 
-    SetupError.
+    SetupError if an object differs or is missing.
     """
     folder.mkdir(mode=0o700, parents=True)
     with tarfile.open(archive) as tar:
         for member in tar:
             parts = PurePosixPath(member.name).parts
             if not member.isreg() or parts[0] != _NAME or ".." in parts:
-                raise SetupError(f"{archive}: holds {member.name}, which is not a file of a repository")
+                raise SetupError(f"{archive}: holds {member.name}, which does not belong to a repository")
             content, file = tar.extractfile(member), folder.joinpath(*parts[1:])
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open(file, "wb") as new:
@@ -79,7 +77,7 @@ def unpack(archive: Path, folder: Path) -> str:
 
 
 def _proved(folder: Path) -> str:
-    """The newest commit, where every object of the history is what its name says. SetupError."""
+    """Compares every object of the history with its name; returns the newest commit. SetupError if one differs."""
     fault = ""
     try:
         history = GitHistory(Castellum(repository=str(folder)))
@@ -98,11 +96,11 @@ def _proved(folder: Path) -> str:
 
 
 def put_back(archive: Path, commit: str, repository: Path) -> str:
-    """The repository as it was backed up, where it is lost; what was done. No poll runs meanwhile.
+    """Restores the repository from the backup if it is lost; returns what was done. No poll runs meanwhile.
 
-    One that holds the backup's newest commit is as new or newer, and stays; one without any commit, as a poll begins
-    it, is replaced. SetupError for one with another history, which stays too: it may have been rewritten because a
-    subject was erased.
+    A repository that holds the backup's newest commit is as new or newer, and stays. A repository without any commit,
+    as a poll begins it, is replaced. A repository with another history stays too and is a SetupError: it may have been
+    rewritten because a subject was erased.
     """
     castellum = Castellum(repository=str(repository))
     try:
@@ -126,20 +124,20 @@ def put_back(archive: Path, commit: str, repository: Path) -> str:
 
 
 def _holds(castellum: Castellum, commit: str) -> bool:
-    """Whether the repository has the commit; False where it has none at all. SetupError for another history."""
+    """Whether the repository has the commit; False for an empty repository. SetupError for another history."""
     with closing(GitHistory(castellum, alone=True)) as history:
         if history.head() and not history.has(commit):
             raise SetupError(
-                f"{castellum.repository}: is there and has another history than the backup: it was rewritten, or begun"
-                " again. It stays. To take the backup's, move it away and call mrdata-restore with --history-only"
+                f"{castellum.repository}: exists and has another history than the backup: it was rewritten or made"
+                " again. It stays. To restore the backup's, move it away and call mrdata-restore with --history-only"
             )
         return history.has(commit)
 
 
 def _members(repository: Path) -> Iterator[Path]:
-    """Refs before objects, because whoever commits writes objects first; nothing that is still being written.
+    """Yields refs before objects, because a commit writes its objects first. Leaves out files that are being written.
 
-    A pack counts when its index is there, which comes last.
+    A pack counts as complete when its index exists, because git writes the index last.
     """
     for name in ("HEAD", "config", "packed-refs"):
         if (repository / name).is_file():

@@ -17,16 +17,16 @@ _NO_ROWS = "CAT_NO_ROWS_FOUND"
 
 
 class SetupError(Exception):
-    """Something that the administrator must mend; the message says what was tried and what the answer was."""
+    """A fault that the administrator must repair; the message says what was tried and what the answer was."""
 
 
 def name(text: str) -> str:
-    """A name of a user, group, resource or zone that can stand in a command or a query;
+    """Returns a name of a user, group, resource or zone that a command or a query can hold.
 
     SetupError for any other text.
     """
     if not _NAME.fullmatch(text):
-        raise SetupError(f"{text!r} is not a name that iRODS takes here: letters, digits, `_`, `.` and `-`")
+        raise SetupError(f"{text!r} cannot be a name here: use letters, digits, `_`, `.` and `-`")
     return text
 
 
@@ -39,18 +39,18 @@ class ICommands:
     variables: dict[str, str] = field(default_factory=dict)
 
     def acting_as(self, user: str) -> ICommands:
-        """The same login, acting for another user: an administrator may (clientUserName)."""
+        """Returns the same login, acting for another user (clientUserName), as an administrator may."""
         return ICommands(self.home, self.bin, {**self.variables, "clientUserName": name(user)})
 
     def run(self, *arguments: str, text: str = "", timeout: float = 120.0) -> str:
-        """What the command printed. SetupError where it fails, or does not end within `timeout` seconds."""
+        """Runs the command; returns its output. SetupError if it fails or does not end within `timeout` seconds."""
         done = self.attempt(*arguments, text=text, timeout=timeout)
         if done.returncode != 0:
             raise SetupError(f"{arguments[0]} {' '.join(arguments[1:3])}: {(done.stderr or done.stdout).strip()}")
         return done.stdout
 
     def attempt(self, *arguments: str, text: str = "", timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
-        """The ended command, whatever its status."""
+        """Runs the command to its end, whatever its status."""
         environment = {"PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(self.home), "LANG": "C.UTF-8", **self.variables}
         command = [str(self.bin / arguments[0]), *arguments[1:]]
         try:
@@ -74,7 +74,7 @@ class ICommands:
         return self.attempt("ips", timeout=30).returncode == 0
 
     def query(self, *columns: str, where: str = "") -> list[tuple[str, ...]]:
-        """The rows of a GenQuery; `where` holds only names that `name` let pass."""
+        """Returns the rows of a GenQuery; `where` may hold only names that `name` has checked."""
         text = f"select {', '.join(columns)}" + (f" where {where}" if where else "")
         done = self.attempt("iquest", "--no-page", "\x1f".join(["%s"] * len(columns)), text)
         if _NO_ROWS in done.stdout + done.stderr:
@@ -88,7 +88,7 @@ class ICommands:
         ]
 
     def rule(self, rule: str, request: dict[str, Any] | None = None, timeout: float = 300.0) -> dict[str, Any]:
-        """Calls a rule of the rulebase through the Python engine; its JSON answer. SetupError for an `error` in it."""
+        """Calls a rule through the Python engine; returns its JSON answer. SetupError for an error."""
         text = f"import json\nreply = callback.{_rule_name(rule)}({json.dumps(request or {})!r}, '')['arguments'][1]\n"
         printed = self.python(text + "callback.writeLine('stdout', 'MRDATA' + reply)", timeout=timeout)
         _, found, reply = printed.rpartition("MRDATA")
@@ -100,7 +100,7 @@ class ICommands:
         return answer
 
     def python(self, body: str, timeout: float = 300.0) -> str:
-        """Runs Python in the server's rule engine, as administrators may; what it wrote to stdout."""
+        """Runs Python in the server's rule engine, as administrators may; returns what it wrote to stdout."""
         lines = "".join(f"    {line}\n" for line in body.splitlines())
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".r") as file:
             file.write(f"def main(rule_args, callback, rei):\n{lines}INPUT null\nOUTPUT ruleExecOut\n")
@@ -115,7 +115,7 @@ def _rule_name(rule: str) -> str:
 
 
 def of_service_account() -> ICommands:
-    """Those of the unix user that runs the server, who is logged in as the zone's first administrator."""
+    """Returns the iCommands of the unix user that runs the server: its login is the zone's first administrator."""
     import pwd
 
     return ICommands(Path(pwd.getpwuid(os.getuid()).pw_dir))

@@ -1,14 +1,14 @@
-"""Installs the rulebase into a server, so that one that does not work can never replace one that does.
+"""Installs the rulebase into a server. A release that does not work never replaces one that works.
 
-Each release has a folder of its own, named by its version and its content:
+Each release has its own folder, named by its version and its content:
 
     /opt/mrdata/releases/0.2.0-3f0c9a1b2d4e/{policy,microservices,rulebase,pydicom,stdnum,yaml,dulwich,requests...}
     /opt/mrdata/current  -> releases/0.2.0-3f0c9a1b2d4e
     /opt/mrdata/previous -> the one before
     /etc/irods/core.py   -> /opt/mrdata/current/rulebase/core.py
 
-A release is made, imported by the server's own Python, and imported inside the running server's rule engine; then one
-rename switches `current`. Connections that are open keep their release.
+A new release is imported by the server's own Python, then imported inside the running server's rule engine. Then one
+rename switches `current`. Open connections keep their release.
 """
 
 from __future__ import annotations
@@ -83,11 +83,10 @@ class Place:
 
 
 def install(place: Place, source: Path, pip: Sequence[str], server: ICommands | None) -> str:
-    """Makes a release of the packages in `source`, proves it and switches to it; what was seen. SetupError: nothing was
-    switched.
+    """Makes a release of the packages in `source`, proves it and switches to it; returns what the proof saw.
 
-    `pip` are further options of pip, `--no-index --find-links DIR` for a server without the internet. `server` is None
-    where no server runs: then the release is proved outside it only.
+    After a SetupError nothing is switched. `pip` are further options of pip, such as `--no-index --find-links DIR` for
+    a server without the internet. `server` is None if no server runs: then the release is proved only outside one.
     """
     with _locked(place.root):
         releases = place.root / "releases"
@@ -113,7 +112,7 @@ def install(place: Place, source: Path, pip: Sequence[str], server: ICommands | 
 
 
 def prove(place: Place, release: Path, server: ICommands | None) -> str:
-    """Imports the release as the server would. SetupError tells what does not work."""
+    """Imports the release as the server would. SetupError says what does not work."""
     command = [str(place.python), "-I", "-X", "utf8", str(check_release.__file__), str(release), str(place.settings)]
     try:
         done = subprocess.run(
@@ -132,9 +131,9 @@ def prove(place: Place, release: Path, server: ICommands | None) -> str:
 
 
 def prove_inside(place: Place, release: Path, server: ICommands) -> str:
-    """The same imports inside an agent: some hang only there.
+    """Makes the same imports inside an agent, because some hang only there.
 
-    The agent is one of its own, whatever becomes of it. SetupError.
+    The agent is a separate one: the test cannot harm others. SetupError if the imports fail.
     """
     text = Path(check_release.__file__).read_text(encoding="utf-8")
     body = f"""
@@ -167,10 +166,10 @@ def switch(place: Place, release: Path) -> None:
 
 
 def back(place: Place, server: ICommands | None) -> str:
-    """Switches to the release before, proved as a new one is. SetupError: nothing was switched."""
+    """Switches to the previous release after proving it like a new one. After a SetupError nothing is switched."""
     with _locked(place.root):
         if not place.previous.exists():
-            raise SetupError(f"{place.previous}: there is no release before this one")
+            raise SetupError(f"{place.previous}: does not exist: no earlier release is installed")
         release = place.previous.resolve()
         seen = prove(place, release, server)
         switch(place, release)
@@ -247,7 +246,7 @@ def _user() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`mrdata-install`: status 0 only where the rulebase that was asked for is in use."""
+    """`mrdata-install`: status 0 only if the requested rulebase is in use."""
     parser = argparse.ArgumentParser(
         prog="mrdata-install", description="Installs the rulebase of this distribution into the server."
     )

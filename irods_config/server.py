@@ -1,4 +1,4 @@
-"""The iRODS server, as anybody sees it from outside."""
+"""Checks from outside whether an iRODS server runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ANSWER = b"HEARTBEAT"
 
 
 def answers(host: str, port: int, seconds: float = 5.0) -> bool:
-    """Whether an iRODS server answers there within `seconds`."""
+    """Whether an iRODS server answers at this host and port within `seconds`."""
     try:
         with socket.create_connection((host, port), timeout=seconds) as connection:
             connection.sendall(len(ASKED).to_bytes(4, "big") + ASKED)

@@ -1,6 +1,6 @@
 """`mrdata-setup-zone`: makes an installed iRODS 5.0 server an MrData zone.
 
-Run by the service account; twice is once.
+The service account runs it. Running it again changes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from policy.zone.site_names import scanners_fault
 
 
 def check(site: Site) -> list[str]:
-    """Everything that differs. What cannot be looked at, because something before it is missing, is said too."""
+    """Lists everything that differs, and what cannot be checked because an earlier step is missing."""
     found: list[str] = []
     is_ready = site.place.has_python_engine()
     for step in [*FILES, *ZONE] if is_ready else FILES:
@@ -40,7 +40,7 @@ def check(site: Site) -> list[str]:
 
 
 def setup(site: Site, restart: Sequence[str] = ()) -> None:
-    """Makes what differs as it should be, and says so line by line. SetupError where it cannot."""
+    """Changes everything that differs, and prints a line for each change. SetupError if it cannot."""
     for step in FILES:
         _carry_out(site, step)
     if site.reload_due.exists() or not site.icommands.answers():
@@ -49,7 +49,7 @@ def setup(site: Site, restart: Sequence[str] = ()) -> None:
             subprocess.run(restart, check=True, timeout=300)
         else:
             reload(site)
-        # Before the first configuration there was no Python engine in which the rulebase could have been tried.
+        # Only now does the server have a Python engine in which the rulebase can be tried.
         prove_inside(site.place, site.place.current.resolve(), site.icommands)
         site.reload_due.unlink(missing_ok=True)
     for step in ZONE:
@@ -67,7 +67,7 @@ def _carry_out(site: Site, step: Step) -> None:
 
 
 def site_from(arguments: Sequence[str] | None) -> tuple[Site, argparse.Namespace]:
-    """What the command line says."""
+    """Returns the site that the command line describes."""
     parser = argparse.ArgumentParser(prog="mrdata-setup-zone", description=__doc__)
     parser.add_argument(
         "--check", action="store_true", help="say what differs and change nothing; status 1 where something does"
@@ -124,7 +124,7 @@ def _fault(given: argparse.Namespace) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Status 0 where the zone is as MrData needs it, now (or, with --check, already)."""
+    """Status 0 if the zone is as MrData needs it at the end (with --check: already)."""
     site, given = site_from(arguments)
     if fault := _fault(given):
         print(f"mrdata-setup-zone: error: {fault}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What set-up works on: where everything is on a server, and what the administrator chose."""
+"""Describes the server that set-up works on: the paths on it and what the administrator chose."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LANDING_RESOURCE, ARCHIVE_RESOURCE = "landingResc", "archiveResc"
 
 @dataclass(frozen=True)
 class Site:
-    """Where everything is on this server, and what the administrator chose."""
+    """The paths on this server, and what the administrator chose."""
 
     icommands: ICommands
     etc: Path = Path("/etc/irods")
@@ -44,7 +44,7 @@ class Site:
 
     @property
     def reload_due(self) -> Path:
-        """There while the server has not read what was written."""
+        """A file that exists until the server has read the changed configuration."""
         return self.etc / ".mrdata-reload-due"
 
     @property
@@ -53,29 +53,29 @@ class Site:
         return TLSFiles.inside(self.tls_folder)
 
     def config(self) -> dict[str, Any]:
-        """What the server's configuration says now. SetupError where it cannot be read."""
+        """Reads the server's configuration. SetupError if it cannot be read."""
         return json_of(self.config_file)
 
     def settings(self) -> Settings:
-        """The site's settings; SettingsError for a file that MrData does not understand."""
+        """Reads the site's settings. SettingsError for a file that MrData does not understand."""
         return load_settings(self.place.settings)
 
     def vault(self, resource: str) -> Path:
-        """Where set-up makes the vault of one of its resources."""
+        """Returns where set-up makes the vault of one of its resources."""
         return self.vaults / resource.replace("Resc", "Vault")
 
     def password_file(self, account: str) -> Path:
-        """Where the password of a service account is."""
+        """Returns the file with the password of a service account."""
         return self.etc / "mrdata-accounts" / name(account)
 
     def service(self) -> ICommands:
-        """The iCommands, acting for the service account of MrData."""
+        """Returns iCommands that act for the service account of MrData."""
         return self.icommands.acting_as(self.settings().account)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that has to be so. `differences` is empty where it is."""
+    """One step of the set-up. `differences` is empty if nothing has to be changed."""
 
     title: str
     differences: Callable[[Site], list[str]]
@@ -83,7 +83,7 @@ class Step:
 
 
 def json_of(path: Path) -> dict[str, Any]:
-    """A JSON object in a file. SetupError where it cannot be read."""
+    """Reads a JSON object from a file. SetupError if it cannot be read."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:

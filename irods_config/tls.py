@@ -1,6 +1,6 @@
-"""TLS of the server and of its clients; certificates of one's own for tests and for sites without an authority.
+"""Sets up TLS of the server and of its clients; makes certificates for tests and for sites without an authority.
 
-The files are made by the openssl command. iRODS reads them at each connection (plugins/network/src/ssl.cpp).
+The openssl command makes the files. iRODS reads them at each connection (plugins/network/src/ssl.cpp).
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class TLSFiles:
 
     @classmethod
     def inside(cls, folder: Path) -> TLSFiles:
-        """The usual names in one folder."""
+        """Returns the usual names in one folder."""
         return cls(folder / "server.crt", folder / "server.key", folder / "dhparams.pem", folder / "ca.crt")
 
     def missing(self) -> list[Path]:
-        """Those that are not there."""
+        """Returns the files that are missing."""
         return [path for path in (self.certificate, self.key, self.dhparams, self.authority) if not path.is_file()]
 
     def check(self, host: str) -> list[str]:
-        """What is wrong with the files: unreadable, expired within a week, not for this host, key of another
+        """Lists what is wrong with the files: unreadable, expired within a week, not for this host, key of another
         certificate.
         """
         if missing := self.missing():
@@ -91,7 +91,7 @@ def self_signed(folder: Path, hosts: Sequence[str]) -> TLSFiles:
 
 
 def client_entries(authority: Path) -> dict[str, Any]:
-    """What a client adds to its irods_environment.json."""
+    """Returns what a client adds to its irods_environment.json."""
     return {
         "irods_client_server_policy": "CS_NEG_REQUIRE",
         "irods_ssl_ca_certificate_file": str(authority),
@@ -142,9 +142,7 @@ def _openssl(*arguments: str, may_fail: bool = False) -> str | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m irods_config.tls FOLDER HOST...`"""
-    parser = argparse.ArgumentParser(
-        description="Makes an authority of one's own and a server's certificate, for tests."
-    )
+    parser = argparse.ArgumentParser(description="Makes an authority and a server's certificate, for tests.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("hosts", nargs="+", help="names and addresses of the server")
     given = parser.parse_args(arguments)

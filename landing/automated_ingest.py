@@ -65,6 +65,6 @@ class event_handler(Core):  # type: ignore[misc,unused-ignore]
 
     @staticmethod
     def on_coll_create(func: object, *args: object, **options: object) -> None:
-        """Makes nothing: a registration makes the collections that it needs."""
+        """Does nothing: registering a file makes the collection that it needs."""
 
     on_coll_modify = on_coll_create

@@ -1,9 +1,9 @@
-"""The batches of the intake: each belongs to one process, which its name tells, and which alone puts files into it.
+"""The batches of the intake: each belongs to the process in its name; only that process puts files into it.
 
     <landing folder>/.intake/<host>.<process>.<start>.<time>-<number>/
 
-The process touches its batches while it works. Who finds a batch without `.done` whose process is gone, goes on with
-it.
+The process touches its batches while it works. A process that finds a batch without `.done` whose process is gone
+continues with it.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Batches:
             batch.taken.discard(path)
 
     def settle(self, name: str) -> None:
-        """A file of this batch is registered, or is not there any more."""
+        """Notes that a file of this batch is registered, or is gone."""
         with self._lock:
             if batch := self._mine.get(name):
                 batch.open -= 1
@@ -123,7 +123,7 @@ class Batches:
                 self.close(batch.name, batch.taken)
 
     def abandon(self) -> None:
-        """Gives all up, as they are."""
+        """Gives up all batches as they are."""
         with self._lock:
             self._mine.clear()
             self._current = None

@@ -24,7 +24,7 @@ class Beat:
     def tell(self, zones: Connections, files: Mapping[str, int], summary: Summary) -> None:
         """`files`: how many wait of each scanner.
 
-        Where the zone cannot be told, that is reported once, and nothing else suffers.
+        If the report cannot reach the zone, this is logged once and changes nothing else.
         """
         if time.monotonic() < self._due or zones.error:
             return

@@ -1,4 +1,4 @@
-"""Connections to the zone: each thread has its own, and opens another when it was lost."""
+"""Keeps connections to the zone: one for each thread, opened again after it is lost."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Connections:
             return True
 
     def find(self) -> bool:
-        """The zone answers; whether that is news."""
+        """Notes that the zone answers; whether it did not answer before."""
         with self._lock:
             news, self.losses, self.error = bool(self.error), 0, ""
         return news

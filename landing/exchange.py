@@ -1,4 +1,4 @@
-"""Looks and renames in folders that others own: no link is followed on the way, and nothing is written over."""
+"""Lists and renames files in folders that other accounts own. Follows no link and overwrites nothing."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from contextlib import contextmanager, suppress
 AT_FDCWD = -100
 _NOREPLACE, _EXCHANGE = 1, 2
 _CANNOT = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
-"""A file system that knows no such renames: NFS."""
+"""Errors of a file system without such renames, such as NFS."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @contextmanager
 def opened(top: str, relative: str, *, make: bool = False) -> Iterator[int]:
-    """A folder below `top`, opened step by step: whoever owns a folder on the way could turn it into a link.
+    """Opens a folder below `top` one level at a time: the owner of a folder on the way could replace it with a link.
 
-    With `make`, made.
+    With `make`, makes missing folders.
     """
     descriptor = os.open(top, _FOLDER)
     try:
@@ -36,10 +36,10 @@ def opened(top: str, relative: str, *, make: bool = False) -> Iterator[int]:
 
 
 def walk(top: str, relative: str) -> Iterator[tuple[str, os.stat_result]]:
-    """A folder below `top`, and all in it, by their paths below `top`. Raises OSError, with its path, for a folder that
-    cannot be listed.
+    """Walks a folder below `top`: yields it and everything in it, with paths below `top`.
 
-    What is gone, or no folder any more, when it is come to is left out.
+    Leaves out a folder that is gone or replaced when its turn comes. Raises OSError, with the path, for a folder that
+    cannot be listed.
     """
     stack = [relative]
     while stack:
@@ -67,9 +67,9 @@ def _listed(folder: int, path: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def move(name: str, source: int, target: str, folder: int) -> bool:
-    """Renames a file from one opened folder to another, unless something has its new name; whether it did.
+    """Moves anything but a folder from one opened folder to another; False if the new name is taken.
 
-    OSError else.
+    OSError for any other failure.
     """
     try:
         _renameat2(source, name, folder, target, _NOREPLACE)
@@ -90,7 +90,8 @@ def take_folder(name: str, folder: int, target: str) -> None:
     """Renames the folder `name` of an opened folder to `target` (absolute), and leaves an empty one with its mode and
     owner.
 
-    At once, where the file system can. NotADirectoryError for anything but a folder, OSError else.
+    Both happen in one step if the file system can do it. NotADirectoryError for anything but a folder, OSError for any
+    other failure.
     """
     status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not stat.S_ISDIR(status.st_mode):
@@ -112,7 +113,7 @@ def take_folder(name: str, folder: int, target: str) -> None:
 
 
 def _entered(name: str, folder: int, model: os.stat_result | None) -> int:
-    """Opens a folder of an opened one; with a model, makes it where it is not there, like that."""
+    """Opens a folder inside an opened one. With `model`, makes a missing folder like the model."""
     is_new = False
     if model:
         with suppress(FileExistsError):
@@ -125,8 +126,9 @@ def _entered(name: str, folder: int, model: os.stat_result | None) -> int:
 
 
 def _liken(folder: int | str, model: os.stat_result) -> None:
-    """Gives a folder the mode of another and, as far as this account may, its owner and group: who wrote there goes on
-    writing.
+    """Gives a folder the mode of another and, as far as this account may, its owner and group.
+
+    Accounts that could write there can then still write.
     """
     with suppress(PermissionError):
         os.chown(folder, model.st_uid if os.geteuid() == 0 else -1, model.st_gid)

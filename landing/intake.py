@@ -43,7 +43,7 @@ class Taken:
 
     @property
     def file(self) -> str:
-        """Where it is."""
+        """The absolute path of the file."""
         return f"{self.intake}/{self.batch}/{self.landing_path}"
 
 
@@ -60,10 +60,12 @@ class Intake:
         self._settings = settings
 
     def check(self) -> None:
-        """Makes the intake, and sees that it serves. Raises LandingError with what to do."""
+        """Makes the intake and checks that it can be used. Raises LandingError, which says what to do."""
         try:
             if not os.path.isdir(self.landing):
-                raise LandingError(f"{self.landing}: there is no such folder; set landing.folder in mrdata.yaml")
+                raise LandingError(
+                    f"{self.landing}: does not exist or is not a folder; set landing.folder in mrdata.yaml"
+                )
             with suppress(FileExistsError):
                 os.mkdir(self.folder, 0o700)
             status = os.lstat(self.folder)
@@ -110,8 +112,9 @@ class Intake:
                     )
 
     def clock(self) -> int:
-        """The file server's time in ns since 1970, by which it dates changes: a share's clock may differ from this
-        host's. OSError.
+        """Returns the file server's time in ns since 1970. OSError if it cannot be read.
+
+        The file server dates changes by this clock, which may differ from this host's clock.
         """
         descriptor = os.open(f"{self.folder}/{_CLOCK}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -123,7 +126,7 @@ class Intake:
     def take(self, ready: Ready) -> list[Taken]:
         """Takes a file, or all files of a tree.
 
-        Empty where it is gone or not a file any more. Raises NotYet where it may not be taken.
+        Returns an empty list if it is gone or no longer a file. Raises NotYet if it cannot be taken now.
         """
         try:
             if ready.signature is None:
@@ -137,9 +140,9 @@ class Intake:
             raise NotYet(told(error)) from error
 
     def take_over(self, batch: str, landing_path: str) -> list[Taken]:
-        """Takes a file out of another process's batch; empty where a third one was quicker, or it is not data.
+        """Takes a file out of another process's batch.
 
-        OSError.
+        Returns an empty list if a third process was quicker, or if it is not data. OSError.
         """
         above, name = os.path.split(f"{batch}/{landing_path}")
         try:
@@ -221,8 +224,9 @@ class Intake:
         return target
 
     def _give_back(self, inside: str, relative: str) -> bool:
-        """Renames what is not data back into the mailbox; where that cannot be it stays in the intake, and a person is
-        told.
+        """Renames what is not data back into the mailbox.
+
+        If that fails, it stays in the intake and is reported to a person.
         """
         (here, name), (there, own) = os.path.split(inside), os.path.split(relative)
         why = "its place is taken"

@@ -1,9 +1,9 @@
-"""Removes files of the intake that the archive has had for long enough: only those whose every byte it holds,
-everywhere it should.
+"""Removes files from the intake after the archive has held all their bytes, on every required resource, for some days.
 
-A file goes when its batch was taken `landing.keep_days` ago, and an object that came from it has good replicas with its
-checksum on the archive resource and on each resource for copies, which are read again for that. All else stays, and is
-counted. So do files of the archive's vault that no object names: a process that was killed copied them to be archived.
+A file is removed if its batch was taken at least `days` ago, and if an object made from it has good replicas with its
+checksum on the archive resource and on each resource for copies. The replicas are read again for this. All other files
+stay and are counted. The same applies to files of the archive's vault that no object names: a process that was killed
+had copied them for archiving.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class _Run:
             self._stay(f"cannot be read ({error.strerror})")
 
     def _remove(self, root: Root, relative: str, digests: set[str], size: int) -> None:
-        """Stay where it was not removed."""
+        """Removes a file; raises Stay if it was not removed."""
         outcome, why = file_removal.remove(root, relative, digests, size)
         self._done.left_aside += outcome is Outcome.ASIDE
         if outcome is Outcome.FAILED:
@@ -167,9 +167,9 @@ class _Run:
             raise Stay(Stay.OTHER)
 
     def _compare_vault(self, batch: str) -> None:
-        """Files of the batch in the vault that no object names go, if the intake or the archive has all of their bytes.
+        """Removes the batch's files in the vault that no object names, if intake or archive have all their bytes.
 
-        Whoever goes on with a killed process's batch copies its files again, into a batch of his own.
+        The process that continues a killed process's batch copies the files again, into its own batch.
         """
         within, mark = f"{layout.LANDED}/{batch}", f"{self._intake}/{batch}/{COMPARED}"
         if self._vault is None or not self._vault.is_here or os.path.exists(mark):
@@ -186,7 +186,7 @@ class _Run:
                     pass
 
     def _orphan(self, vault: Root, relative: str, landing_path: str) -> bool:
-        """Whether the file goes."""
+        """Removes a file that no object names; whether it was, or with `dry_run` could be, removed."""
         try:
             with host_files.opened(vault.folder, relative) as descriptor:
                 size, digest = os.fstat(descriptor).st_size, host_files.sha256(descriptor)

@@ -1,4 +1,4 @@
-"""What stops the landing host, and what only postpones a file."""
+"""Errors that stop the landing host, and errors that only postpone a file."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Looks at the landing zone's mailbox: which files are complete, which change, which need a person.
 
-A look costs one scandir for each folder and one stat for each file. Nothing is decided here and no content is read, but
-for the end of raw data, which tells that nothing is to come. Folders are never skipped for an old mtime: it does not
-change when a file in them grows.
+A look costs one scandir for each folder and one stat for each file. It decides nothing. It reads no content except the
+end of raw data, which shows that a file is complete. It never skips a folder because of an old mtime: that does not
+change when a file in the folder grows.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from policy.zone.layout import INTAKE, Branch
 from policy.zone.settings import Settings
 
 STALE_SECONDS = 86400.0
-"""Seconds after which a temporary name is reported."""
+"""Seconds after which a file that still has a temporary name is reported."""
 GROWING, QUIET, END, TREE = "still changing", "a time without a change", "its end", "the rest of its tree"
 """What a file waits for."""
 _LONGEST_WAIT = 300.0
 _TWIX_HEAD = 160
-"""Bytes by which a TWIX file is told."""
+"""Bytes that suffice to recognize a TWIX file."""
 
 
 @dataclass(slots=True)

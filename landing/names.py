@@ -72,8 +72,9 @@ def is_temporary(name: str) -> bool:
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file of a tree belongs to a program that had, or has, another file open: it holds no data, and stays
-    behind.
+    """Whether a file of a tree was made by a program that had, or has, another file open.
+
+    Such a file is not data and is not taken.
 
     >>> is_leftover(".nfs0000000002c1a3f500000001"), is_leftover("~$table.xlsx"), is_leftover(".bidsignore")
     (True, True, False)

@@ -1,4 +1,4 @@
-"""What a scanner tells while it works: a progress bar on a terminal, log lines elsewhere, and a summary at the end."""
+"""Shows a scanner's progress: a bar on a terminal, log lines elsewhere, and a summary at the end."""
 
 from __future__ import annotations
 

@@ -28,13 +28,13 @@ RETRY_SECONDS = 2.0
 TRIES = 4
 """How often a single run tries a file, or a lost zone, before it gives up."""
 REST = 3.0
-"""Between two looks are this many times the seconds that the first took: the file server has others to serve."""
+"""Pause between two looks, as a multiple of the first look's duration: the file server serves other clients too."""
 SLICE = 1.0
 """Seconds for which files are registered, at least, before new ones are looked for."""
 ABANDONED_SECONDS = 10.0
-"""Between two looks for what processes that are gone have left."""
+"""Seconds between two looks for batches of processes that are gone."""
 _PATIENCE = 10.0
-"""A single run waits for finished trees for this many times `landing.quiet_seconds` without a change."""
+"""A single run waits at most this multiple of `landing.quiet_seconds` for finished trees to stop changing."""
 _CHANGES = 3
 """Changes that a single run sees in a file before it takes it for one that is still being written, and does not wait
 for it.
@@ -77,9 +77,9 @@ class Scanner:
         self._looked = 0.0
 
     def run_once(self, stop: threading.Event | None = None) -> Summary:
-        """Registers the complete files, then ends. Files that are still being written are only counted.
+        """Registers all files that are there and complete, then ends. Files that are still being written are counted.
 
-        LandingError when there is no such folder, or it cannot be worked on.
+        LandingError if the landing folder does not exist or cannot be used.
         """
         stop = stop or threading.Event()
         pause = max(0.01, min(self._settings.landing.look_seconds, self._settings.landing.quiet_seconds))
@@ -94,7 +94,7 @@ class Scanner:
         return self.summary()
 
     def watch(self, stop: threading.Event) -> Summary:
-        """Registers what becomes complete, until `stop` is set. Waits for a zone or a landing zone that is away."""
+        """Registers files when they become complete, until `stop` is set. Waits while zone or landing zone are away."""
         beat = Beat(self._settings, self._progress)
         self._begin()
         try:

@@ -1,5 +1,5 @@
-"""Takes and registers a file that somebody else's scanner found: one call, one file (or the tree that it is in), no
-memory.
+"""Takes and registers a file that another program's scanner found: one file (or its tree) in one call, without state
+between calls.
 
 Many processes may do this at once, on several hosts that mount the landing zone. The rules are those of
 `landing.scanner`.

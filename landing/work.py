@@ -97,19 +97,20 @@ class Worker:
                 self._wait(work, "it was replaced or changed at the last moment")
 
     def open(self) -> list[Work]:
-        """What is not settled."""
+        """Returns the files that are not settled."""
         with self._lock:
             return list(self._work.values())
 
     def abandon(self) -> None:
-        """Leaves what is not settled to whoever finds the batches abandoned."""
+        """Leaves unsettled files to the process that finds their batches abandoned."""
         with self._lock:
             self._work.clear()
         self.intake.batches.abandon()
 
     def due(self) -> list[Work]:
-        """What is to be worked on now, in the order in which it was written; trees, which may hold many files, after
-        everything else.
+        """Returns the files to work on now, in the order in which they were written.
+
+        Trees come last: they may hold many files.
         """
         now = time.monotonic()
         ready = [work for work in self.open() if not work.running and work.due <= now and self._stands_still(work)]

@@ -1,7 +1,8 @@
-"""What reading one header may cost: elements, bytes in memory, processor time.
+"""Limits the cost of reading one header: elements, bytes in memory, processor time.
 
-A hostile or broken file of a few kilobytes can stand for millions of elements or gigabytes of zeros. Whoever reads
-counts here, and stops with `OverBudget`; the file then goes to quarantine with a reason of its own.
+A hostile or broken file of a few kilobytes can stand for millions of elements or gigabytes of zeros. Each reader counts
+what it reads in a `Budget`. When the budget is used up, `OverBudget` stops the reader, and the file goes to quarantine
+with its own reason.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _LOOK_EVERY = 2048
 
 
 class OverBudget(Exception):
-    """Reading the header would cost more than it may. The message says what there is too much of."""
+    """Reading the header costs more than its budget. The message says which limit is exceeded."""
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ class Budget:
         self._most_bytes = self.bytes
 
     def count(self, elements: int = 1) -> None:
-        """Some more elements. Raises OverBudget where they are too many, or took too long."""
+        """Counts further elements. Raises OverBudget if they are too many or took too long."""
         self.elements -= elements
         if self.elements < self._look:
             self._look = self.elements - _LOOK_EVERY
@@ -54,18 +55,18 @@ class Budget:
             self.look()
 
     def look(self) -> None:
-        """Raises OverBudget where the time is over."""
+        """Raises OverBudget if the time is over."""
         now = time.thread_time()  # the kernel's answer takes as long as thirty elements: small headers do not ask
         self._end = self._end or now + self.seconds
         if now > self._end:
             raise OverBudget(f"its header takes more than {self.seconds:g} s to read")
 
     def hold(self, size: int) -> None:
-        """Some more bytes in memory. Raises OverBudget where they are too many."""
+        """Counts further bytes in memory. Raises OverBudget if they are too many."""
         self.bytes -= size
         if self.bytes < 0:
             raise OverBudget(f"its header is longer than {self._most_bytes >> 20} MiB")
 
     def release(self, size: int) -> None:
-        """Bytes that are not in memory any more."""
+        """Takes back bytes that are no longer in memory."""
         self.bytes += size

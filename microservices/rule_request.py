@@ -1,4 +1,4 @@
-"""What a rule is asked for: a JSON object, of which every key has to be known."""
+"""Parses the request to a rule: a JSON object whose keys must all be known."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ def parsed(text: str, known: Collection[str]) -> Request:
 
 
 def flag(request: Request, key: str, default: bool | None = False) -> bool:
-    """A truth value. Refused for anything else, for which a text like "no" could count as true; without a default it
-    must be given.
+    """Returns the truth value of a key.
+
+    Refused for any other value, because a text such as "no" could count as true. Without a default the key is required.
     """
     value = request.get(key, default)
     if not isinstance(value, bool):

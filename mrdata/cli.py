@@ -13,7 +13,6 @@ from typing import NoReturn
 import click
 import yaml
 
-from landing.landing_errors import LandingError
 from microservices.settings_file import load_settings
 from mrdata.commands import listing
 from mrdata.commands.export_commands import export
@@ -39,6 +38,7 @@ from mrdata.commands.zone_connection import NoZone, embedded, settings, zone_fol
 from policy import __version__
 from policy.zone import ZoneError
 from policy.zone.context import Refused
+from policy.zone.error_kinds import MrDataError, kind_of
 from policy.zone.settings import SettingsError
 
 
@@ -347,8 +347,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if isinstance(error.__cause__, KeyboardInterrupt):
             fail("interrupted", INTERRUPTED)
         fail("stopped; nothing was changed")
-    except (NoZone, SettingsError, LandingError, Refused, ZoneError, OSError) as error:
-        fail(fault(error))
+    except (MrDataError, OSError) as error:
+        fail(fault(error), kind_of(error).exit_status)
     sys.exit(status if isinstance(status, int) else 0)
 
 

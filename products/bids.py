@@ -1,6 +1,6 @@
-"""A study as a BIDS dataset, made of the products of its series.
+"""Exports a study as a BIDS dataset, made from the products of its series.
 
-What has no place in BIDS goes below sourcedata, and is listed.
+Files that have no place in BIDS go below sourcedata and are listed.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ LEFT_OUT = "sourcedata/left_out.tsv"
 
 @dataclass(slots=True)
 class Report:
-    """What was exported. `left_out` are rows of subject, session, series, where it is, why;
+    """What was exported.
 
-    `errors` is None where nothing validated it.
+    `left_out` are rows of subject, session, series, place, reason. `errors` is None if no validator ran.
     """
 
     images: int = 0
@@ -67,19 +67,19 @@ def export(
     progress: Callable[[int, int], None] = lambda done, of: None,
     subjects: Collection[str] = (),
 ) -> Report:
-    """Writes the dataset of a study into a folder, and validates it where the validator is installed.
+    """Writes the dataset of a study into a folder, and validates it if the validator is installed.
 
-    It holds what the asking user may see, of experiments that are not withdrawn; of `subjects` (pseudonyms) alone, and
-    of those that an earlier export into this folder has, if any are named. What is there and equal stays. Until it is
-    whole, a new folder ends in `.unfinished`. Where no image has a place in it, it would be none: then nothing is
-    written, and the report says what was left out. FileExistsError where the folder holds anything but an export of
-    this study; NotFound where there is no such study or subject.
+    The dataset holds what the user may see, of experiments that are not withdrawn. If `subjects` (pseudonyms) are
+    given, it holds these, and those that an earlier export into this folder has. What is there and equal stays. Until
+    it is complete, the name of a new folder ends in `.unfinished`. If no image has a place in BIDS, nothing is written,
+    and the report says what was left out. FileExistsError if the folder holds anything but an export of this study;
+    NotFound if the user sees no such study or subject.
     """
     folder = folder.resolve()  # `.` has no name
     before = bids_folder.earlier(folder, study)
     home = layout.study(context.settings, study)
     if "/" in study or context.zone.stat(home) is None:
-        raise NotFound(f"there is no study {study!r}, or you may not see it")
+        raise NotFound(f"study {study!r} does not exist, or you may not see it")
     sessions = _chosen(_sessions(context, home), study, subjects, before)
     making = folder.with_name(folder.name + ".unfinished")
     shutil.rmtree(making, ignore_errors=True)
@@ -128,7 +128,7 @@ def _sessions(context: Context, home: str) -> list[_Session]:
 
 
 def _labels(pseudonyms: set[str]) -> dict[str, str]:
-    """Pseudonym -> label; pseudonyms that differ only in what a label cannot hold are told apart."""
+    """Maps pseudonyms to labels: different ones even if they differ only in characters not allowed in a label."""
     plain = {pseudonym: label(pseudonym) for pseudonym in pseudonyms}
     shared = Counter(plain.values())
     return {
@@ -201,7 +201,10 @@ def _image(folder: Path, stem: str, names: Iterable[str]) -> Image:
 
 
 def _place(folder: Path, session: _Session, source: Path, stem: str, name: Name, taken: Counter[str]) -> None:
-    """Moves an image and what belongs to it to its place; the second of a name becomes run 2, and the first run 1."""
+    """Moves an image and its other files to their place.
+
+    If a name comes twice, the first becomes run 1 and the second run 2.
+    """
     base = f"sub-{session.subject}_ses-{session.label}"
     target = folder / f"sub-{session.subject}/ses-{session.label}/{name.data_type}"
     target.mkdir(parents=True, exist_ok=True)
@@ -244,7 +247,7 @@ def _describe(context: Context, home: str, study: str, sessions: list[_Session],
 
 
 def _participants(context: Context, home: str, sessions: list[_Session], folder: Path) -> None:
-    """Those with an image here, as BIDS demands, with the mixed-use metadata that the site lets into the archive."""
+    """Lists the subjects with an image here, as BIDS demands, with the mixed-use metadata that the site archives."""
     attributes = sorted(context.settings.castellum.attributes)
     pseudonyms = {session.subject: session.pseudonym for session in sessions}
     rows = [["participant_id", "pseudonym", *attributes]]
@@ -265,7 +268,7 @@ def _write(file: Path, content: dict[str, Any]) -> None:
 
 
 def _validate(folder: Path, report: Report) -> None:
-    """By bids-validator-deno, where it is installed."""
+    """Validates with bids-validator-deno, if it is installed."""
     if find_spec("bids_validator_deno") is None:
         return
     command = [sys.executable, "-c", "import bids_validator_deno as b; b.cli()", "--format", "json", str(folder)]

@@ -1,9 +1,9 @@
-"""Names of a series' images in a BIDS dataset: what its description and its sidecars say about them.
+"""Finds the names of a series' images in a BIDS dataset from the series' description and the images' sidecars.
 
-A rule is a target, `<data type>/[<entity>-<label>_...]<suffix>`, with expressions that are searched for in the series'
-description, without regard to case; the first rule that fits counts. A named group of the expression fills `{name}` in
-the target. Entities that the sidecars tell (echo, part) are added. What no rule fits has no name: it goes below
-sourcedata.
+A rule is a target, `<data type>/[<entity>-<label>_...]<suffix>`, with regular expressions. They are searched for in the
+series' description, ignoring case; the first rule that matches counts. A named group of the expression fills `{name}`
+in the target. Entities from the sidecars (echo, part) are added. A series that matches no rule has no name: it goes
+below sourcedata.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ _NEEDED: dict[str, tuple[str, ...]] = {
         "FlipAngle", "InversionTime", "RepetitionTimeExcitation", "RepetitionTimePreparation", "NumberShots", "MagneticFieldStrength",  # noqa: E501
     ),
 }  # fmt: skip
-"""Suffix -> sidecar keys without which the image is not a valid member of a dataset."""
+"""Suffix -> sidecar keys that an image needs to be valid in a dataset."""
 _TARGET = re.compile(r"(anat|func|dwi|fmap|perf)/((?:[a-z]+-(?:[A-Za-z0-9]+|\{[a-z]+\})_)*)([A-Za-z0-9]+)")
 
 
 class BadRule(ValueError):
-    """A rule of the settings that is none; the message says what is wrong."""
+    """An invalid rule in the settings; the message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One NIfTI file of a series: its stem, its sidecar, its number of volumes, the endings of the files next to it."""
+    """One NIfTI file of a series: its stem, its sidecar, its number of volumes, the endings of its other files."""
 
     stem: str
     sidecar: Mapping[str, Any] = field(repr=False)
@@ -74,7 +74,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """Where an image goes, without sub, ses and run;
+    """Where an image goes, without sub, ses and run.
 
     `entities` in any order. `extra` are keys that its sidecar needs.
     """

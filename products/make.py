@@ -1,9 +1,9 @@
 """Makes the products of one complete series: a tar with its index, NIfTI with BIDS sidecars.
 
-The images are fetched and compared with the archive's checksums. What is made stands in a collection of its own until
-all of it is uploaded, verified and described; a rename then puts it in its place. Whoever is killed in between leaves a
-collection named `<series>.unfinished`, which the next try removes, and never half a product. Nothing is erased: what is
-replaced goes to the trash.
+The images are fetched and compared with the archive's checksums. New products stay in a separate collection until all
+of them are uploaded, verified and described; a rename then puts the collection in its place. A process that is killed
+in between leaves a collection named `<series>.unfinished`, which the next try removes, and never half a product.
+Nothing is erased: replaced products go to the trash.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Changed(Exception):
 
 @dataclass(slots=True)
 class _Made:
-    """Files in the scratch folder, each with who made it; and what could not be made."""
+    """Files in the scratch folder, each with the program that made it; and what could not be made."""
 
     files: dict[Path, str] = field(default_factory=dict)
     problem: str = ""
@@ -67,7 +67,7 @@ def make(context: Context, zone: Client, series: Series) -> ProductState:
 
 
 def _with_checksums(context: Context, series: Series) -> Series:
-    """The series once every image has a checksum in the catalog, by which it is recognised."""
+    """Returns the series after giving every image a checksum in the catalog, which identifies the image."""
     lacking = [image.name for image in series.images if not image.checksum]
     for name in lacking:
         context.zone.checksum(f"{series.path}/{name}")
@@ -75,7 +75,7 @@ def _with_checksums(context: Context, series: Series) -> Series:
 
 
 def _stands(context: Context, series: Series) -> bool:
-    """Whether the products of just these images stand already: whoever made them was killed before it could note so."""
+    """Whether the products of exactly these images exist: a process was killed before it could note them."""
     try:
         avus = {avu.attribute: avu.value for avu in context.zone.metadata(series.products)}
     except NotFound:
@@ -84,7 +84,7 @@ def _stands(context: Context, series: Series) -> bool:
 
 
 def _finish(context: Context, series: Series) -> ProductState:
-    """Tells the workflows, then notes on the series what its products' collection says."""
+    """Sends the event to the workflows, then copies state and checksum from the products' collection to the series."""
     avus = {avu.attribute: avu.value for avu in context.zone.metadata(series.products)}
     state, checksum = ProductState(avus[completeness.STATE]), avus[INPUTS_CHECKSUM]
     experiment = series.experiment.rpartition("/")[2]
@@ -134,7 +134,7 @@ def _provenance(series: Series, maker: str) -> list[AVU]:
 
 
 def _personal(context: Context, files: list[Path]) -> set[tuple[str, str]]:
-    """What the images hold of the person: usually nothing, but a data steward may have accepted them all the same."""
+    """Returns the personal data in the images: usually none, but a data steward may have accepted some."""
     found: set[tuple[str, str]] = set()
     for file in files:
         with open(file, "rb") as opened:

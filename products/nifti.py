@@ -1,6 +1,6 @@
-"""NIfTI with BIDS sidecars by dcm2niix, from the package of that name.
+"""Makes NIfTI with BIDS sidecars by dcm2niix, from the package of that name.
 
-Nothing that it makes is taken without a look.
+Every file that dcm2niix makes is checked before it is used.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def version() -> str:
 def convert(folder: Path, target: Path, name: str, personal: Personal, timeout: float) -> Conversion:
     """Converts the images in `folder` into `target` as `<name>...nii.gz`.
 
-    `personal` is what the images hold of the person, none of which may be in the result; `timeout` in seconds.
-    Whatever is wrong with the result is a `problem`, and then there are no files.
+    `personal` are the personal data in the images, none of which may be in the result; `timeout` in seconds. If the
+    result is wrong in any way, it has a `problem` and no files.
     """
     command = [
         str(_package().bin),
@@ -166,7 +166,7 @@ def _problem(status: int, log: str, files: list[Path], personal: Personal) -> st
 
 
 def _image_problem(file: Path, personal: Personal) -> str:
-    """Whether the file is whole, and its header tells nothing of the person."""
+    """Says why the file is not complete, or which personal data its header holds; empty if neither."""
     try:
         with gzip.open(file, "rb") as opened:
             header = opened.read(_HEADER)
@@ -186,7 +186,7 @@ def _image_problem(file: Path, personal: Personal) -> str:
 
 
 def _sidecar_problem(file: Path, personal: Personal) -> str:
-    """Drops the free text of a sidecar; whether the rest tells something of the person."""
+    """Drops the free text of a sidecar; says which personal data the rest holds, empty if none."""
     try:
         sidecar = json.loads(file.read_bytes().decode("utf-8", "replace"))
     except ValueError as error:

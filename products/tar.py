@@ -1,4 +1,4 @@
-"""A series as one tar file with an index, so that it travels as one object and each member can still be read alone.
+"""Packs a series as one tar file with an index: it is one object, and each member can still be read alone.
 
 The tar is uncompressed, in the ustar format with pax extensions (POSIX.1-2001), and the same for the same members. Its
 index is a JSON object next to it: `{"tar": name, "size": bytes, "sha256": hex, "members": [{"name", "offset", "size",
@@ -32,9 +32,9 @@ class Member:
 
 
 def pack(files: Sequence[Path], tar: Path) -> Path:
-    """Packs the files under their names, and writes the index next to the tar; its path.
+    """Packs the files under their names, and writes the index next to the tar; returns the index's path.
 
-    The index is made from what the finished tar holds. ValueError where that is not what was packed.
+    The index is made from the content of the finished tar. ValueError if that differs from the files.
     """
     with tarfile.open(tar, "w", format=tarfile.PAX_FORMAT) as out:
         for file in files:
@@ -62,13 +62,13 @@ def pack(files: Sequence[Path], tar: Path) -> Path:
 
 
 def members(zone: Zone, tar: str) -> list[Member]:
-    """The members of a tar in the zone, by its index. NotFound where there is no index."""
+    """Returns the members of a tar in the zone, from its index. NotFound without an index."""
     index = json.loads(zone.read(tar + ENDING, 0, _LARGEST_INDEX))
     return [Member(**member) for member in index["members"]]
 
 
 def read_member(zone: Zone, tar: str, name: str) -> Iterator[bytes]:
-    """One member's bytes, reading nothing else of the tar.
+    """Yields one member's bytes, reading nothing else of the tar.
 
     NotFound; ZoneError after the last piece when its SHA-256 differs.
     """

@@ -1,6 +1,6 @@
-"""Looks at the archive again and again, and has the products made that are due.
+"""Looks at the archive repeatedly, and makes the products that are due.
 
-Remembers nothing that the zone does not tell.
+All its state is in the zone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Report = Callable[[str], None]
 
 
 class Busy(Exception):
-    """Another worker is at work on this host."""
+    """Another worker runs on this host."""
 
 
 class Worker:
@@ -58,7 +58,7 @@ class Worker:
             return self._look(retry)
 
     def watch(self, stop: threading.Event) -> None:
-        """Looks again and again until `stop` is set; a zone that does not answer is waited for."""
+        """Looks repeatedly until `stop` is set; waits for a zone that does not answer."""
         with _lock(self._settings):
             while not stop.is_set():
                 try:
@@ -158,7 +158,7 @@ class Worker:
 
 
 def _mark_outdated(context: Context, series: Series) -> None:
-    """Before anything else: a product that is not of all images must not look as if it were."""
+    """Marks outdated products first: a product that lacks images must not look complete."""
     known = series.avus.get(INPUTS_CHECKSUM)
     if series.state in (ProductState.DONE, ProductState.FAILED) and known and known != series.inputs_checksum:
         if context.zone.stat(series.products):
@@ -185,7 +185,7 @@ def status(context: Context) -> list[dict[str, str]]:
 
 @contextmanager
 def _lock(settings: Settings) -> Iterator[None]:
-    """The kernel releases it however the process ends. Busy."""
+    """Locks this host for one worker; the kernel releases the lock however the process ends. Busy."""
     folder = Path(settings.products.scratch or tempfile.gettempdir())
     site = hashlib.sha256(f"{settings.zone} {settings.landing.folder}".encode()).hexdigest()[
         :16

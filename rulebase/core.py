@@ -1,25 +1,25 @@
-"""The rulebase: what iRODS calls. One function for each policy enforcement point and each callable rule; no logic.
+"""The rulebase that iRODS calls: one function for each policy enforcement point and each callable rule, without logic.
 
-The rule engine starts a Python interpreter and imports this module for each client connection, so nothing is imported
-here that costs time, and a policy enforcement point that has nothing to do with landing returns at once. Every public
-name is a rule that clients can call: helpers begin with an underscore.
+The rule engine starts a Python interpreter and imports this module for each client connection. So this module imports
+nothing that costs time, and a policy enforcement point outside landing returns at once. Every public name is a rule
+that clients can call; the names of helpers begin with an underscore.
 """
 
 import os as _os
 import sys as _sys
 
 _SETTINGS = _os.environ.get("MRDATA_SETTINGS", "/etc/irods/mrdata.yaml")
-# The release that this file is part of, also through links: an agent keeps to one while another is being installed.
+# The release of this file, with links resolved: an agent keeps its release while another one is being installed.
 _LIBRARY = _os.environ.get("MRDATA_LIBRARY") or _os.path.dirname(_os.path.dirname(_os.path.realpath(__file__)))
 _LANDING = "/home/mrdata/landing/"
 _CONTINUE = 5000000  # RULE_ENGINE_CONTINUE: other sites' policies run as well
 _NO_PRIVILEGE = -13000  # SYS_NO_API_PRIV
-_LOCAL_ADMIN = 5  # authFlag of a rodsadmin of this zone; one of another zone has 4, and is a stranger
+_LOCAL_ADMIN = 5  # authFlag of a rodsadmin of this zone; one of another zone has 4 and does not count
 _agents: list = []
 
 
 def _agent():
-    """This connection's agent, made when it is needed first."""
+    """Returns this connection's agent; makes it at the first call."""
     if not _agents:
         _library()
         from microservices.rules.rule_agent import Agent
@@ -35,8 +35,9 @@ def _library():
 
 
 def _enforcement_point(function):
-    """A policy enforcement point never raises and never stops another policy: what fails is logged, and the sweep takes
-    over.
+    """Wraps a policy enforcement point: it never raises and never stops another policy.
+
+    Its errors are logged; the sweep then does its work later.
     """
 
     def call(rule_args, callback, rei):
@@ -54,7 +55,7 @@ def _enforcement_point(function):
 
 
 def _where(error):
-    """Where an error came from; its own text may hold the name of a file."""
+    """Says where an error came from, without its text, which may hold the name of a file."""
     code, last = getattr(error, "code", 0), error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
@@ -63,7 +64,7 @@ def _where(error):
 
 
 def _rule(name):
-    """A callable rule: JSON text in the first argument, JSON text out in the second."""
+    """Makes a callable rule: it takes JSON text in the first argument and returns JSON text in the second."""
 
     def call(rule_args, callback, rei):
         _agent().answer(name, rule_args, callback, rei)
@@ -145,12 +146,12 @@ def _administrators(rule_args, callback, rei):
 
 
 def _administrators_and_servers(rule_args, callback, rei):
-    """Another server of the zone asks for a user as the zone's administrator; it has asked its own policies first."""
+    """Lets other servers of the zone pass too: they act for a user as administrators, after their own policies."""
     return _CONTINUE if max(rei.uoic.authInfo.authFlag, rei.uoip.authInfo.authFlag) >= _LOCAL_ADMIN else _NO_PRIVILEGE
 
 
 def _without(*keywords):
-    """Open to everybody but for these keywords of the request."""
+    """Lets everybody pass, unless the request has one of these keywords."""
 
     def call(rule_args, callback, rei):
         if rei.uoic.authInfo.authFlag >= _LOCAL_ADMIN:
@@ -167,7 +168,7 @@ def _without(*keywords):
 pep_api_exec_my_rule_pre = _administrators  # irule, and the rules of clients
 pep_api_exec_rule_expression_pre = _administrators  # the delay server, for who submitted the rule
 pep_api_rule_exec_submit_pre = _administrators  # a delay rule that another server submits
-# Predefined SQL asks nobody's permissions, and a ticket outlives what its owner has lost when the object was placed.
+# Predefined SQL checks no permissions. A ticket stays valid after placing the object took its owner's permission.
 pep_api_specific_query_pre = _administrators
 pep_api_ticket_admin_pre = _administrators
 
@@ -182,7 +183,7 @@ def pep_api_genquery2_pre(rule_args, callback, rei):
     return _CONTINUE if may_send(rule_args[2]) else _NO_PRIVILEGE
 
 
-# A file of the server is registered without a look at who may read it.
+# Registers a file of the server without checking who may read it.
 def pep_api_bulk_data_obj_reg_pre(rule_args, callback, rei):
     """Batches of the landing host: only files about which this connection has decided."""
     return _CONTINUE if _agent().registering_all(rule_args, callback, rei) else _NO_PRIVILEGE
@@ -191,18 +192,18 @@ def pep_api_bulk_data_obj_reg_pre(rule_args, callback, rei):
 pep_api_register_physical_path_pre = _administrators
 pep_api_reg_data_obj_pre = _administrators_and_servers
 pep_api_unreg_data_obj_pre = _administrators_and_servers
-# A collection becomes a folder of the server.
+# Mounts a folder of the server as a collection.
 pep_api_coll_create_pre = _without("collectionType", "collectionInfo1", "collectionInfo2")
 pep_api_reg_coll_pre = pep_api_mod_coll_pre = pep_api_coll_create_pre
-# A file of the vault is moved to any path of the server; a folder is made there.
+# Moves a file of the vault to any path of the server, or makes a folder there.
 pep_api_data_obj_rename_pre = _without("filePath")
 pep_api_bulk_data_obj_put_pre = pep_api_data_obj_rename_pre
-# What is open for reading is written.
+# Writes to a file that was opened for reading.
 pep_api_l3_file_put_single_buf_pre = _administrators
-# Everybody is an administrator, whose keywords are believed.
+# Treats every user as an administrator: obeys the keywords of the request.
 pep_api_data_object_modify_info_pre = _administrators
-# Archives and folders of the server, named by the request; plug-ins, for whoever connects, as the server's account; who
-# is connected.
+# These work on archives and folders of the server that the request names, run plug-ins as the server's account for any
+# client, and list who is connected.
 pep_api_struct_file_bundle_pre = _administrators
 pep_api_struct_file_ext_and_reg_pre = _administrators
 pep_api_struct_file_extract_pre = _administrators

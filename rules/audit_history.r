@@ -1,8 +1,8 @@
-# Shows what was done to an experiment, from the audit log; without one, the anchor of the log's end, to be kept elsewhere.
+# Shows what was done to an experiment, from the audit log. Without an experiment, shows the anchor of the log's end: keep it elsewhere.
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F audit_history.r "*experiment='Z4KQ-STAS'"
 #
-# Whether anybody changed the log, without a zone:
+# To check without a zone whether somebody changed the log:
 #   iget -r /tempZone/home/mrdata/audit; mrdata audit verify audit --anchor <an anchor that was kept>
 def main(rule_args, callback, rei):
     import json

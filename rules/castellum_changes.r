@@ -1,9 +1,10 @@
-# Says what has changed of a subject since an experiment's scan.
+# Says what has changed about a subject since an experiment's scan.
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F castellum_changes.r "*experiment='Z4KQ-STAS'"
 #
-# What is no longer exported is named, its value is not shown. To be run by the service account (as another administrator:
-# clientUserName=mrdata irule ...). The same as JSON: mrdata rule castellum_changes '{"experiment": "Z4KQ-STAS"}'
+# Of attributes that are no longer exported, it shows the names without the values.
+# To be run by the service account (as another administrator: clientUserName=mrdata irule ...).
+# The same as JSON: mrdata rule castellum_changes '{"experiment": "Z4KQ-STAS"}'
 def main(rule_args, callback, rei):
     import json
 

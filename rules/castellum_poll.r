@@ -4,8 +4,8 @@
 #   irule -r irods_rule_engine_plugin-python-instance -F castellum_poll.r "*accept_smaller='pain'"
 #
 #   *accept_smaller   studies (separated by commas; * is the list of studies) whose answer may be much smaller than before
-#   *check            'yes' compares the whole zone with git, and repairs it
-#   *new_history      'yes' begins a new history if the git repository is lost
+#   *check            'yes' compares the whole zone with git, and mends it
+#   *new_history      'yes' begins a new history if the git repository is lost permanently
 #
 # To be run by the service account (as another administrator: clientUserName=mrdata irule ...). The same as JSON:
 #   mrdata rule castellum_poll '{"accept_smaller": ["pain"]}'

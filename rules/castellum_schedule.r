@@ -3,7 +3,7 @@
 #   irule -r irods_rule_engine_plugin-python-instance -F castellum_schedule.r
 #   irule -r irods_rule_engine_plugin-python-instance -F castellum_schedule.r "*seconds='600'"
 #
-#   *seconds   the period; left out, that of mrdata.yaml
+#   *seconds   seconds between two runs; default: the period of mrdata.yaml
 #
 # To be run by the service account, as whom the rule then runs (as another administrator: clientUserName=mrdata irule ...).
 # `iqstat -a` lists delay rules, iqdel takes one out. The same as JSON: mrdata rule castellum_schedule '{"seconds": 600}'

@@ -1,4 +1,4 @@
-# Says how the polls of Castellum are: scheduled, paused, the last ones, what git and the zone have.
+# Shows the state of the polls of Castellum: scheduled, paused, the last polls, the commits of git and of the zone.
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F castellum_status.r
 #

@@ -5,7 +5,7 @@
 #   *source   a collection or an object in quarantine or in an experiment, or an ExperimentID
 #   *to       the ExperimentID it belongs to
 #   *commit   'no' (the default) says what would happen; 'yes' does it
-#   *accept_personal_data   'yes' files also what tells who the person is
+#   *accept_personal_data   'yes' also files data that show who the person is
 #
 # Only administrators can run rule files. The same as JSON:
 #   mrdata rule experiment_reassign '{"source": "...", "to": "...", "dry_run": true}'

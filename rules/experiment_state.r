@@ -3,11 +3,11 @@
 #   irule -r irods_rule_engine_plugin-python-instance -F experiment_state.r "*experiment='Z4KQ-STAS'" "*to='finalize'"
 #
 #   *experiment   the ExperimentID
-#   *to           'finish': nothing more is expected; 'finalize': read-only, with a manifest, as soon as all of it is archived;
+#   *to           'finish': the scan is over and all files are there; 'finalize': read-only, with a manifest, as soon as all of it is archived;
 #                 'reopen': a finalized one accepts files again (data stewards)
-#   *by           the owner or the data steward who wants it; left out, who runs this
+#   *by           the owner or the data steward who decides; default: the user who runs this
 #
-# What came late for a finalized experiment, with a further manifest:
+# To file late files of a finalized experiment, with a further manifest:
 #   mrdata rule experiment_accept_late '{"session": "/tempZone/home/mrdata/quarantine/...", "experiment": "Z4KQ-STAS"}'
 # To be run by the service account (as another administrator: clientUserName=mrdata irule ...).
 def main(rule_args, callback, rei):

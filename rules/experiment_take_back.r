@@ -1,9 +1,9 @@
-# Undoes a re-filing: what was re-filed from a session in quarantine under an experiment goes back there.
+# Undoes a re-filing: moves what was re-filed from a session in quarantine back into that session.
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F experiment_take_back.r "*to='Z4KQ-STAS'" "*session='94T/20260102_0f3a9c1e'"
 #
 #   *to        the ExperimentID under which it was re-filed
-#   *session   the session's place in quarantine, as the experiment's history tells it: <scanner>/<session>
+#   *session   the session's place in quarantine, as the experiment's history shows it: <scanner>/<session>
 #
 # Only administrators can run rule files. The same as JSON:
 #   mrdata rule experiment_take_back '{"to": "...", "session": "94T/20260102_0f3a9c1e"}'

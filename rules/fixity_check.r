@@ -2,7 +2,7 @@
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F fixity_check.r "*path='/tempZone/home/mrdata/studies/pain'"
 #
-# Reads every byte, which takes its time. What could not be repaired is also asked of the data stewards (reviews).
+# Reads every byte, which takes long. For each object that cannot be repaired, a question for the data stewards is opened (reviews).
 # To be run by the service account (as another administrator: clientUserName=mrdata irule ...).
 # The same as JSON: mrdata rule fixity_check '{"path": "..."}'
 def main(rule_args, callback, rei):
@@ -17,6 +17,6 @@ def main(rule_args, callback, rei):
     for one in reply['findings']:
         callback.writeLine('stdout', '%s %s %s %s' % (one['outcome'].upper(), one['path'], ','.join(one['bad']), one['text']))
     if not reply['objects']:
-        callback.writeLine('stdout', 'There is no object.')
+        callback.writeLine('stdout', 'No object was found.')
 INPUT *path=""
 OUTPUT ruleExecOut

@@ -1,4 +1,4 @@
-# Says how the verification of checksums stands: the oldest, the forecast, this and other years, what is damaged now.
+# Shows the state of the verification of checksums: the oldest, the forecast, this and other years, what is damaged now.
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F fixity_status.r
 #   irule -r irods_rule_engine_plugin-python-instance -F fixity_status.r "*resume='yes'"
@@ -6,7 +6,7 @@
 #   irule -r irods_rule_engine_plugin-python-instance -F fixity_status.r "*report='2026'"
 #
 #   *resume   'yes' goes on after a whole resource was found to be damaged, and runs once
-#   *drill    the number of random objects to read back now
+#   *drill    number of random objects to read back now
 #   *report   writes the report of a year into <home>/fixity/reports
 #
 # To be run by the service account (as another administrator: clientUserName=mrdata irule ...).

@@ -1,8 +1,8 @@
-# Whether the rulebase works in this server: imports all that the policies need, and prints the versions.
+# Checks that the rulebase works in this server: imports all that the policies need, and prints the versions.
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F health.r
 #
-# For a watchdog: the line begins with OK. Without a working core.py irule itself fails, while uploads go on and rest in landing.
+# For a watchdog: the line begins with OK. If core.py does not work, irule itself fails; uploads go on and stay in landing.
 # To be run by any administrator. The same as JSON: mrdata rule health
 def main(rule_args, callback, rei):
     import json

@@ -1,4 +1,4 @@
-# Discards a session in quarantine that belongs to no experiment: it is erased after discard.days. Until then it can be kept after all.
+# Discards a session in quarantine that belongs to no experiment: it is erased after discard.days. Until then it can still be kept.
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F quarantine_discard.r "*session='/zone/home/mrdata/quarantine/94T/20260102_0f3a9c1e'" "*reason='a phantom or a test'"
 #
@@ -6,7 +6,7 @@
 #   *reason    'a phantom or a test', 'scanned or exported by mistake', 'not data of a study: notes, programs, exports of others',
 #              'archived under an experiment already' or 'another reason'
 #   *commit    'no' (the default) says what would happen; 'yes' does it; 'keep' takes it back
-#   *by        the data steward who wants it; left out, who runs this
+#   *by        the data steward who decides; default: the user who runs this
 #
 # To be run by the service account (as another administrator: clientUserName=mrdata irule ...).
 # The same as JSON: mrdata rule quarantine_discard '{"session": "...", "reason": "...", "dry_run": true}'

@@ -1,4 +1,4 @@
-# What is in quarantine: why, since when, what was typed at the scanner, and which experiments may be meant.
+# Lists the sessions in quarantine: why, since when, what was typed at the scanner, and which experiments may be meant.
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F quarantine_list.r
 #

@@ -5,7 +5,7 @@
 #
 #   *experiment             an ExperimentID; or
 #   *study, *pseudonym      a subject, with all its experiments
-#   *by                     the data steward who wants it; left out, who runs this
+#   *by                     the data steward who decides; default: the user who runs this
 #
 # To be run by the service account (as another administrator: clientUserName=mrdata irule ...).
 def main(rule_args, callback, rei):

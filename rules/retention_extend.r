@@ -1,10 +1,10 @@
-# Keeps a finalized experiment for longer. A time is never shortened.
+# Keeps a finalized experiment for longer. It never shortens the time.
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F retention_extend.r "*experiment='Z4KQ-STAS'" "*until='2046-12-31'"
 #
 #   *experiment   the ExperimentID
 #   *until        the first day on which it may be deleted: year-month-day, later than the one it has
-#   *by           the data steward who wants it; left out, who runs this
+#   *by           the data steward who decides; default: the user who runs this
 #
 # See docs/explanation/lifecycle.md. To be run by the service account (as another administrator: clientUserName=mrdata irule ...).
 # The same as JSON: mrdata rule retention_extend '{"experiment": "...", "until": "..."}'

@@ -1,4 +1,4 @@
-# Lists the questions that wait for a data steward. With a verdict, answers one of them.
+# Lists the questions that wait for a data steward; with a verdict, answers one of them.
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F reviews.r
 #   irule -r irods_rule_engine_plugin-python-instance -F reviews.r "*closed='yes'"
@@ -7,11 +7,11 @@
 #   *closed    'yes' also lists what was answered
 #   *key       what the review is about, as the list shows it; without it, reviews are listed
 #   *verdict   what was decided, and why; it cannot be changed. MrData acts on its beginning:
-#                withdrawal            'erase' lets the experiment be erased; else it stays hidden while what speaks against it holds
+#                withdrawal            'erase' lets the experiment be erased; otherwise it stays hidden as long as something speaks against erasing it
 #                vanished pseudonym    'keep' lets experiments be registered for it again
 #              All other kinds only leave the list.
 #   *kind      needed only where reviews of several kinds have the same key
-#   *by        the data steward who decides; left out, the account that runs this
+#   *by        the data steward who decides; default: the user who runs this
 #
 # To be run by the service account (as another administrator: clientUserName=mrdata irule ...). Data stewards have the page Reviews.
 # The same as JSON: mrdata rule reviews; mrdata rule review_close '{"key": "...", "verdict": "..."}'

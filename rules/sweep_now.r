@@ -1,8 +1,8 @@
-# Places everything that rests in landing now, as the delay rule does every few seconds, and says how many objects became what.
+# Places everything that waits in landing now, as the delay rule does every few seconds, and counts the outcomes.
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F sweep_now.r
 #
-# What was modified within the last seconds (sweep.quiet_seconds), and what waits for its next try, is left alone: retry.r takes it.
+# It leaves out objects that were modified within sweep.quiet_seconds or wait for their next try: retry.r takes those.
 # To be run by the service account (as another administrator: clientUserName=mrdata irule ...). The same as JSON: mrdata rule sweep '{"follow": 0}'
 def main(rule_args, callback, rei):
     import json

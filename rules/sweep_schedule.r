@@ -6,8 +6,8 @@
 #   *rule      'sweep' (the default) places what rests in landing, 'archive' moves what is placed to the archive resource,
 #              'events' delivers events to hooks, 'fixity' verifies checksums, the oldest first,
 #              'lifecycle' finishes and finalizes experiments, and erases what was withdrawn,
-#              'board' tells the operator's board of disks and Castellum
-#   *seconds   the period; left out, that of mrdata.yaml
+#              'board' reports disks and Castellum to the operator's board
+#   *seconds   seconds between two runs; default: the period of mrdata.yaml
 #
 # To be run by the service account, as whom the rule then runs (as another administrator: clientUserName=mrdata irule ...).
 # `iqstat -a` lists delay rules. The same as JSON: mrdata rule sweep_every '{"seconds": 5}'

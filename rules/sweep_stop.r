@@ -1,4 +1,4 @@
-# Stops a delay rule: it is taken out of the queue. A run that has begun comes to its end.
+# Stops a delay rule: takes it out of the queue. A run that has begun still ends.
 #
 #   irule -r irods_rule_engine_plugin-python-instance -F sweep_stop.r
 #   irule -r irods_rule_engine_plugin-python-instance -F sweep_stop.r "*rule='archive'"

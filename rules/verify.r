@@ -5,7 +5,7 @@
 #   irule -r irods_rule_engine_plugin-python-instance -F verify.r "*checksums='no'"
 #   irule -r irods_rule_engine_plugin-python-instance -F verify.r "*experiment='Z4KQ-STAS'"
 #
-#   *checksums    'yes' (the default) reads every byte of every replica again, which takes its time; 'no' asks the catalog only
+#   *checksums    'yes' (the default) reads every byte of every replica again, which takes long; 'no' asks the catalog only
 #   *experiment   only the objects of this experiment;  *study  only those of this study
 #
 # To be run by the service account (as another administrator: clientUserName=mrdata irule ...), on the server that has the vault.

@@ -7,7 +7,7 @@
 #   *study, *pseudonym      a subject
 #   *commit                 'no' (the default) says what would happen; 'yes' does it
 #   *reason                 for the audit log: 'consent was withdrawn', 'registered or scanned by mistake' or 'another reason'
-#   *by                     the data steward who wants it; left out, who runs this
+#   *by                     the data steward who decides; default: the user who runs this
 #
 # What derives from it is found by the AVU DerivedFrom and withdrawn with it. See docs/explanation/withdrawal.md, and restore.r.
 # To be run by the service account (as another administrator: clientUserName=mrdata irule ...).

@@ -1,8 +1,8 @@
-"""Lets automated-ingest scan the landing zone again and again, one job after the other.
+"""Runs automated-ingest on the landing zone repeatedly, one job after the other.
 
-Not with its own --interval: a periodic job is gone with Redis, and waits for ever for a task whose worker was killed.
-Here a scan in which nothing ends any more is given up, with its queue and the locks of killed workers. That is safe:
-the handler asks the catalog, and the kernel's locks keep two workers from one file.
+Its own --interval is not used: a periodic job is lost with Redis, and never stops waiting for a task whose worker was
+killed. This program gives up a scan in which no task ends any more, with its queue and the locks of killed workers.
+That is safe: the handler asks the catalog, and the kernel's locks keep two workers from the same file.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ STALL = float(os.environ.get("MRDATA_SCAN_STALL", "900"))
 SCANS = int(os.environ.get("MRDATA_SCANS", "0"))
 """Number of scans, for trials; 0: without end."""
 DONE = b"sync_time:/"
-"""Keys of files that were looked at to their end: they stay true, whatever became of a job."""
+"""Keys of files whose tasks ended: they stay valid, whatever becomes of a job."""
 _HIDDEN = r".*/[.][^/]*$"
 
 
 def start(name: str) -> None:
-    """Starts one scan. CalledProcessError where Redis or the collection does not let it."""
+    """Starts one scan. CalledProcessError if Redis or the collection does not let it."""
     spec = importlib.util.find_spec("landing.automated_ingest")
     if spec is None or spec.origin is None:
         raise SystemExit("mrdata: landing.automated_ingest is not installed")
@@ -56,8 +56,8 @@ def start(name: str) -> None:
 
 
 def ended(job: sync_job) -> bool:
-    """Waits for the end of a scan; False when nothing moved for STALL seconds."""
-    # What is queued and what was taken shows movement; the job's own count may stand while tasks are added and end.
+    """Waits for the end of a scan; False if no task was added or ended for STALL seconds."""
+    # The queued and the taken tasks show progress; the job's own count may stay the same while tasks are added and end.
     seen, since = (-1, -1), time.monotonic()
     while time.monotonic() - since < STALL:
         # The name is taken back when the last task has ended.
@@ -71,14 +71,14 @@ def ended(job: sync_job) -> bool:
 
 
 def forget(server: redis.Redis) -> None:
-    """Everything but what files were done."""
+    """Deletes all keys except those of the files that are done."""
     for key in server.scan_iter(count=1000):
         if not key.startswith(DONE):
             server.delete(key)
 
 
 def main() -> None:
-    """Runs until it is stopped. Ends with an error, to be started again, when Redis does not answer."""
+    """Scans until it is stopped. Ends with an error, to be started again, if Redis does not answer."""
     server = redis.Redis.from_url(os.environ["CELERY_BROKER_URL"])
     forget(server)
     number = 0

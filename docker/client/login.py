@@ -12,7 +12,7 @@ from irods_config.tls import client_entries
 
 
 def main() -> None:
-    """KeyError for a variable, OSError for a file that is not there."""
+    """Writes both files. KeyError for a missing variable, OSError for a missing file."""
     folder = Path.home() / ".irods"
     folder.mkdir(mode=0o700, exist_ok=True)
     user, zone = os.environ["MRDATA_USER"], os.environ["MRDATA_ZONE_NAME"]

@@ -1,8 +1,8 @@
-"""The catalog of an embedded zone: one SQLite file, and the acts that change it alone.
+"""The catalog of an embedded zone: one SQLite file, and the operations that change only the catalog.
 
 `database`         the SQLite file, shared by processes
 `rows`             rows of the catalog as values
-`session`          the client and its rights
+`session`          one client's connection: its account and permissions
 `users`            users and groups
 `permissions`      access control lists
 `metadata`         AVUs

@@ -9,7 +9,7 @@ from embedded.errors import IrodsError
 
 
 def inherited_access(session: Session, object_id: int, parent_id: int, inherit: bool) -> None:
-    """The permissions of a new object or collection: the parent's where it inherits, else its owner's alone."""
+    """Returns the permissions of a new object or collection: the parent's if it inherits, else its owner's."""
     now = timestamp()
     if inherit:
         session.catalog.run(
@@ -23,7 +23,7 @@ def inherited_access(session: Session, object_id: int, parent_id: int, inherit: 
 
 
 def parent_for_new(session: Session, collection: str) -> tuple[int, bool]:
-    """Id and inheritance of the collection in which something is to be made;
+    """Returns id and inheritance of the collection for a new object or collection.
 
     CAT_UNKNOWN_COLLECTION, CAT_NO_ACCESS_PERMISSION.
     """
@@ -35,7 +35,10 @@ def parent_for_new(session: Session, collection: str) -> tuple[int, bool]:
 
 
 def make_collection(session: Session, path: str, *, recursive: bool = False) -> None:
-    """CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME where it exists, unless `recursive`, which makes its parents too."""
+    """Makes a collection; with `recursive` its parents too.
+
+    CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME if it exists, unless `recursive`.
+    """
     path = path.rstrip("/") or "/"
     if recursive:
         if session.collection_id(path) is not None:
@@ -164,7 +167,7 @@ def _repath(session: Session, coll_id: int, old: str, new: str) -> None:
 
 
 def trash_path(session: Session, path: str) -> str:
-    """Where `path` goes when it is removed: `/zone/trash/home/<user>/...` (rsMkTrashPath)."""
+    """Returns the path in the trash for a removed path: `/zone/trash/home/<user>/...` (rsMkTrashPath)."""
     parts = path.split("/")  # '', zone, 'home', user, ...
     below = parts[2:]
     if below[:1] == ["home"]:

@@ -13,7 +13,7 @@ MAX_VALUE = 2700
 
 
 def _entity(session: Session, kind: str, name: str, level: int, *, admin: bool = False) -> int:
-    """The id of what carries the AVU, permissions being checked."""
+    """Returns the id of the entity that carries the AVU, after checking permissions."""
     if kind == "data_object":
         collection, _ = split_path(name)
         data_id = session.object_id(name)
@@ -124,8 +124,9 @@ Operation = tuple[str, str, str, str]
 
 
 def apply_atomically(session: Session, name: str, kind: str, operations: Sequence[Operation], *, admin: bool) -> None:
-    """All operations or none; adding what is there and removing what is not there are not errors
-    (rs_atomic_apply_metadata_operations.cpp).
+    """Applies all operations or none (rs_atomic_apply_metadata_operations.cpp).
+
+    Adding an AVU that exists and removing one that does not exist are not errors.
     """
     if kind not in set(_KINDS.values()):
         raise IrodsError("SYS_INVALID_INPUT_PARAM", kind)

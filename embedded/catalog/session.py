@@ -1,4 +1,4 @@
-"""The client and its rights: one connection to the zone, below the rule engine."""
+"""One client's connection to the zone, below the rule engine: its account, permissions and open replicas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from embedded.errors import IrodsError
 
 
 def split_path(path: str) -> tuple[str, str]:
-    """Collection and name. USER_INPUT_PATH_ERR unless the path is absolute and logical.
+    """Splits a path into collection and name. USER_INPUT_PATH_ERR unless it is an absolute logical path.
 
     >>> split_path("/zone/home/a")
     ('/zone/home', 'a')
@@ -51,7 +51,7 @@ class Session:
         return self.account.zone
 
     def log(self, message: str) -> None:
-        """A line for rods.log."""
+        """Writes a line to rods.log."""
         line = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} pid:{os.getpid()} {self.account.name} {message}".replace(
             "\n", "\\n"
         )
@@ -59,7 +59,7 @@ class Session:
             stream.write(line + "\n")
 
     def resource(self, name: str) -> Resource:
-        """SYS_RESC_DOES_NOT_EXIST where there is none of that name."""
+        """Returns the resource of this name. SYS_RESC_DOES_NOT_EXIST if it does not exist."""
         if name not in self._resources:
             raise IrodsError("SYS_RESC_DOES_NOT_EXIST", name)
         return self._resources[name]
@@ -68,8 +68,9 @@ class Session:
         return next(resource for resource in self._resources.values() if resource.id == resource_id)
 
     def access(self, object_id: int) -> int:
-        """The highest permission that the account has on an object or collection, 0 for none; admins have no more than
-        others.
+        """Returns the account's highest permission on an object or collection, 0 for none.
+
+        Administrators have no additional permissions.
         """
         found = self.catalog.one(
             "SELECT max(oa.access_type_id) FROM R_OBJT_ACCESS oa JOIN R_USER_GROUP ug ON ug.group_user_id = oa.user_id "
@@ -79,8 +80,9 @@ class Session:
         return int(found[0] or 0)
 
     def demand(self, object_id: int, level: int, path: str, *, admin: bool = False) -> None:
-        """CAT_NO_ACCESS_PERMISSION below `level`; with `admin` a rodsadmin passes and others get
-        CAT_INSUFFICIENT_PRIVILEGE_LEVEL.
+        """Raises CAT_NO_ACCESS_PERMISSION if the account's permission is below `level`.
+
+        With `admin` a rodsadmin passes, and every other account gets CAT_INSUFFICIENT_PRIVILEGE_LEVEL.
         """
         if admin:
             if not self.account.is_admin:

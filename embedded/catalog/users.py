@@ -1,4 +1,4 @@
-"""Users and groups (rsGeneralAdmin.cpp, rsUserAdmin.cpp): what iadmin does."""
+"""Manages users and groups as iadmin does (rsGeneralAdmin.cpp, rsUserAdmin.cpp)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from embedded.errors import IrodsError
 
 
 def account(catalog: Catalog, name: str) -> Account:
-    """Of `name`, or `name#zone`. CAT_INVALID_USER for who is none; a group cannot log in."""
+    """Returns the account of `name`, or `name#zone`. CAT_INVALID_USER for an unknown name or a group."""
     user, _, zone = name.partition("#")
     own = str(catalog.one("SELECT zone_name FROM R_ZONE_MAIN WHERE zone_type_name = 'local'")[0])
     row = catalog.one(
@@ -90,7 +90,7 @@ def _group(catalog: Catalog, name: str) -> int:
 
 
 def add_member(catalog: Catalog, group: str, user: str) -> None:
-    """CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME for a member."""
+    """Adds a user to a group. CATALOG_ALREADY_HAS_ITEM_BY_THAT_NAME if the user is a member already."""
     with catalog.writing():
         group_id, user_id = _group(catalog, group), account(catalog, user).id
         if catalog.one("SELECT 1 FROM R_USER_GROUP WHERE group_user_id = ? AND user_id = ?", (group_id, user_id)):
@@ -99,7 +99,7 @@ def add_member(catalog: Catalog, group: str, user: str) -> None:
 
 
 def remove_member(catalog: Catalog, group: str, user: str) -> None:
-    """USER_NOT_IN_GROUP unless the user is a member."""
+    """Removes a user from a group. USER_NOT_IN_GROUP if the user is not a member."""
     with catalog.writing():
         group_id, user_id = _group(catalog, group), account(catalog, user).id
         if not catalog.run("DELETE FROM R_USER_GROUP WHERE group_user_id = ? AND user_id = ?", (group_id, user_id)):
@@ -107,7 +107,7 @@ def remove_member(catalog: Catalog, group: str, user: str) -> None:
 
 
 def users(catalog: Catalog) -> list[tuple[str, str]]:
-    """(name, zone) of all users, no groups."""
+    """Returns (name, zone) of all users, without groups."""
     return [
         (n, z)
         for n, z in catalog.all(
@@ -117,14 +117,14 @@ def users(catalog: Catalog) -> list[tuple[str, str]]:
 
 
 def groups(catalog: Catalog) -> list[str]:
-    """All groups, by name."""
+    """Returns all groups, sorted by name."""
     return [
         n for (n,) in catalog.all("SELECT user_name FROM R_USER_MAIN WHERE user_type_name = 'rodsgroup' ORDER BY 1")
     ]
 
 
 def members(catalog: Catalog, group: str) -> list[str]:
-    """The users of a group, by name; those of other zones as name#zone."""
+    """Returns the users of a group, sorted by name; those of other zones as name#zone."""
     group_id = _group(catalog, group)
     rows = catalog.all(
         "SELECT CASE z.zone_type_name WHEN 'local' THEN u.user_name ELSE u.user_name || '#' || u.zone_name END "

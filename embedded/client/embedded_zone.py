@@ -1,5 +1,5 @@
-"""EmbeddedZone: the verbs of `policy.zone.Zone` for a client of an embedded zone, over the routes that clients of a
-server go.
+"""EmbeddedZone: implements `policy.zone.Zone` for a client of an embedded zone, with the API calls that clients of a
+server make.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 
 def zone_error(error: IrodsError) -> ZoneError:
-    """The zone protocol's exception for a code of iRODS."""
+    """Returns the zone protocol's exception for an error code of iRODS."""
     return error_codes.kind(error.code)(str(error), error.code)
 
 
@@ -190,7 +190,7 @@ class EmbeddedZone:
 
     @_translated
     def annotate(self, path: str, add: Iterable[AVU] = (), remove: Iterable[AVU] = ()) -> None:
-        """Adds, then removes, all or nothing; adding what is there and removing what is not there are not errors."""
+        """Adds, then removes, all or nothing. Adding an existing AVU and removing a missing one are not errors."""
         operations = [("add", avu.attribute, avu.value, avu.unit) for avu in add]
         operations += [("remove", avu.attribute, avu.value, avu.unit) for avu in remove]
         if operations:

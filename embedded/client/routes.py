@@ -1,8 +1,7 @@
-"""The ways into a zone, as clients go them: each fires the enforcement points that it fires on a server
-(apiHandler.hpp).
+"""The API calls of clients: each fires the same enforcement points as on a server (apiHandler.hpp).
 
-A route asks the server, so a pre-PEP that rewrites the path in its arguments decides where the object goes. Names are
-those of the command (iput, ireg, imv...) or of the library (prc: python-irodsclient, istream: replica_open).
+A route calls the server, so a pre-PEP that rewrites the path in its arguments decides where the object goes. Functions
+are named after the command (iput, ireg, imv...) or the library (prc: python-irodsclient, istream: replica_open).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An agent: one client's connection with its rule engine.
 
-Imports core.py again, as the plugin does for each connection; runs its rules with `(rule_args, callback, rei)`; fires
-policy enforcement points with the consequences that a server gives them.
+The agent imports core.py again for each connection, as the plugin does. It runs core.py's rules with
+`(rule_args, callback, rei)`. It fires policy enforcement points with the same consequences as on a server.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Agent:
         return hasattr(self.core(), name)
 
     def run_rule(self, name: str, rule_args: list[Any]) -> int:
-        """The rule's code; for an exception the code in its text, else -1."""
+        """Runs a rule; returns its code. For an exception: the code in its text, or -1 without one."""
         core = self.core()
         vars(core).update(irods_types=sys.modules["irods_types"], irods_errors=sys.modules["irods_errors"])
         return self.run(lambda *a: getattr(core, name)(*a), name, rule_args)
@@ -94,7 +94,7 @@ class Agent:
             expire(callback)
 
     def fire(self, name: str, rule_args: Sequence[Any]) -> int:
-        """A policy enforcement point; 0 where core.py has none, or cannot be imported (the server then skips it
+        """Fires a policy enforcement point; 0 if core.py lacks it or cannot be imported (the server then skips it
         silently).
         """
         try:
@@ -107,7 +107,7 @@ class Agent:
     def api(
         self, operation: str, arguments: Sequence[Any], body: Callable[[], Result], skipped: Result | None = None
     ) -> Result:
-        """One API call of a client: pre, the operation, post.
+        """Makes one API call of a client: pre, the operation, post.
 
         A negative code of either reaches the client (apiHandler.hpp).
         """

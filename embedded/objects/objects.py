@@ -1,9 +1,8 @@
 """Data objects and their replicas: create, open, read, write, close, register, unlink, stat.
 
-As in iRODS a replica that is being written is INTERMEDIATE, its siblings are write-locked, and it becomes good (and
-they stale) when it is closed. A file in a vault is named after DATA_ID, not after the logical path as in iRODS: so a
-rename is a matter of the catalog alone, and nothing has to be repaired when it is interrupted. pep_resource_modified
-fires all the same.
+As in iRODS, a replica that is being written is INTERMEDIATE, and its siblings are write-locked. When it is closed, it
+becomes good and they become stale. A file in a vault is named after DATA_ID, not after the logical path as in iRODS. So
+a rename changes only the catalog, and an interrupted rename needs no repair. pep_resource_modified fires nevertheless.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def os_error(kind: str, error: OSError) -> IrodsError:
 
 
 def replicas(session: Session, path: str) -> list[Replica]:
-    """All replicas of a data object by number; empty where there is none."""
+    """Returns all replicas of a data object, sorted by number; empty if it has none."""
     collection, name = split_path(path)
     rows = session.catalog.all(
         "SELECT d.data_id, d.data_repl_num, d.data_is_dirty, d.resc_id, d.data_path, d.data_size, d.data_checksum,"
@@ -48,7 +47,7 @@ def replicas(session: Session, path: str) -> list[Replica]:
 
 
 def choose(found: list[Replica], resource: str = "", number: str = "") -> Replica:
-    """The replica to read: a good one, of the resource or number that is asked for."""
+    """Chooses the replica to read: a good one, of the given resource or number."""
     wanted = [r for r in found if (not number or str(r.number) == number)]
     if not wanted:
         raise IrodsError("SYS_REPLICA_DOES_NOT_EXIST")
@@ -343,7 +342,7 @@ def register_collection(session: Session, path: str, folder: str, resource: str)
 
 
 def unlink(session: Session, path: str, *, force: bool = False, unregister: bool = False) -> None:
-    """To the client's trash; with `force` (or from the trash) permanently.
+    """Moves an object to the user's trash; with `force`, or if it is in the trash, removes it permanently.
 
     Files outside the vault stay where they are.
     """
@@ -387,7 +386,7 @@ def erase(session: Session, files: list[str]) -> None:
 
 
 def stat(session: Session, path: str) -> dict[str, Any]:
-    """What msiObjStat tells. USER_FILE_DOES_NOT_EXIST where there is nothing that the account may see."""
+    """Returns what msiObjStat returns. USER_FILE_DOES_NOT_EXIST unless the account may see the path."""
     catalog = session.catalog
     parent, name = split_path(path) if path != "/" else ("", "")
     rows = catalog.all(

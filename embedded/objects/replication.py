@@ -1,4 +1,4 @@
-"""What is done with whole replicas: checksum, replicate, trim, copy, touch (rsDataObjChksum.cpp, rsDataObjRepl.cpp,
+"""Works on whole replicas: checksum, replicate, trim, copy, touch (rsDataObjChksum.cpp, rsDataObjRepl.cpp,
 rsDataObjTrim.cpp).
 """
 
@@ -104,9 +104,7 @@ def replicate(
     every: bool = False,
     admin: bool = False,
 ) -> None:
-    """A good replica on `resource`: a new one, or its stale one brought up to date; one that is good there already
-    is not an error.
-    """
+    """Makes a good replica on `resource`, or updates its stale one. A replica that is good already is not an error."""
     target = session.resource(resource or session.default_resource)
     with session.catalog.writing():
         found = _found(session, path, WRITE, admin)
@@ -175,7 +173,7 @@ def _begin(session: Session, path: str, source: Replica, there: Replica | None, 
 
 
 def _finish(session: Session, copy: Replica, status: int, kept: str, size: int | None = None) -> None:
-    """`size`: bytes that were copied; of a replica that is not good, those that are there."""
+    """Ends a copy with `status`. `size`: bytes copied; by default the size of the file that is there."""
     if size is None:
         size = os.path.getsize(copy.file) if os.path.exists(copy.file) else 0
     with session.catalog.writing():

@@ -185,7 +185,7 @@ GENQUERY1: dict[str, Column] = {
     "RESC_LOC": Column("R_RESC_MAIN", "resc_net"),
     **_DATA,
     "DATA_RESC_NAME": Column("R_RESC_MAIN", "resc_name"),
-    "DATA_RESC_HIER": Column("R_RESC_MAIN", "resc_name"),  # there are no resource trees here: the hierarchy is the name
+    "DATA_RESC_HIER": Column("R_RESC_MAIN", "resc_name"),  # without resource trees the hierarchy is the name
     "DATA_OWNER_NAME": Column("R_DATA_MAIN", "data_owner_name"),
     "DATA_OWNER_ZONE": Column("R_DATA_MAIN", "data_owner_zone"),
     **_COLL,

@@ -18,7 +18,7 @@ from embedded.query.shape import split
 NO_DISTINCT = 0x40
 UPPER_CASE_WHERE = 0x200
 _FEW = 8
-"""Number of values of a further AVU up to which they are looked up one by one."""
+"""Up to this number, values of a further AVU are looked up one by one."""
 _AGGREGATES = {"min": "MIN", "max": "MAX", "sum": "SUM", "avg": "AVG", "count": "COUNT"}
 _ORDERS = {"order": "ASC", "order_asc": "ASC", "order_desc": "DESC"}
 _COMPARISONS = {"=": "EQ", "!=": "NEQ", "<": "LT", "<=": "LTE", ">": "GT", ">=": "GTE"}
@@ -49,13 +49,13 @@ class Parsed:
     literals: list[str]
 
     def statement(self, *, options: int, restricted: bool, offset: bool) -> Statement:
-        """The SQL; `restricted` shows only what the client may read. CAT_ codes if iRODS could not make SQL of it."""
+        """Writes the SQL; `restricted`: of what the user may read. CAT_ codes if iRODS could not make SQL of it."""
         return _compile(self.query, options & (NO_DISTINCT | UPPER_CASE_WHERE), restricted, offset)
 
 
 def parse(text: str) -> Parsed:
-    """INPUT_ARG_NOT_WELL_FORMED_ERR, NO_COLUMN_NAME_FOUND or INVALID_GENQUERY_AGGREGATE_FUNCTION for what iRODS
-    refuses.
+    """Parses a query. INPUT_ARG_NOT_WELL_FORMED_ERR, NO_COLUMN_NAME_FOUND or INVALID_GENQUERY_AGGREGATE_FUNCTION for a
+    query that iRODS refuses.
     """
     shape, literals = split(text)
     query = _parse(shape)
@@ -148,8 +148,9 @@ def _part(cursor: Cursor, connector: str) -> Part:
 
 
 def _reread(query: Query, column: str, parts: tuple[Part, ...], literals: list[str]) -> Query:
-    """The parser writes a condition down again and general_query.cpp reads that, where a quote in a literal splits it
-    again.
+    """Parses a condition a second time, as iRODS does: a quote in a literal then splits it differently.
+
+    iRODS's parser writes the condition as text again, and general_query.cpp parses that text.
     """
     quoted = [", ".join("'" + literals[index] + "'" for index in part.literals) for part in parts]
     text = "".join(

@@ -74,7 +74,7 @@ def plain(value: str) -> str:
 
 @dataclass(slots=True)
 class Statement:
-    """SQL with named parameters: `p<i>` takes literal i through `binders[i]`; `user_id` is the client."""
+    """SQL with named parameters: `p<i>` takes literal i through `binders[i]`; `user_id` is the asking user."""
 
     sql: str
     width: int
@@ -86,7 +86,7 @@ class Statement:
 
 
 def readable(exp: Sql, table: str, key: str) -> Sql:
-    """A condition: the client may read the object whose id is `table.key`."""
+    """Makes a condition: the asking user may read the object whose id is `table.key`."""
     access = (
         exp.select("1")
         .from_("R_OBJT_ACCESS AS oa")

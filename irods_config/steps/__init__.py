@@ -1,6 +1,6 @@
 """The steps that make a server an MrData zone, one module for each.
 
-Each tells what differs, and makes it so; twice is once.
+Each step lists what differs and changes it. Running it again changes nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The service accounts, their passwords, and the data stewards' group.
 
-Set-up gives a password to the accounts that it makes, and to no other: a person's, or that of the server's own account,
-is not its own.
+Set-up gives a password only to accounts that it makes. It never changes the password of a person's account or of the
+server's own account.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from irods_config.site import Site, Step
 
 
 def differences(site: Site) -> list[str]:
-    """Accounts that are missing, half made or no administrators; a service account without a password file; a missing
-    group.
+    """Lists accounts that are missing, half made or not administrators, missing password files, and a missing group.
 
-    Other accounts in `trusted` may be people's: where their passwords are is their own affair.
+    Password files belong to service accounts only: other accounts in `trusted` may be people's.
     """
     kinds = _users(site)
     faults = []
@@ -54,9 +53,9 @@ def make(site: Site) -> None:
 
 
 def _make(site: Site, account: str, *, is_there: bool) -> None:
-    """An account with the password of its file.
+    """Makes an account with the password of its file.
 
-    Until it has that a mark says whose account it is: whoever is killed comes back to it.
+    A mark shows that set-up made the account until it has its password: after a kill, the next run completes it.
     """
     mark, file = _being_made(site, account), site.password_file(account)
     was_given = file.exists()
@@ -75,7 +74,7 @@ def _make(site: Site, account: str, *, is_there: bool) -> None:
 
 
 def _being_made(site: Site, account: str) -> Path:
-    """There from before set-up makes an account until the account has its password."""
+    """The mark: a file that exists from before set-up makes an account until the account has its password."""
     return site.password_file(account).with_name(f".{account}.being-made")
 
 

@@ -1,4 +1,4 @@
-"""The server's certificate: the site's own, or one for tests."""
+"""Checks the server's certificate: the site's own, or one for tests."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from irods_config.site import Site, Step
 
 
 def differences(site: Site) -> list[str]:
-    """What is wrong with the certificate for this host."""
+    """Lists what is wrong with the certificate for this host."""
     return site.tls.check(site.config()["host"])
 
 
 def make(site: Site) -> None:
-    """A test certificate, where one was asked for. SetupError otherwise."""
+    """Makes a test certificate if the administrator asked for one. SetupError otherwise."""
     if not site.self_signed:
         raise SetupError(
             f"put the certificate into {site.tls_folder} (server.crt, server.key, dhparams.pem, ca.crt), or take"

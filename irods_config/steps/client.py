@@ -1,4 +1,4 @@
-"""The service account's own iCommands: encrypted, like everybody's."""
+"""Sets up the service account's own iCommands: encrypted, as for every client."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from irods_config.site import Site, Step, json_of
 
 
 def differences(site: Site) -> list[str]:
-    """Entries of irods_environment.json that are not as they should be."""
+    """Lists entries of irods_environment.json that differ from what is needed."""
     return server_config.differences(json_of(_file(site)), _wanted(site), _file(site).name)
 
 
 def write(site: Site) -> None:
-    """Writes it; a copy of the one before stays next to it."""
+    """Writes irods_environment.json; keeps a copy of the previous one in the same folder."""
     wanted = _wanted(site)
     files.keep_copy(_file(site))
     files.write(_file(site), json.dumps(wanted, indent=4) + "\n", 0o600)

@@ -1,4 +1,4 @@
-"""The collections of the zone, and who may enter them."""
+"""Makes the collections of the zone, with their permissions."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from irods_config.site import Site, Step
 
 
 def differences(site: Site) -> list[str]:
-    """Collections that are not there, access that is missing or should not be there: as the rulebase, which makes them,
-    sees it.
-    """
+    """Lists missing collections, missing access, and access that should not be there, as the rulebase reports them."""
     found: list[str] = site.service().rule("mrdata_prepared")["differences"]
     return found
 
 
 def make(site: Site) -> None:
-    """The rulebase makes them, as the service account."""
+    """Lets the rulebase make them, as the service account."""
     site.service().rule("mrdata_prepare")
 
 

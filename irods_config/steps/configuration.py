@@ -1,4 +1,4 @@
-"""server_config.json, and the server that reads it again."""
+"""Changes server_config.json, and lets the server read it again."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from irods_config.site import LANDING_RESOURCE, Site, Step
 
 
 def differences(site: Site) -> list[str]:
-    """Each value that is not as MrData needs it."""
+    """Lists each value that is not as MrData needs it."""
     if not site.place.current.exists():
         return ["server_config.json: the rulebase is not installed yet"]
     return server_config.differences(site.config(), _wanted(site))
 
 
 def write(site: Site) -> None:
-    """Writes it; a copy of the one before stays next to it."""
+    """Writes server_config.json; keeps a copy of the previous one in the same folder."""
     wanted = _wanted(site)
     files.keep_copy(site.config_file)
     site.reload_due.touch()
@@ -37,9 +37,9 @@ STEP = Step("server configuration", differences, write)
 
 
 def reload(site: Site, wait: float = 60.0) -> None:
-    """Lets the server read its configuration again (SIGHUP, server/main_server/src/main.cpp);
+    """Lets the server read its configuration again (SIGHUP, server/main_server/src/main.cpp).
 
-    SetupError where it does not answer.
+    SetupError if it does not answer.
     """
     try:
         process = int(site.pid_file.read_text())

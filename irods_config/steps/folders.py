@@ -1,7 +1,7 @@
-"""The folders that are MrData's alone: the landing zone's intake, and the vault's folder for files that are archived
-when registered.
+"""Makes the folders that only MrData may use: the landing zone's intake, and the vault's folder for files that are
+archived when registered.
 
-What others could change in them would be archived as MrData's own. The landing host's programs look again when they
+MrData would archive changes that others make in them as its own. The landing host's programs check them again when they
 start.
 """
 
@@ -21,8 +21,8 @@ from policy.zone.settings import Settings
 
 
 def differences(site: Site) -> list[str]:
-    """Folders that are not there, or that others may enter; branches of the landing zone on another file system than
-    the intake.
+    """Lists folders that are missing or that others may enter, and branches of the landing zone on another file system
+    than the intake.
     """
     settings = site.settings()
     landing = Path(settings.landing.folder)
@@ -33,7 +33,7 @@ def differences(site: Site) -> list[str]:
 
 
 def make(site: Site) -> None:
-    """Makes what is not there, and closes what is open. SetupError where that is for the administrator to mend."""
+    """Makes missing folders, and closes open ones. SetupError if only the administrator can repair it."""
     settings = site.settings()
     _make(Path(settings.landing.folder, INTAKE), 0o700)
     if settings.archive.vault and _is_on_this_host(site, settings):
@@ -60,7 +60,7 @@ def _is_on_this_host(site: Site, settings: Settings) -> bool:
 
 
 def _elsewhere(settings: Settings, landing: Path) -> list[str]:
-    """A rename, which is how files are taken, stays within a file system."""
+    """Lists branches on another file system: files are taken by a rename, which works only within one."""
     device = landing.stat().st_dev
     branches = [landing / scanner / branch for scanner in settings.scanners for branch in Branch]
     return [
@@ -71,7 +71,7 @@ def _elsewhere(settings: Settings, landing: Path) -> list[str]:
 
 
 def _own(folder: Path) -> list[str]:
-    """Why the folder is not this account's alone."""
+    """Says why the folder is not open to this account alone."""
     try:
         status = folder.lstat()
     except FileNotFoundError:

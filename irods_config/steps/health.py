@@ -1,4 +1,4 @@
-"""The rule mrdata_health answers."""
+"""Checks that the rule mrdata_health answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from irods_config.site import Site, Step
 
 
 def differences(site: Site) -> list[str]:
-    """What it says instead."""
+    """Lists what the rule says instead of OK."""
     try:
         site.service().rule("mrdata_health")
     except SetupError as error:
@@ -16,7 +16,7 @@ def differences(site: Site) -> list[str]:
 
 
 def refuse(site: Site) -> None:
-    """Nothing that could be set up would help."""
+    """Always a SetupError: set-up cannot repair this."""
     raise SetupError("the rule mrdata_health does not answer as it should; the server's log says more")
 
 

@@ -1,4 +1,4 @@
-"""mrdata.re: the rules that the native engine is asked."""
+"""Writes mrdata.re: the rules for the native engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from irods_config.site import LANDING_RESOURCE, Site, Step
 
 
 def differences(site: Site) -> list[str]:
-    """The file is not what this version of MrData writes."""
+    """Says if the file is not what this version of MrData writes."""
     file = _file(site)
     found = file.read_text(encoding="utf-8") if file.exists() else None
     return (
@@ -20,7 +20,7 @@ def differences(site: Site) -> list[str]:
 
 
 def write(site: Site) -> None:
-    """Writes it; a copy of the one before stays next to it."""
+    """Writes mrdata.re; keeps a copy of the previous one in the same folder."""
     files.keep_copy(_file(site))
     site.reload_due.touch()
     files.write(_file(site), templates.native_rules(LANDING_RESOURCE), 0o644)

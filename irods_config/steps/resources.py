@@ -1,4 +1,4 @@
-"""The landing resource and the archive resource."""
+"""Makes the landing resource and the archive resource."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ RESOURCES = (LANDING_RESOURCE, ARCHIVE_RESOURCE)
 
 
 def differences(site: Site) -> list[str]:
-    """Resources that are not there, and vaults that share a folder with the landing zone."""
+    """Lists missing resources, and vaults that share a folder with the landing zone."""
     there = {row[0]: row[1] for row in site.icommands.query("RESC_NAME", "RESC_VAULT_PATH")}
     faults = [f"resource {r}: is not there" for r in RESOURCES if r not in there]
     landing = str(site.settings().landing.folder).rstrip("/") + "/"
@@ -22,7 +22,7 @@ def differences(site: Site) -> list[str]:
 
 
 def make(site: Site) -> None:
-    """Makes those that are not there, with their vaults."""
+    """Makes missing resources, with their vaults."""
     host = site.config()["host"]
     there = {resource for (resource,) in site.icommands.query("RESC_NAME")}
     for resource in RESOURCES:

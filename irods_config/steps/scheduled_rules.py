@@ -1,4 +1,4 @@
-"""The delay rules: each scheduled once, and alive."""
+"""Schedules the delay rules: each exactly once, and able to run."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _CONNECTION = re.compile(r"(\d+):(\d\d):(\d\d)\s+irodsDelayServer\b")
 
 
 def differences(site: Site) -> list[str]:
-    """Rules that are not scheduled once, with their period, as the service account; or that will never run again."""
+    """Lists rules not scheduled exactly once, with their period, as the service account; and rules that never run."""
     return [fault for rule, seconds in periods(site.settings()).items() for fault in _faults(site, rule, seconds)]
 
 
 def schedule(site: Site) -> None:
-    """Replaces what is not as it should be."""
+    """Replaces the delay rules that differ."""
     for rule, seconds in periods(site.settings()).items():
         if _faults(site, rule, seconds):
             for found in scheduled(site, rule):
@@ -48,7 +48,7 @@ def schedule(site: Site) -> None:
 
 
 def scheduled(site: Site, rule: str) -> list[Scheduled]:
-    """What the delay queue holds of this rule."""
+    """Returns the delay queue's entries of this rule."""
     columns = ("ID", "TIME", "FREQUENCY", "USER_NAME", "LOCK_HOST", "LOCK_HOST_PID", "LOCK_TIME")
     rows = site.icommands.query(
         *(f"RULE_EXEC_{column}" for column in columns), where=f"RULE_EXEC_NAME like '%{name(rule)}(%'"

@@ -1,4 +1,4 @@
-"""mrdata.yaml: written once, checked ever after."""
+"""Writes mrdata.yaml once; after that only checks it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from irods_config.site import ARCHIVE_RESOURCE, LANDING_RESOURCE, Site, Step
 
 
 def differences(site: Site) -> list[str]:
-    """No file, or one that names another zone or resources that set-up does not make."""
+    """Says if the file is missing, or names another zone or resources that set-up does not make."""
     file = site.place.settings
     if not file.exists():
         return [f"{file}: is not there"]
@@ -22,7 +22,7 @@ def differences(site: Site) -> list[str]:
 
 
 def write(site: Site) -> None:
-    """The first mrdata.yaml. SetupError where there is one: it is the administrator's."""
+    """Writes the first mrdata.yaml. SetupError if one exists: it is the administrator's."""
     if site.place.settings.exists():
         raise SetupError(f"{site.place.settings}: is yours and never overwritten; mend it by hand")
     vault = None if site.landing_elsewhere else site.vault(ARCHIVE_RESOURCE)

@@ -1,10 +1,10 @@
-"""Castellum's export, dropped into a folder by hand: for each study a ZIP, or the BIDS participants file that is in it.
+"""Reads Castellum's export from a folder: for each study a ZIP, or the BIDS participants file out of it.
 
     <folder>/<StudyID>.zip                     as Castellum gives it: attributes (TSV or JSON) with a schema
     <folder>/<StudyID>.tsv                     a BIDS participants file (BIDS 1.10, Participants file)
-    <folder>/<StudyID>.yaml                    next to it, if wanted: title, members, active
+    <folder>/<StudyID>.yaml                    next to it, optional: title, members, active
 
-Exports that are removed from the folder say nothing; a study ends where its .yaml says `active: false`.
+A person puts the files there. Removing an export changes nothing; a study ends when its .yaml says `active: false`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FolderSource:
         """Nothing is open."""
 
     def studies(self) -> Listing:
-        """A study for each name; SourceError where the folder cannot be read."""
+        """Returns one study for each name. SourceError if the folder cannot be read."""
         try:
             files = sorted(
                 f
@@ -60,7 +60,7 @@ class FolderSource:
         return Listing(studies, faults)
 
     def subjects(self, study: SeenStudy) -> Mapping[str, Attributes]:
-        """From the study's export. SourceError for one that is missing, damaged, or still being written."""
+        """Reads the subjects from the study's export. SourceError if it is missing, damaged, or still being written."""
         found = [file for kind in _KINDS if (file := self._folder / f"{study.id}{kind}").exists()]
         if len(found) != 1:
             raise SourceError(
@@ -108,7 +108,7 @@ class FolderSource:
                     raise SourceError(f"{name}: holds more than {_LARGEST} bytes")
                 files = {e.filename: archive.read(e) for e in entries}
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-            raise SourceError(f"{name}: is not a whole ZIP, or is encrypted ({type(error).__name__})") from error
+            raise SourceError(f"{name}: is not a complete, unencrypted ZIP ({type(error).__name__})") from error
         tables = [file for file in files if file.endswith(".tsv")]
         texts = [file for file in files if file.endswith(".json") and "schema" not in file.lower()]
         if len(tables) == 1:
@@ -120,7 +120,7 @@ class FolderSource:
         )
 
     def _participants(self, name: str, content: bytes) -> Mapping[str, Attributes]:
-        """A TSV whose first column is participant_id; `n/a` stands for no value."""
+        """Reads a TSV whose first column is participant_id; `n/a` stands for no value."""
         if not content.endswith(b"\n"):
             raise SourceError(f"{name}: its last line has no end; was it cut off?")
         try:
@@ -146,7 +146,7 @@ class FolderSource:
         return found
 
     def _json(self, name: str, content: bytes) -> Mapping[str, Attributes]:
-        """A list of subjects, or a mapping of pseudonyms."""
+        """Reads a list of subjects, or a mapping from pseudonyms to attributes."""
         fields = self._settings.fields
         try:
             held = json.loads(content)

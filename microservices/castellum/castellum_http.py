@@ -1,7 +1,8 @@
-"""Castellum over HTTP: its studies, and the exported attributes of each study's subjects.
+"""Reads Castellum over HTTP: its studies, and the exported attributes of each study's subjects.
 
-A redirection, a page that is not JSON, a page that is cut off, a count that does not fit: each is an error. An error
-says nothing about what is there. The token goes to Castellum's own address only and is in no message.
+Each of these is an error: a redirection, a page that is not JSON, a page that is cut off, a count that does not fit.
+After an error, nothing is concluded about what Castellum holds. The token goes to Castellum's own address only, and no
+message holds it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class HttpSource:
         self._session.close()
 
     def studies(self) -> Listing:
-        """All studies; one that cannot be understood is a fault."""
+        """Returns all studies; a study that cannot be understood is listed as a fault."""
         seen: dict[str, SeenStudy] = {}
         faults: dict[str, str] = {}
         for number, record in enumerate(self._records(self._settings.studies_path), 1):
@@ -173,7 +174,7 @@ class HttpSource:
                 content = bytearray()
                 while piece := answer.raw.read1(
                     1 << 16, decode_content=True
-                ):  # what is there: `read` would wait for all
+                ):  # what has arrived: `read` would wait for all these bytes
                     content += piece
                     if len(content) > _LARGEST:
                         raise SourceError(f"{_shown(address)}: the answer is larger than {_LARGEST} bytes")
@@ -192,7 +193,7 @@ class HttpSource:
 
 
 class _Passing(Exception):
-    """A fault that may have passed at the next try, `wait` seconds from now or later."""
+    """A temporary fault; the next try should wait at least `wait` seconds."""
 
     def __init__(self, message: str, wait: float = 0.0) -> None:
         super().__init__(message)

@@ -1,8 +1,8 @@
-"""What Castellum's rules do in addition to the policy: open the source and the repository, run one poll at a time, keep
-its result.
+"""Runs the rules of Castellum: opens the source and the repository, lets one poll run at a time, keeps its result.
 
-Next to the repository stand two small files: `<repository>.lock`, which the kernel releases when its holder dies,
-whatever the cause, and `<repository>.poll.json`, which holds the last polls and may be thrown away.
+`policy.castellum` decides what a poll does. Two small files lie next to the repository. `<repository>.lock`: the kernel
+releases the lock when its holder dies, whatever the cause. `<repository>.poll.json` describes the last polls; it may
+be deleted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PAUSED = "CastellumPaused"
 
 
 def poll(context: Context, request: Request) -> dict[str, object]:
-    """One poll, or the reason why there was none."""
+    """Polls once; returns the poll's report, or why it did not poll."""
     settings = _settings(context)
     if (since := _paused(context)) and not flag(request, "even_if_paused"):
         return {"paused": since}
@@ -61,7 +61,7 @@ def poll(context: Context, request: Request) -> dict[str, object]:
 
 
 def every(context: Context, request: Request) -> object:
-    """Schedules the poll. A pause stays: whoever replaces a stuck delay rule does not know why somebody paused."""
+    """Schedules the poll. A pause stays: a person who replaces a stuck delay rule may not know the pause's reason."""
     settings = _settings(context)
     return delay_rules.every(context, RULE, int(request.get("seconds", settings.every_seconds)))
 
@@ -85,7 +85,7 @@ def pause(context: Context, request: Request) -> dict[str, object]:
 
 
 def status(context: Context, request: Request) -> dict[str, object]:
-    """What an administrator wants to see: scheduled, paused, running, the last polls, what git and the zone have."""
+    """Reports to an administrator: scheduled, paused, running, the last polls, the commits of git and of the zone."""
     settings = _settings(context)
     waiting = context.zone.query(
         ["RULE_EXEC_ID", "RULE_EXEC_FREQUENCY"], Condition("RULE_EXEC_NAME", "like", f"%{RULE}(%")
@@ -110,7 +110,7 @@ def status(context: Context, request: Request) -> dict[str, object]:
 
 
 def changes(context: Context, request: Request) -> dict[str, object]:
-    """What has changed of a subject since an experiment's scan."""
+    """Lists what has changed about a subject since an experiment's scan."""
     settings = _settings(context)
     if not Path(settings.repository).exists():
         raise Refused("nothing was ever polled from Castellum", ErrorKind.NOT_FOUND)

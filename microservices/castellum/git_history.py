@@ -1,10 +1,10 @@
-"""`policy.castellum.metadata_history.History` over dulwich: git without a subprocess, in a bare repository on the
-server's disk.
+"""Implements `policy.castellum.metadata_history.History` with dulwich: git without a subprocess, in a bare repository
+on the server's disk.
 
-Objects are written first, then one rename of a ref makes the commit: who is killed in between leaves objects that
-nobody refers to. There is no working tree; `git clone` of the repository, or of its remote, gives people the files. Who
-writes holds a lock (`alone`), so a lock file of git that it finds is a dead process's; who only reads needs none, and
-removes none.
+Objects are written first; then the rename of one ref makes the commit. A process that is killed in between leaves
+unreferenced objects. The repository has no working tree: people get the files with `git clone` of it or of its remote.
+A writer holds a lock (`alone`), so it removes git's lock files: they belong to dead processes. A reader needs no lock
+and removes no lock file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HEAD: Any = b"HEAD"
 _AUTHOR = b"MrData <mrdata@localhost>"
 _FILE_MODE = 0o100644
 _PACK_FROM = 100
-"""Number of files of one commit from which they go into a pack. Fewer go into files of their own."""
+"""Smallest number of files in one commit that are written as one pack; fewer are written as single objects."""
 _TIMEOUT_SECONDS = 60
 _STALE_SECONDS = 600
 _SSH = "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
@@ -37,8 +37,8 @@ _SSH = "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o S
 class GitHistory:
     """The history in `settings.repository`.
 
-    `alone`: the caller holds the lock. Then it is made, or fetched from the remote, where it is not there, and lock
-    files of the dead go.
+    `alone`: the caller holds the lock. If the repository does not exist, it is then made, or fetched from the remote.
+    Lock files of dead processes are removed.
     """
 
     def __init__(self, settings: Castellum, *, alone: bool = False) -> None:

@@ -34,7 +34,7 @@ _DEFERRED_BYTES = 1 << 20
 _FIRST_WINDOW = 1 << 16
 """Bytes in which the end of a sequence without a length is looked for first; then four times as many, and so on."""
 _ZEROS = 1000
-"""Where so many zeros stand, the file is not written yet."""
+"""Zero bytes in place of an element that mean that the file is not completely written yet."""
 _PADDING_BYTES = 1 << 20
 """Longest padding with zeros after the last element."""
 _MEDIA_SOP_CLASS, _TRANSFER_SYNTAX = 0x00020002, 0x00020010
@@ -134,9 +134,9 @@ class Scan:
                 return at
 
     def _length(self, at: int, head: bytes, vr: bytes, length: int) -> tuple[int, bytes, int]:
-        """Where the value of an element starts, its representation and its length.
+        """Returns where the value of an element starts, its representation and its length.
 
-        -1 where there is no such element.
+        The start is -1 if this cannot be an element.
         """
         if self._found.implicit:
             return at + 8, b"", self._long(head[4:])[0]

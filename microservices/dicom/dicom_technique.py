@@ -155,7 +155,7 @@ def _of_group(group: DataSet, budget: Budget) -> dict[str, str]:
 
 
 def _numbers(text: str, factor: float) -> str:
-    """The numbers of a text, each multiplied; empty where one is not a finite number.
+    """Multiplies each number of a text; empty if one of them is not a finite number.
 
     A comma is not a character of Decimal String (PS3.5 6.2): a program with a wrong locale wrote the point so.
     """

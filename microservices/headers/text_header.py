@@ -1,9 +1,9 @@
-"""What a file that is neither DICOM nor TWIX tells of a person: JSON sidecars, RDA and other text headers, and images
-packed in it.
+"""Finds personal data in files that are neither DICOM nor TWIX: JSON sidecars, RDA and other text headers, and images
+packed in such a file.
 
-Only Expanded Data hold such files. The first MiB is looked at, and all of a JSON file of up to 4 MiB: names of
-attributes with values, as `PatientName: ...` or `"PatientName": ...`, whatever program wrote them. Nobody can know a
-name in prose or in an unknown binary.
+Only Expanded Data hold such files. The reader looks at the first MiB, and at all of a JSON file of up to 4 MiB. It
+finds names of attributes with values, as `PatientName: ...` or `"PatientName": ...`, whatever program wrote them. It
+cannot recognize a person's name in prose or in an unknown binary format.
 
 References: DICOM PS3.18 F (the DICOM JSON Model); RFC 1952 (gzip).
 """

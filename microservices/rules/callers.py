@@ -24,7 +24,7 @@ def demand(context: Context, callers: Callers, rule: str) -> None:
 
 
 def _belongs(context: Context, callers: Callers) -> bool:
-    """Administrators of another zone are strangers: their name is not that of an administrator here."""
+    """Whether the client belongs to `callers`. An administrator of another zone does not count as one here."""
     user, settings = context.zone.whoami(), context.settings
     if callers is Callers.ADMINISTRATORS:
         return user.is_admin

@@ -1,6 +1,6 @@
-"""The callable rules about what becomes of an experiment.
+"""The callable rules that change an experiment's state.
 
-`by` is for whom the service account asks: the web pages ask for people.
+`by` is the user for whom the service account calls the rule, as the web pages do.
 """
 
 from __future__ import annotations

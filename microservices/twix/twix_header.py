@@ -353,7 +353,7 @@ def _descriptions(every: Sequence[Fields], technique: Mapping[str, str], told: M
 
 
 def _told(field: str, value: str) -> str:
-    """What a value tells of a person, in DICOM's terms: empty for placeholders and for what the vendor masked."""
+    """Returns the personal data in a value, as DICOM writes them; empty for placeholders and masked values."""
     if personal_data.tells_nothing(value):
         return ""
     if personal_data.TWIX[field] == "PatientSex":

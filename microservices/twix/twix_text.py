@@ -1,7 +1,7 @@
 """The text buffers at the head of a TWIX measurement: XProtocol (`<ParamString."name"> { "value" }`) and ASCCONV (`name
 = value`).
 
-Values stay what the file writes between the quotes: an ExperimentID such as `0012-3456` is no number.
+Values stay as the file writes them between the quotes: an ExperimentID such as `0012-3456` is not read as a number.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def decoded(value: bytes) -> str:
 
 
 def real(value: str) -> float | None:
-    """The number that a value writes: decimal, or hexadecimal as VB does (`0x4`). None where it is no finite number."""
+    """Reads a number: decimal, or hexadecimal as VB writes it (`0x4`). None if it is not a finite number."""
     try:
         parsed = float(int(value, 16)) if value.lower().startswith("0x") else float(value)
     except (ValueError, OverflowError):

@@ -80,7 +80,7 @@ class Catalog(ABC):
         return account.shown(name, zone, self.name)
 
     def members(self, group: str) -> set[str] | None:
-        """The users in a group; None where there is no such group."""
+        """Returns the users in a group; None if the group does not exist."""
         if not self.query(["USER_NAME"], Condition("USER_NAME", "=", group), Condition("USER_TYPE", "=", "rodsgroup")):
             return None
         return account.members(self, group)

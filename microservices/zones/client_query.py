@@ -44,7 +44,7 @@ def _numbers() -> dict[str, int]:
 
 
 def number(column: str) -> int:
-    """GenQuery's number of a column; ValueError where there is none."""
+    """Returns GenQuery's number of a column. ValueError for an unknown column."""
     try:
         return _numbers()[column]
     except KeyError:

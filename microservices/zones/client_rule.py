@@ -30,9 +30,9 @@ def main(rule_args, callback, rei):
 
 
 def call(session: iRODSSession, name: str, *arguments: str, instance: str = PYTHON) -> str:
-    """The last argument of the rule or microservice `name` as it comes back.
+    """Calls the rule or microservice `name`; returns its last argument as the call leaves it.
 
-    ZoneError with the code that it failed with.
+    ZoneError with the code of the failure.
     """
     if not name.isidentifier() or not name.isascii():
         raise ZoneError(f"{name!r} is not a rule name")

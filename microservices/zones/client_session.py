@@ -50,7 +50,7 @@ def open_session(environment: Path | None = None, authentication: Path | None = 
         session = iRODSSession(**given)
         session.pool.get_connection().release()
     except NonAnonymousLoginWithoutPassword as error:
-        raise ZoneError("there is no iRODS password of this account: run iinit") from error
+        raise ZoneError("this account has no iRODS password: run iinit") from error
     except iRODSException as error:
         raise ZoneError(f"the iRODS server refuses the connection: {type(error).__name__}", error.code) from error
     except (NetworkException, OSError) as error:

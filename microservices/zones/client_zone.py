@@ -75,9 +75,9 @@ class IrodsZone(Catalog):
             self.session.cleanup()
 
     def hurry(self, seconds: float) -> None:
-        """Sets the seconds that the server has for an answer from now on;
+        """Limits the server's time for each answer from now on, in seconds.
 
-        ZoneError after that, and the connection is of no use any more.
+        ZoneError when the time is over; the connection cannot be used after that.
         """
         self.session.connection_timeout = seconds
 
@@ -192,11 +192,11 @@ class IrodsZone(Catalog):
             connection.recv()
 
     def remove(self, path: str) -> None:
-        """To the trash."""
+        """Moves the path to the trash."""
         self._remove(path, force=False)
 
     def erase(self, path: str) -> None:
-        """Removes permanently."""
+        """Removes the path permanently."""
         self._remove(path, force=True)
 
     def _remove(self, path: str, *, force: bool) -> None:

@@ -22,15 +22,18 @@ _COLUMN = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 def run(callback: Any, columns: Sequence[str], conditions: Sequence[Condition | Among]) -> Rows:  # noqa: ANN401
-    """The distinct rows, over the rule engine.
+    """Queries over the rule engine; returns the distinct rows.
 
-    RuntimeError as the rule engine raises it; ValueError unless the text is a column name.
+    RuntimeError as the rule engine raises it; ValueError for a text that is not a column name.
     """
     return distinct(lambda columns, conditions: _rows(callback, columns, conditions), columns, conditions)
 
 
 def distinct(ask: Ask, columns: Sequence[str], conditions: Sequence[Condition | Among]) -> Rows:
-    """The distinct rows; `ask` gets conditions that the catalog can take. ValueError for an unknown column."""
+    """Queries with `ask`; returns the distinct rows.
+
+    `ask` gets only conditions that the catalog can take. ValueError for a text that is not a column name.
+    """
     for column in (*columns, *(c.column for c in conditions)):
         if not _COLUMN.fullmatch(column):
             raise ValueError(f"{column!r} is not a GenQuery column")

@@ -14,7 +14,7 @@ _AGGREGATE = re.compile(r"(count|min|max|sum)\(([A-Z][A-Z0-9_]*)\)")
 def text(
     columns: Sequence[str], conditions: Sequence[Condition | Among | Either], order: str, descending: bool, limit: int
 ) -> str:
-    """The query; ValueError for an unknown column, and for a pattern with a backslash, which would escape in it.
+    """Writes the query. ValueError for an unknown column, and for a pattern with a backslash, which would escape in it.
 
     >>> text(["COLL_NAME", "count(DATA_ID)"], [Condition("COLL_NAME", "like", "/z/o'y/%")], "", False, 10)
     "select COLL_NAME, count(distinct DATA_ID) where COLL_NAME like '/z/o''y/%' group by COLL_NAME limit 10"

@@ -1,4 +1,4 @@
-"""What a repeated call of a rule is to the delay server."""
+"""Writes a repeated call of a rule for the delay server."""
 
 from __future__ import annotations
 

@@ -161,11 +161,11 @@ class ServerZone(Catalog):
             vault_replicas.force(self.query, destination)
 
     def remove(self, path: str) -> None:
-        """To the trash."""
+        """Moves the path to the trash."""
         self._remove(path, force=False)
 
     def erase(self, path: str) -> None:
-        """Removes permanently."""
+        """Removes the path permanently."""
         self._remove(path, force=True)
 
     def _remove(self, path: str, *, force: bool) -> None:

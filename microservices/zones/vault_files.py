@@ -1,7 +1,6 @@
-"""The files of the archive resource's vault that no object names: what a killed copy left, or what the catalog has
-lost.
+"""Finds files of the archive resource's vault that no object names: left by a killed copy, or lost by the catalog.
 
-A file that is younger than an hour may be one that is just being written, and is told apart.
+A file younger than an hour may still be being written; such files are counted separately.
 """
 
 from __future__ import annotations
@@ -46,11 +45,11 @@ class Vault:
 
 
 def of_archive(context: Context) -> Vault:
-    """The archive resource's."""
+    """Finds the vault of the archive resource."""
     name = context.settings.archive.resource
     rows = context.zone.query(["RESC_VAULT_PATH", "RESC_LOC"], Condition("RESC_NAME", "=", name))
     if not rows:
-        return Vault(name, name, "", "there is no such resource (archive.resource)")
+        return Vault(name, name, "", "this resource does not exist (archive.resource)")
     path, host = rows[0]
     known = [path] if host_files.is_here(host) else []
     here = [one for one in (*known, context.settings.archive.vault) if one and os.access(one, os.R_OK | os.X_OK)]
@@ -102,7 +101,7 @@ def _look(context: Context, found: Vault, folder: Folder) -> Look:
     named = _named(context, found, folder, list(there))
     for name, _ in folder.others:
         if (relative := folder.path(name)) in named:
-            text = "an object's file is not a regular file (a link, a pipe): its bytes are not in the vault"
+            text = "an object's file is not a regular file (but a link or a pipe): its bytes are not in the vault"
             look.findings.append(Finding(Kind.LOST, _shown(found, relative), text))
     for relative in sorted(set(there) - named):
         if time.time() - host_folders.changed(there[relative]) < YOUNG_SECONDS:

@@ -1,6 +1,7 @@
 """What the commands share: a connection, the answer of a rule, what is printed, and how a command fails.
 
-Exit status: 0 fine, 1 failed, 2 the command line is wrong. Every error is on stderr: `mrdata: error: what failed, why,
+Exit status: 0 fine, 1 failed, 2 the command line or the request is wrong; the others are those of the kinds of
+errors (`policy.zone.error_kinds`). Every error is on stderr: `mrdata: error: what failed, why,
 what to do next`.
 """
 
@@ -21,6 +22,7 @@ from microservices.rules.rule_table import RULES
 from microservices.zones.error_codes import family
 from mrdata.commands.zone_connection import connect, settings, zone_folder
 from policy.zone import Client, Condition, NotPermitted, ZoneError, account
+from policy.zone.error_kinds import ErrorKind
 from policy.zone.settings import Settings
 
 NO_SUCH_RULE = -1102000
@@ -146,8 +148,13 @@ def terminal_to_itself() -> Iterator[None]:
 def call(user: str, rule: str, request: dict[str, Any], *, is_named: bool = False) -> dict[str, Any]:
     """The answer of a callable rule; leaves with its error where it has one. `is_named`: the error names the rule."""
     try:
+        text = json.dumps(request)
+    except TypeError:  # YAML makes a date of 2024-01-05
+        odd = ", ".join(repr(str(value)) for value in _odd(request))
+        fail(f"{rule}: the request holds {odd}: put dates, and what is to be a text, in quotes", 2)
+    try:
         with opened(user) as zone:
-            reply: dict[str, Any] = json.loads(zone.rule(rule, json.dumps(request)))
+            reply: dict[str, Any] = json.loads(zone.rule(rule, text))
     except NotPermitted as error:
         if zone_folder() is None:
             fail(
@@ -160,8 +167,21 @@ def call(user: str, rule: str, request: dict[str, Any], *, is_named: bool = Fals
             fail(f"there is no rule {rule}; rulebase/core.py has: {', '.join(sorted(RULES))}")
         raise
     if "error" in reply:
-        fail(f"{rule}: {reply['error']}" if is_named else reply["error"])
+        status = ErrorKind(reply["code"]).exit_status
+        fail(f"{rule}: {reply['error']}" if is_named else reply["error"], status)
     return reply
+
+
+def _odd(value: object) -> Iterator[object]:
+    """Values within a request that JSON cannot hold."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _odd(inner) if isinstance(key, str) else (key,)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _odd(inner)
+    elif not isinstance(value, (str, int, float, bool, type(None))):
+        yield value
 
 
 Demand = Callable[[Client, str], None]

@@ -9,14 +9,17 @@ from pathlib import Path
 
 from microservices.settings_file import load_settings
 from policy.zone import Client, ZoneError
+from policy.zone.error_kinds import ErrorKind, MrDataError
 from policy.zone.settings import Settings
 
 SETTINGS = "/etc/irods/mrdata.yaml"
 """The site's settings beside a server; MRDATA_SETTINGS names another file."""
 
 
-class NoZone(Exception):
+class NoZone(MrDataError):
     """There is no zone to work on; the message says what to do."""
+
+    kind = ErrorKind.NOT_FOUND
 
 
 def zone_folder() -> Path | None:

@@ -40,5 +40,12 @@ class MrDataError(Exception):
 
 
 def kind_of(error: BaseException) -> ErrorKind:
-    """The kind of any error: what is not MrData's own is something that does not answer."""
-    return error.kind if isinstance(error, MrDataError) else ErrorKind.UNAVAILABLE
+    """The kind of any error. What is neither MrData's own nor about a file is something that does not answer."""
+    if isinstance(error, MrDataError):
+        return error.kind
+    of_files = {
+        FileNotFoundError: ErrorKind.NOT_FOUND,
+        FileExistsError: ErrorKind.CONFLICT,
+        PermissionError: ErrorKind.NOT_PERMITTED,
+    }
+    return next((kind for one, kind in of_files.items() if isinstance(error, one)), ErrorKind.UNAVAILABLE)

@@ -54,7 +54,7 @@ def test_what_a_scanner_sends_is_seen_and_the_board_updates_itself(pages, site, 
         site.land(f"{T94}/dicom/board{number}", dicom(new, instance=number + 1))
     pages.goes_on(12)
     pages.shows(new)
-    assert "receives" in tile.inner_text()
+    assert "receiving" in tile.inner_text()
     assert "4 files in 10 minutes" in tile.inner_text()
     assert "3 wait in the landing zone" in tile.inner_text()
     assert "idle" in pages.page.locator("article", has=pages.page.locator("h2", has_text=T3)).inner_text()

@@ -39,7 +39,7 @@ def test_a_session_is_refiled_after_a_dry_run_and_taken_back(pages, site):
     assert site.paths() == before
     pages.looked_at("refile")
     pages.page.click("text=Re-file 3 files")
-    pages.shows(f"3 of 3 files were re-filed under {new}.")
+    pages.shows(f"3 of 3 files re-filed under {new}.")
     archived = [path for path in site.paths() if new in path and path.endswith(".dcm")]
     assert len(archived) == 3
     assert pages.page.locator("tr", has_text="re-filed").locator("td").nth(1).inner_text() == STEWARD
@@ -70,7 +70,7 @@ def test_one_file_is_refiled_alone(pages, site):
     pages.page.click("main button.primary")
     pages.shows("1 file would be re-filed")
     pages.page.click("text=Re-file 1 file")
-    pages.shows("1 of 1 files were re-filed")
+    pages.shows("1 of 1 file re-filed")
     pages.go(f"/quarantine/{session}")
     assert pages.page.locator("tbody tr").count() == 1
 
@@ -89,7 +89,7 @@ def test_what_tells_who_the_person_is_needs_a_word(pages, site):
     pages.shows("No file would be re-filed")
     pages.looked_at("refile-personal")
     pages.page.check("[name=accept]")
-    pages.page.click("text=What would happen then?")
+    pages.page.click("text=Show what would happen then")
     pages.shows("because you accepted it")
     pages.page.click("text=Re-file 1 file")
     pages.shows("personal data: accepted")
@@ -101,7 +101,7 @@ def test_a_name_that_was_typed_is_not_shown(pages, site):
     for path in ("/quarantine", f"/quarantine/{session}"):
         pages.go(path)
         assert "Jane" not in pages.page.content()
-    pages.shows("no ID; not shown, since it may be a name")
+    pages.shows("not an ID; not shown because it may be a name")
 
 
 def test_a_wrong_target_is_said(pages, site):

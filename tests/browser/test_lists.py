@@ -100,11 +100,11 @@ def test_search_with_the_form(pages, experiments):
 def test_a_wrong_number_and_a_wrong_day_are_said(pages):
     pages.log_in(ALICE)
     assert pages.go("/search?tr_min=fast").status == 400
-    pages.shows("TR: 'fast' is no number.")
+    pages.shows("TR: 'fast' is not a number.")
     assert pages.go("/search?since=yesterday").status == 400
     pages.shows("write a day as 2026-01-31")
     assert pages.go("/search?attribute=Shoe&value=43").status == 400
-    pages.shows("Choose what it is")
+    pages.shows("Choose the attribute")
     pages.looked_at("search-wrong")
 
 

@@ -67,7 +67,7 @@ def test_the_pseudonym_is_checked_while_it_is_typed(pages):
     pages.page.type("#pseudonym", "2")
     pages.shows(f"P2 is a subject of {PAIN}")
     pages.page.type("#pseudonym", "3")
-    pages.shows(f"P23 is no subject of {PAIN}")
+    pages.shows(f"P23 is not a subject of {PAIN}")
 
 
 def test_what_was_entered_survives_an_error(pages):
@@ -97,12 +97,12 @@ def test_only_members_register_for_a_study(pages, site):
     entries = {"study": PAIN, "pseudonym": "P1", "owner": ALICE, "scanner": T94, "scan_type": "pilot", "csrf": token}
     answer = pages.page.request.post(f"{pages.address}/register", form=entries)
     assert answer.status == 400
-    assert "You are no member of study" in answer.text()
+    assert "You are not a member of study" in answer.text()
 
 
 def test_who_has_no_study_is_told(pages):
     pages.log_in(STEWARD)
-    pages.shows("You are no member of a study yet.")
+    pages.shows("You are not a member of a study yet.")
     pages.looked_at("home-steward")
 
 

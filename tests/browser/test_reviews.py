@@ -35,12 +35,12 @@ def test_a_steward_lets_an_experiment_be_erased(pages, site):
     assert pages.page.locator("#reason:invalid").count() == 1, "the browser asks for the reason"
     pages.page.fill("#reason", "consent was withdrawn,\nthe board agrees")
     pages.page.get_by_role("button", name="Erase", exact=True).press("Enter")
-    pages.shows("your word is kept")
+    pages.shows("the answer is saved")
     assert new not in pages.text()
     (judged,) = [one for one in asked(site, erasure.REVIEW) if one.experiment == new]
     assert (judged.verdict, judged.by) == ("erase: consent was withdrawn, the board agrees", STEWARD)
     assert judged.opened == waiting.opened
-    pages.page.click("text=What was answered")
+    pages.page.click("text=Show answered questions")
     pages.shows("erase: consent was withdrawn, the board agrees")
     pages.looked_at("reviews-answered")
 

@@ -33,12 +33,12 @@ def buttons(pages) -> list[str]:
 def test_the_owner_says_that_it_is_complete_and_a_steward_opens_it(pages, site, scanned):
     pages.log_in(ALICE)
     pages.go(f"/experiments/{scanned}")
-    assert buttons(pages) == ["Nothing more is expected", "Finalize"]
+    assert buttons(pages) == ["Mark as finished", "Finalize"]
     pages.looked_at("experiment-owner")
     pages.go(f"/experiments/{scanned}/words/finish")
     pages.looked_at("word-finish")
     pages.go(f"/experiments/{scanned}")
-    press(pages, "Nothing more is expected")
+    press(pages, "Mark as finished")
     pages.shows(f"{scanned} is finished.")
     assert buttons(pages) == ["Finalize"]
     pages.go(f"/experiments/{scanned}/words/finalize")
@@ -134,7 +134,7 @@ def test_others_may_not(pages, site):
         address = f"{pages.address}/experiments/{new}/words/{name}"
         assert pages.page.request.get(address).status == 403
         answer = pages.page.request.post(address, form={"csrf": token, "reason": Reason.OTHER})
-        assert answer.status == 400
+        assert answer.status == 403
         assert f"{ALICE} is not a data steward".lower() in answer.text().lower()
     assert pages.page.request.post(f"{pages.address}/experiments/{new}/words/finish", form={"csrf": "x"}).status == 400
     assert state(site, new) == "registered"

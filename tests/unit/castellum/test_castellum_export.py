@@ -71,7 +71,7 @@ def test_a_file_beside_it_tells_of_the_study(source):
         ({"pain__tsv": TABLE.replace("participant_id", "id")}, "first column must be participant_id"),
         ({"pain__tsv": TABLE.replace("sub-P2", "P1")}, "stands twice"),
         ({"pain__tsv": "participant_id\tä\n".encode("latin-1")}, "not TSV in UTF-8"),
-        ({"pain__zip": zipped(participants__tsv=TABLE)[:-30]}, "not a whole ZIP"),
+        ({"pain__zip": zipped(participants__tsv=TABLE)[:-30]}, "not a complete, unencrypted ZIP"),
         ({"pain__zip": zipped(a__tsv=TABLE, b__tsv=TABLE)}, "must hold one .tsv"),
         ({"pain__zip": zipped()}, "holds no files"),
         ({"pain__zip": zipped(attributes__json='{"P1": ')}, "not JSON"),
@@ -88,7 +88,7 @@ def test_an_export_that_is_not_whole_is_an_error(source, files, says):
 def test_damage_inside_a_zip_is_seen(source):
     content = bytearray(zipped(participants__tsv=TABLE))
     content[content.index(b"left")] ^= 1
-    with pytest.raises(SourceError, match=r"damaged|whole ZIP"):
+    with pytest.raises(SourceError, match=r"damaged|complete, unencrypted ZIP"):
         source(pain__zip=bytes(content)).subjects(SeenStudy("pain", ""))
 
 

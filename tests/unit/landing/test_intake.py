@@ -70,7 +70,7 @@ def refusal(folder: Folder) -> str:
 
 def test_there_has_to_be_a_landing_folder(folder):
     folder.landing.rename(folder.top / "away")
-    assert "there is no such folder; set landing.folder" in refusal(folder)
+    assert "does not exist or is not a folder; set landing.folder" in refusal(folder)
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o701, 0o704, 0o770])

@@ -105,7 +105,7 @@ def test_secrets_that_are_there_are_taken_as_they_are(made, tmp_path):
 def test_what_cannot_be_answered_is_an_error_that_names_it(made, tmp_path):
     status, error = made(zone="a/b")
     assert status == 1
-    assert "'a/b' is not a name" in error
+    assert "'a/b' cannot be a name" in error
     status, error = made("--template", str(tmp_path / "none.json"))
     assert status == 1
     assert "none.json" in error

@@ -154,6 +154,6 @@ def test_an_archive_of_something_else_puts_nothing_in_place(repository, tmp_path
     (tmp_path / "x").write_text("x")
     with tarfile.open(tmp_path / "saved.tar", "w") as tar:
         tar.add(tmp_path / "x", arcname="mixed-use.git/../../x")
-    with pytest.raises(SetupError, match="not a file of a repository"):
+    with pytest.raises(SetupError, match="does not belong to a repository"):
         history.put_back(tmp_path / "saved.tar", "0" * 40, repository)
     assert not repository.exists()

@@ -126,7 +126,7 @@ def test_packages_from_elsewhere_refuse_a_release(place):
 
 def test_without_a_release_before_there_is_no_way_back(place):
     install.switch(place, release(place, "1"))
-    with pytest.raises(SetupError, match="no release before"):
+    with pytest.raises(SetupError, match="no earlier release"):
         install.back(place, None)
     assert in_use(place) == "1"
 

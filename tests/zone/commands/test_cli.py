@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from policy import __version__
+from policy.zone.error_kinds import ErrorKind
 from tests.files import dicom
+from tests.zone.commands.conftest import FAILED
 
 
 def test_from_registration_to_download(site, mrdata, tmp_path):
@@ -60,7 +62,7 @@ def test_a_study_from_a_yaml_file(site, mrdata, tmp_path):
         (["ls", "/tempZone/home/nowhere"], "is not there"), (["meta", "/tempZone/home/nowhere"], "/tempZone/home/nowhere"),
         (["get", "/tempZone/home/nowhere"], "is not there"), (["find", "EchoTime"], "ATTRIBUTE=VALUE"),
         (["rule", "nonsense"], "there is no rule mrdata_nonsense"), (["rule", "sweep", "[1]"], "keys and values"),
-        (["rule", "sweep", "{"], "neither JSON nor YAML"), (["rule", "retry"], "lacks 'path'"), (["ls", "--user", "nobody"], "nobody"),
+        (["rule", "sweep", "{"], "neither JSON nor YAML"), (["rule", "retry"], "lacks the key 'path'"), (["ls", "--user", "nobody"], "nobody"),
         (["rule", "study", "@/nowhere.yaml"], "/nowhere.yaml"), (["verify", "--user", "alice", "--quick", "x"], "unexpected extra"),
         (["nonsense"], "No such command 'nonsense'"), (["ls", "--nonsense"], "`mrdata ls --help`"), (["zone", "run", "/nowhere"], "does not exist"),
         (["member", "/tempZone/home/nowhere.tar"], "is not there"), (["put", "/etc/hostname", "/tempZone/home/nowhere"], "is not there"),
@@ -74,7 +76,7 @@ def test_errors_say_what_is_wrong(mrdata, arguments, part):
         part in ("unexpected extra", "does not exist", "--owner is missing", "ATTRIBUTE=VALUE")
         or "nonsense" in arguments[-1]
     )
-    told = mrdata(*arguments, status=2 if is_usage and arguments[0] != "rule" else 1)
+    told = mrdata(*arguments, status=2 if is_usage and arguments[0] != "rule" else FAILED)
     assert part in told
     assert told.startswith("mrdata: error: ")
     assert told.count("\n") == 1
@@ -95,6 +97,24 @@ def test_the_list_of_commands_shows_whole_sentences(mrdata):
 
 def test_without_a_zone_it_says_what_to_do(mrdata, tmp_path):
     assert "mrdata zone create" in mrdata("ls", status=1, MRDATA_ZONE=str(tmp_path))
+
+
+def test_each_kind_of_error_has_its_status(site, mrdata, tmp_path):
+    new = site.register()
+    mrdata("rule", "sweep_every", '{"seconds": 0}', status=ErrorKind.BAD_REQUEST.exit_status)
+    mrdata("ls", "/tempZone/home/nowhere", status=ErrorKind.NOT_FOUND.exit_status)
+    mrdata("rule", "study", f"@{tmp_path / 'none.yaml'}", status=ErrorKind.NOT_FOUND.exit_status)
+    asked = json.dumps({"experiment": new, "by": "bob"})
+    mrdata("rule", "experiment_finish", asked, status=ErrorKind.NOT_PERMITTED.exit_status)
+    mrdata("restore", new, "--by", "mrdata", status=ErrorKind.CONFLICT.exit_status)
+
+
+@pytest.mark.parametrize("odd", ["2024-01-05", "{1: x}", "!!binary AAAA"])
+def test_what_yaml_makes_of_a_study_file_is_one_line(mrdata, tmp_path, odd):
+    (tmp_path / "study.yaml").write_text(f"study: sleep\nmembers: [alice]\nsubjects: [P1, {odd}]\n")
+    said = mrdata("rule", "study", f"@{tmp_path / 'study.yaml'}", status=2)
+    assert "in quotes" in said
+    assert "Traceback" not in said
 
 
 def test_a_lost_file_fails_the_verification(site, mrdata):

@@ -185,7 +185,7 @@ def test_participants_have_the_mixed_use_metadata_that_the_site_lets_in(make_sit
 def test_who_is_no_member_gets_nothing(site, two_sessions, tmp_path):
     with pytest.raises(NotFound, match="may not see"):
         export(site, tmp_path / "bids", user=BOB)
-    with pytest.raises(NotFound, match="no study"):
+    with pytest.raises(NotFound, match="does not exist"):
         export(site, tmp_path / "bids", study="nothing")
     assert not (tmp_path / "bids").exists()
 
