@@ -192,8 +192,8 @@ def _errors() -> str:
     from policy.zone.error_kinds import ErrorKind
 
     told = _sentences("policy.zone.error_kinds", "ErrorKind")
-    rows = [[f"`{kind}`", told[kind.name], str(kind.http_status)] for kind in ErrorKind]
-    return _table(["kind", "meaning", "status of a page"], rows)
+    rows = [[f"`{kind}`", told[kind.name], str(kind.exit_status), str(kind.http_status)] for kind in ErrorKind]
+    return _table(["kind", "meaning", "exit status of a command", "status of a page"], rows)
 
 
 def _vocabulary() -> str:
