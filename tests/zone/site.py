@@ -182,8 +182,10 @@ class Site(ABC):
         """A new file of the landing zone."""
         file = Path(self.settings.landing.folder) / relative
         file.parent.mkdir(parents=True, exist_ok=True)
-        for folder in list(file.parents)[: max(0, relative.count("/") - 2)]:
-            folder.chmod(0o777)  # a server's account is another than the tests', and has to remove what is erased
+        for folder in list(file.parents)[: relative.count("/") + 1]:
+            folder.chmod(
+                0o777
+            )  # a server's account is another than the tests': it takes files, and removes what is erased
         file.write_bytes(content)
         return file
 

@@ -63,7 +63,7 @@ class Reading:
 def flip(file: Path, at: int = -3) -> None:
     content = bytearray(file.read_bytes())
     content[at] ^= 1
-    file.chmod(0o600)
+    file.chmod(file.stat().st_mode | 0o200)
     file.write_bytes(content)
 
 
@@ -118,7 +118,7 @@ def test_a_flipped_byte_in_the_archive_is_an_error_and_no_file(site, placed, tar
 
 def test_a_shorter_file_in_the_archive_is_an_error_and_no_file(site, placed, target):
     ((file,),) = site.connect().query(["DATA_PATH"], *data_object(placed[1]))
-    Path(file).chmod(0o600)
+    Path(file).chmod(Path(file).stat().st_mode | 0o200)
     os.truncate(file, Path(file).stat().st_size - 1)
     (copy,) = download(site.connect(), placed[1], target)
     assert copy.fault

@@ -248,7 +248,7 @@ def test_other_bytes_under_an_archived_name_say_whose_they_are(site):
     raw = twix(new, masked=True, frame=_frame(new))
     site.land(f"{T94}/twix/m.dat", raw)
     site.rule("archive")
-    site.upload(f"{T94}/twix/sub/m.dat", raw + bytes(512), user="mrdata")
+    site.upload(f"{T94}/twix/m.dat", raw + bytes(512), user="mrdata")
     site.sweep()
     (listed,) = site.quarantine_sessions()
     assert listed["reasons"] == {"duplicate-different": 1}

@@ -30,6 +30,7 @@ def context(site, ahead: float = 0.0) -> Context:
 
 
 def alarms(site) -> list[str]:
+    """Also those of other tests on a server: they share its reviews."""
     return [one.text for one in review.reviews(context(site)) if one.kind == clock.REVIEW]
 
 
@@ -42,18 +43,20 @@ def test_a_clock_that_disagrees_with_the_zones_is_told_and_erases_nothing(withdr
     at_once = replace(
         site.settings, lifecycle=replace(site.settings.lifecycle, withdrawal_days=-1.0, due_again_hours=0.0)
     )
+    before = alarms(site)
     for later in (0.0, 2 * DAY):
         counts = lifecycle.run(replace(context(site, ahead + (later if ahead > 0 else 0.0)), settings=at_once))
         assert (counts["waiting"], counts["erased"]) == (1, 0)
     assert withdrawal_record.load(context(site), new) is not None
-    assert all(why in text for text in alarms(site))
-    assert alarms(site)
+    new_ones = [text for text in alarms(site) if text not in before]
+    assert all(why in text for text in new_ones)
+    assert new_ones or [text for text in before if why in text]
     assert lifecycle.run(replace(context(site), settings=at_once))["erased"] == 1
 
 
 def test_a_day_that_has_come_is_seen_by_two_runs_a_day_apart(withdrawn_site):
     site, new = withdrawn_site
-    due = replace(site.settings, lifecycle=replace(site.settings.lifecycle, withdrawal_days=0.0))
+    due, before = replace(site.settings, lifecycle=replace(site.settings.lifecycle, withdrawal_days=0.0)), alarms(site)
     for _ in range(2):
         assert lifecycle.run(replace(context(site), settings=due))["waiting"] == 1
     held = withdrawal_record.load(context(site), new)
@@ -62,7 +65,7 @@ def test_a_day_that_has_come_is_seen_by_two_runs_a_day_apart(withdrawn_site):
     withdrawal_record.save(context(site), held)
     assert lifecycle.run(replace(context(site), settings=due))["erased"] == 1
     assert has_receipt(context(site), new)
-    assert alarms(site) == []
+    assert alarms(site) == before
 
 
 def test_a_day_seen_by_a_clock_that_was_ahead_does_not_count(withdrawn_site):
