@@ -121,10 +121,9 @@ tests.corpus` prints this page.
 MIDDLE = """`one copy`: the same bytes are archived already. `duplicate-different` is frequent because the collection holds the same image
 in many encodings. Many small files of test suites have no pixel data and so count as cut off.
 
-No file of an MRI scanner is refused for anything but its attributes. Twelve files of pydicom's test suite are refused for a place that
-may tell who the person is: five reports with text, an ECG with notes, an image with an overlay, and five in whose private attributes a
-name or an ID may stand (GE nuclear medicine, HMC). Among Expanded Data, 287 of the 391 files are archived with patient characteristics
-retained.
+No file of an MRI scanner is refused for anything but its attributes. Ten files of pydicom's test suite are refused for a place that
+may tell who the person is: three reports with text, an ECG with notes, an image with an overlay, and five in whose private attributes a
+name or an ID may stand (GE nuclear medicine, HMC).
 
 With patient characteristics retained, everything that is not archived:"""
 
