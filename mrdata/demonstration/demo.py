@@ -15,10 +15,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from embedded.client.embedded_zone import EmbeddedZone
 from microservices.headers.header_reader import read_header
@@ -35,6 +36,8 @@ from policy.zone.context import Context
 from policy.zone.layout import landing
 from policy.zone.settings import Settings
 
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end the demonstration, with all that it has started."""
 SCANNER = "94T"
 PORT = 8080
 """Of the web pages."""
@@ -161,9 +164,7 @@ def _ended_with_us(running: list[subprocess.Popen[bytes]]) -> Iterator[None]:
 
     From within the handler: an exception that it raised could be raised, and lost, where Python ignores exceptions.
     """
-    numbers = [
-        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN
-    ]  # nohup
+    numbers = [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]  # nohup
 
     def leave(number: int, _: object) -> None:
         for each in numbers:
@@ -178,6 +179,21 @@ def _ended_with_us(running: list[subprocess.Popen[bytes]]) -> Iterator[None]:
         _end(running)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _start(
+    running: list[subprocess.Popen[bytes]], command: Sequence[str], environment: Mapping[str, str], log: IO[bytes]
+) -> None:
+    """Starts a program, and adds it to those that run. A signal waits meanwhile: else it would be left behind."""
+    free = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        program = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=free
+        )
+        running.append(program)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(running: list[subprocess.Popen[bytes]]) -> None:
@@ -204,7 +220,7 @@ def _programs(folder: Path, pages: int = 0) -> Iterator[None]:
         for name, arguments in programs.items():
             log = logs.enter_context(open(folder / f"{name}.log", "wb"))
             command = [sys.executable, "-m", "mrdata.cli", *arguments]
-            running.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+            _start(running, command, environment, log)
         yield
 
 
