@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +28,7 @@ from policy.zone.registry import Registry
 from products import bids_folder, nifti
 from products.bids_folder import Changes, Earlier
 from products.bids_names import Image, LeftOut, Name, label, names
+from products.bids_runs import runs
 from products.transfer import fetch
 
 BIDS_VERSION = "1.10.0"
@@ -60,6 +61,15 @@ class _Session:
     label: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An image that has a place in BIDS: the folder where it is, the stem of its files, and its name."""
+
+    source: Path
+    stem: str
+    name: Name
+
+
 def export(
     context: Context,
     study: str,
@@ -85,11 +95,20 @@ def export(
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
     report = Report()
-    series = [(session, path) for session in sessions for path in _series(context, session)]
-    taken: Counter[str] = Counter()
-    for count, (session, path) in enumerate(series, 1):
-        _export_series(context, session, path, making, before, taken, report)
-        progress(count, len(series))
+    series = {session: _series(context, session) for session in sessions}
+    count, of = 0, sum(map(len, series.values()))
+    for session, paths in series.items():
+        found: list[_Found] = []
+        for path in paths:
+            found += _export_series(context, session, path, making, before, report)
+            count += 1
+            progress(count, of)
+        for one, run in zip(found, runs([(one.source, one.name) for one in found]), strict=True):
+            _place(making, session, one, run)
+            report.images += 1
+        for source in {one.source for one in found}:
+            if not any(source.iterdir()):
+                source.rmdir()
     if not report.images:
         shutil.rmtree(making)
         return report
@@ -155,26 +174,26 @@ def _export_series(
     path: str,
     folder: Path,
     before: Earlier,
-    taken: Counter[str],
     report: Report,
-) -> None:
+) -> list[_Found]:
+    """Fetches the images of a series into `sourcedata`; those that have a place in BIDS."""
     series = completeness.load(context, path)
     where = f"sourcedata/sub-{session.subject}/ses-{session.label}/{series.name}"
     if not series.images:
-        return
+        return []
     if series.state != ProductState.DONE or series.avus.get(completeness.INPUTS_CHECKSUM) != series.inputs_checksum:
         reason = series.avus.get(completeness.DETAIL) or "its products are not made yet"
         report.left_out.append(
             (session.subject, session.label, series.name, "", f"{series.state or 'waiting'}: {reason}")
         )
-        return
+        return []
     good = Condition("DATA_REPL_STATUS", "=", GOOD)
     rows = context.zone.query(["DATA_NAME", "DATA_CHECKSUM"], Condition("COLL_NAME", "=", series.products), good)
     checksums = {name: text for name, text in rows if not name.endswith((".tar", ".tar.index.json", ".log"))}
     mine = sorted(checksums)
     if not any(name.endswith(NIFTI) for name in mine):
         report.left_out.append((session.subject, session.label, series.name, "", "holds no MR images"))
-        return
+        return []
     target = folder / where
     target.mkdir(parents=True)
     for name in mine:
@@ -183,14 +202,13 @@ def _export_series(
             fetch(context.zone, f"{series.products}/{name}", target / name)
     images = [_image(target, name.removesuffix(NIFTI), mine) for name in mine if name.endswith(NIFTI)]
     description = series.avus.get("SeriesDescription") or series.name
+    found = []
     for stem, named in names(description, images, context.settings.bids.rules).items():
         if isinstance(named, LeftOut):
             report.left_out.append((session.subject, session.label, series.name, f"{where}/{stem}", named.reason))
         else:
-            _place(folder, session, target, stem, named, taken)
-            report.images += 1
-    if not any(target.iterdir()):
-        target.rmdir()
+            found.append(_Found(target, stem, named))
+    return found
 
 
 def _image(folder: Path, stem: str, names: Iterable[str]) -> Image:
@@ -200,29 +218,18 @@ def _image(folder: Path, stem: str, names: Iterable[str]) -> Image:
     return Image(stem, sidecar, nifti.volumes(folder / (stem + NIFTI)), frozenset(endings))
 
 
-def _place(folder: Path, session: _Session, source: Path, stem: str, name: Name, taken: Counter[str]) -> None:
-    """Moves an image and its other files to their place.
-
-    If a name comes twice, the first becomes run 1 and the second run 2.
-    """
-    base = f"sub-{session.subject}_ses-{session.label}"
+def _place(folder: Path, session: _Session, found: _Found, run: int) -> None:
+    """Moves an image and its other files to their place."""
+    name = found.name
     target = folder / f"sub-{session.subject}/ses-{session.label}/{name.data_type}"
     target.mkdir(parents=True, exist_ok=True)
-    plain = f"{base}_{name.text()}"
-    taken[plain] += 1
-    if taken[plain] == 2:
-        for file in [file for file in target.iterdir() if file.name.startswith(plain + ".")]:
-            file.rename(target / (f"{base}_{_run(name, 1)}" + file.name.removeprefix(plain)))
-    final = plain if taken[plain] == 1 else f"{base}_{_run(name, taken[plain])}"
-    for file in [file for file in source.iterdir() if file.name.startswith(stem + ".")]:
-        file.rename(target / (final + file.name.removeprefix(stem)))
+    entities = {**name.entities, **({"run": str(run)} if run else {})}
+    final = f"sub-{session.subject}_ses-{session.label}_{replace(name, entities=entities).text()}"
+    for file in [file for file in found.source.iterdir() if file.name.startswith(found.stem + ".")]:
+        file.rename(target / (final + file.name.removeprefix(found.stem)))
     if name.extra:
         sidecar = target / f"{final}.json"
         _write(sidecar, {**json.loads(sidecar.read_text(encoding="utf-8")), **name.extra})
-
-
-def _run(name: Name, number: int) -> str:
-    return Name(name.data_type, name.suffix, {**name.entities, "run": str(number)}).text()
 
 
 def _describe(context: Context, home: str, study: str, sessions: list[_Session], folder: Path, report: Report) -> None:
