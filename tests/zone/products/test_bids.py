@@ -7,7 +7,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tarfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -298,3 +300,38 @@ def test_the_command_shows_warnings_and_what_it_did(site, tmp_path):
     number = done.stdout.splitlines()[-1].split(", ")[-1].split(" ")[0]
     assert len(shown) == len(set(shown)) > 0
     assert int(number) >= len(shown)
+
+
+REPORTS = Path(__file__).resolve().parents[4] / "shared" / "reports"
+
+
+@pytest.mark.skipif(not REPORTS.is_dir(), reason="shared/reports is not there")
+@pytest.mark.parametrize(
+    ("archive", "expected"),
+    [
+        (
+            "06_bids_run_pairing.tar.gz",
+            {"task-rest_run-1_bold": "5", "task-rest_run-2_sbref": "6", "task-rest_run-2_bold": "7"},
+        ),
+        (
+            "07_multiecho_no_echo_number.tar.gz",
+            {f"echo-{number}_MEGRE": time for number, time in (("1", 0.005), ("2", 0.0127), ("3", 0.0204))},
+        ),
+    ],
+)
+def test_reported_pairs_of_files(make_site, tmp_path, archive, expected):
+    site = make_site(guard={"retain_patient_characteristics": True, "allow": {"PatientBirthDate": ["19000101"]}})
+    scanned = Scanned(site)
+    with tarfile.open(REPORTS / archive) as packed:
+        held = [(one.name, packed.extractfile(one).read()) for one in packed]
+    scanned.land([(name, content.replace(b"Z4KQ-STAS", scanned.experiment.encode())) for name, content in held])
+    assert site.paths("quarantine") == [], {site.avus(path)["Detail"] for path in site.paths("quarantine")}
+    scanned.run(replace(FAST, incomplete_seconds=0.0))
+    report = export(site, tmp_path / "bids")
+    assert report.errors == [], report
+    told = {}
+    for file in (tmp_path / "bids").rglob("sub-*/**/*.json"):
+        sidecar = json.loads(file.read_text())
+        name = file.stem.partition("_ses-")[2].partition("_")[2]
+        told[name] = sidecar["EchoTime"] if archive.startswith("07") else str(sidecar["SeriesNumber"])
+    assert {name: told.get(name) for name in expected} == expected, (told, report.left_out)
