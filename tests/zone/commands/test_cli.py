@@ -66,7 +66,7 @@ def test_a_study_from_a_yaml_file(site, mrdata, tmp_path):
         (["rule", "study", "@/nowhere.yaml"], "/nowhere.yaml"), (["verify", "--user", "alice", "--quick", "x"], "unexpected extra"),
         (["nonsense"], "No such command 'nonsense'"), (["ls", "--nonsense"], "`mrdata ls --help`"), (["zone", "run", "/nowhere"], "does not exist"),
         (["member", "/tempZone/home/nowhere.tar"], "is not there"), (["put", "/etc/hostname", "/tempZone/home/nowhere"], "is not there"),
-        (["export", "bids", "nowhere", "/nowhere"], "no study 'nowhere'"), (["study", "create", "/nowhere.yaml"], "/nowhere.yaml"),
+        (["export", "bids", "nowhere", "/nowhere"], "study 'nowhere' does not exist"), (["study", "create", "/nowhere.yaml"], "/nowhere.yaml"),
         (["register", "--study", "pain", "--pseudonym", "P1", "--scanner", "94T", "--type", "pilot"], "--owner is missing"),
     ],
 )  # fmt: skip

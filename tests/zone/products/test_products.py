@@ -215,7 +215,7 @@ def test_a_second_look_makes_nothing_again(study):
 
 
 def test_a_failed_conversion_is_visible_and_can_be_tried_again(study, monkeypatch):
-    study.land([("broken", dicom(study.experiment, Rows=512, Columns=512))])  # 16 of 262144 pixels
+    study.land([("broken", dicom(study.experiment, Rows=0, Columns=0))])
     study.run()
     (avus,) = study.series().values()
     assert avus["ProductState"] == "failed"
