@@ -43,6 +43,7 @@ from microservices.zones.catalog_queries import Catalog, demand
 from microservices.zones.repetition import repeated
 from policy.zone import (
     AVU,
+    BATCH,
     Access,
     Among,
     Condition,
@@ -315,6 +316,8 @@ class IrodsZone(Catalog):
     def register_all(self, files: Sequence[Registration], resource: str) -> None:
         """BULK_DATA_OBJ_REG, one transaction of the catalog: about eight times as fast as one by one."""
         demand(*(file.path for file in files))
+        if len(files) > BATCH:
+            raise ZoneError(f"{len(files)} files: a request registers {BATCH} at most")
         if resource not in self._resources:
             ((self._resources[resource],),) = self.query(["RESC_ID"], Condition("RESC_NAME", "=", resource))
         columns = bulk_registration.columns(files, resource, self._resources[resource])

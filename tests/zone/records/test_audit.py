@@ -46,6 +46,7 @@ def test_another_agent_goes_on_where_one_stopped(site, context):
 def test_writers_at_once_never_share_a_number(site):
     """Each of four writers has a connection of its own, as agents have."""
     made, faults = [], []
+    drafts = {path for path, _ in files(site) if "draft" in path}  # of killed writers, on a server that others share
 
     def write():
         try:
@@ -64,7 +65,7 @@ def test_writers_at_once_never_share_a_number(site):
     assert len({entry.number for entry in made}) == 32
     verdict = check(files(site), [entry.anchor for entry in made])
     assert verdict.is_sound, verdict.faults
-    assert not [path for path, _ in files(site) if "draft" in path]
+    assert {path for path, _ in files(site) if "draft" in path} <= drafts
 
 
 def test_the_history_of_an_experiment(site, context):
@@ -212,7 +213,7 @@ def test_a_session_in_quarantine_is_told_once_and_without_what_was_typed(site, c
     for instance in (1, 2):
         site.land(f"{T94}/dicom/SIMPSON/{instance}", dicom("SIMPSON^HOMER", instance=instance))
     site.sweep()
-    new = [content for path, content in files(site) if int(path[-14:-5]) > begin]
+    new = [content for path, content in files(site) if "draft" not in path and int(path[-14:-5]) > begin]
     assert [audit.parsed(content).act for content in new] == ["session quarantined"]
     assert not any(b"SIMPSON" in content.upper() for content in new)
 
@@ -223,6 +224,8 @@ def test_changes_of_a_study_are_told_without_its_subjects(site, context):
     site.rule("study", {"study": PAIN, "title": "Pain", "members": [ALICE], "subjects": ["P1", "P2"]})
     assert int(audit.end(context).partition(":")[0]) == begin
     site.rule("study", {"study": PAIN, "title": "Pain", "members": [BOB], "subjects": ["P1", "P2", "XYZ77"]})
-    (new,) = [audit.parsed(content) for path, content in files(site) if int(path[-14:-5]) > begin]
+    (new,) = [
+        audit.parsed(content) for path, content in files(site) if "draft" not in path and int(path[-14:-5]) > begin
+    ]
     assert (new.act, new.study) == ("study changed", PAIN)
     assert new.details == {"members_added": BOB, "members_removed": ALICE, "subjects_added": "1"}

@@ -175,7 +175,7 @@ WRITING = [
     ("iphymv -R archiveResc {mine}", ""),
     ("ichksum -f {mine}", NO_ACCESS),
     ("ichksum -M -f {mine}", NOT_ADMIN),
-    ("isysmeta mod {mine} 01", NO_ACCESS),
+    ("isysmeta mod {mine} 01", f"{NO_ACCESS}|{NO_PRIVILEGE}"),
     ("iadmin modrepl logical_path {mine} replica_number 0 DATA_REPL_STATUS 0", NOT_ADMIN),
     ("iadmin atg {group} {user}", NOT_ADMIN),
     ("igroupadmin atg {group} {user}", NOT_ADMIN),
@@ -427,7 +427,7 @@ def test_what_is_open_for_reading_is_not_written(site, paths):
         connection.send(iRODSMessage("RODS_API_REQ", msg=Packed(message), bs=b"x" * 20, int_info=671))
         with pytest.raises(iRODSException) as answer:
             connection.recv()
-        assert answer.value.code == -13000
+        assert answer.value.code in (-13000, -325000), "no permission, or the request is not even read"
     assert site.connect().read(paths["mine"], 0, 10**6) == content
     assert state(site, paths) == before
 
@@ -453,7 +453,7 @@ def below(site, collection: str) -> list[tuple[str, ...]]:
     """What there is in a user's home, and what kind of collections."""
     zone, like = site.connect(), Condition("COLL_NAME", "like", f"{collection}%")
     objects = zone.query(["COLL_NAME", "DATA_NAME", "DATA_PATH", "DATA_SIZE"], like)
-    return sorted(objects + zone.query(["COLL_NAME", "COLL_TYPE", "COLL_INFO1", "COLL_INFO2"], like))
+    return sorted(objects + zone.query(["COLL_NAME", "COLL_OWNER_NAME", "COLL_INHERITANCE"], like))
 
 
 def test_what_a_user_keeps_of_a_file_she_puts_is_nothing(site):
