@@ -66,7 +66,7 @@ def test_what_is_discarded_is_erased_when_its_time_is_over(site, session):
     assert site.paths("quarantine") == []
     assert [file for file in gone if file.exists()] == []
     assert site.connect().stat(session) is None
-    assert acts(site, session) == ["quarantined", "discarded", "erased"]
+    assert acts(site, session)[-3:] == ["quarantined", "discarded", "erased"]
     assert site.verify()["sound"]
 
 
@@ -103,7 +103,7 @@ def test_it_can_be_kept_or_refiled_until_then(site, session):
     site.rule("quarantine_keep", {"session": session})
     assert "is not discarded" in site.ask("quarantine_keep", {"session": session})["error"]
     assert run(site, 0.0)["erased"] == 0
-    assert acts(site, session) == ["quarantined", "discarded", "kept"]
+    assert acts(site, session)[-3:] == ["quarantined", "discarded", "kept"]
     site.rule("quarantine_discard", {"session": session, "reason": PHANTOM, "dry_run": False})
     site.rule("experiment_reassign", {"source": session, "to": new, "accept_personal_data": True})
     run(site, 0.0)

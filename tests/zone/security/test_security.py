@@ -444,7 +444,7 @@ def test_nobody_is_answered_before_the_log_in(site, paths):
         )
         with pytest.raises(iRODSException) as answer:
             connection.recv()
-        assert answer.value.code == -13000
+        assert answer.value.code in (-13000, -325000), "no permission, or the request is not even read"
         connection.disconnect()
     assert site.connect().stat(paths["theirs"]) is not None
 
@@ -466,7 +466,7 @@ def test_what_a_user_keeps_of_a_file_she_puts_is_nothing(site):
     alice.permit(path, BOB, Access.OWN)
     with pytest.raises(iRODSException) as answer:
         Ticket(alice.session).issue("write", path)
-    assert answer.value.code == -13000
+    assert answer.value.code in (-13000, -325000), "no permission, or the request is not even read"
     assert site.sweep() == {"archived": 1}
     (placed,) = site.paths(f"studies/{PAIN}/experiments/{new}/DICOM")
     assert site.connect().permissions(f"{site.settings.home}/{placed}") == {

@@ -382,8 +382,12 @@ def test_a_landing_folder_that_is_not_mounted_was_not_looked_at(site, tmp_path):
 
 @pytest.mark.parametrize("has_vault", [True, False], ids=["archived at birth", "archived by the delay rule"])
 def test_what_a_scanner_took_is_accounted_for_at_every_step(site, old, has_vault):
-    if not has_vault:
+    if not has_vault:  # the server reads in the intake
         site.settings = replace(site.settings, archive=replace(site.settings.archive, vault=""))
+        intake = Path(site.settings.landing.folder) / layout.INTAKE
+        intake.mkdir(exist_ok=True)
+        os.chown(intake, -1, os.stat(site.vault(site.settings.archive.resource)).st_gid)
+        intake.chmod(0o2750)
     new = site.register()
     again = dicom(new, instance=1)
     session = {"s/1": again, "s/it's 2": dicom(new, instance=2), "t/1": again, "x/9": dicom("SIMPSON^HOMER")}
