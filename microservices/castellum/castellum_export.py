@@ -18,9 +18,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from policy.castellum.mixed_use import NAME, shown
+from policy.castellum.mixed_use import shown
 from policy.castellum.snapshot import Attributes, Listing, SeenStudy, SourceError
 from policy.zone.castellum_settings import Castellum
+from policy.zone.layout import NAME
 
 _LARGEST = 64 << 20
 """Bytes of a file, in a ZIP too."""

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from policy.castellum.mixed_use import NAME, shown
+from policy.castellum.mixed_use import shown
 from policy.castellum.snapshot import Attributes, Listing, SeenStudy, SourceError
 from policy.zone.castellum_settings import Castellum
+from policy.zone.layout import NAME
 
 _LARGEST = 64 << 20
 """Bytes of an answer."""

@@ -16,6 +16,7 @@ from policy.castellum import mixed_use
 from policy.castellum.metadata_history import History
 from policy.castellum.mixed_use import Refusal, StudyFile, SubjectFile
 from policy.castellum.snapshot import Attributes, Listing, SeenStudy, Source, SourceError
+from policy.zone import layout
 from policy.zone.castellum_settings import Castellum
 
 ALWAYS_VANISH = 2
@@ -178,7 +179,7 @@ class _Comparing:
     def _subjects(self, seen: SeenStudy, given: Mapping[str, Attributes]) -> None:
         files = []
         for number, (pseudonym, attributes) in enumerate(given.items(), 1):
-            if not mixed_use.NAME.fullmatch(pseudonym):
+            if not layout.NAME.fullmatch(pseudonym):
                 raise SourceError(
                     f"the pseudonym of subject {number} of its answer is {mixed_use.shown(pseudonym)} and cannot be"
                     " one: 1 to 50 letters, digits, `_`, `.` or `-` are expected"

@@ -19,10 +19,9 @@ from typing import Any
 
 from policy.castellum.snapshot import Attributes
 from policy.privacy import free_text
+from policy.zone.layout import NAME
 from policy.zone.vocabulary import AT_SCAN
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
-"""A StudyID or pseudonym: it becomes the name of a collection, a file and a group."""
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}")
 """The name of a member's account."""
 ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9_ .:-]{0,99}")

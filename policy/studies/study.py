@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +15,6 @@ from policy.zone.log import tell
 
 YEARS = "RetentionYears"
 """AVU of a study whose experiments are kept for a time of its own."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
 
 KEYS = ("active", "members", "retention_years", "study", "subjects", "title")
 
@@ -53,7 +51,7 @@ def study_from(mapping: Mapping[str, object]) -> Study:
     study = Study(str(mapping.get("study", "")), title, active=active, retention_years=years, **lists)
     for what, names in (("study", [study.id]), ("subjects", study.subjects)):
         for name in names:
-            if not _NAME.fullmatch(name):
+            if not layout.NAME.fullmatch(name):
                 raise Refused(
                     f"study file: {what}: {name!r} must be 1 to 50 letters, digits, `_`, `.` or `-`, beginning with a"
                     " letter or digit"

@@ -37,6 +37,8 @@ LANDED = "landed"
 _BESIDE = ".beside"
 PRODUCTS = "PRODUCTS"
 """The collection of an experiment's products. No data type: nothing lands in it, and nothing in it is re-filed."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
+"""A StudyID or pseudonym: it becomes the name of a collection, a file and a group."""
 
 
 class Branch(StrEnum):

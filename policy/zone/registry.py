@@ -26,10 +26,6 @@ class Candidate:
     distance: int
 
 
-_LONGEST = 50
-"""Characters of a pseudonym."""
-
-
 class Registry:
     """Lookups whose cost does not grow with what is archived.
 
@@ -69,7 +65,7 @@ class Registry:
     def is_subject(self, study: str, pseudonym: str) -> bool:
         """Whether the study has a subject of this pseudonym."""
         path = f"{layout.study(self._context.settings, study)}/subjects/{pseudonym}"
-        return "/" not in pseudonym and len(pseudonym) <= _LONGEST and self._context.zone.stat(path) is not None
+        return layout.NAME.fullmatch(pseudonym) is not None and self._context.zone.stat(path) is not None
 
     def nearest(self, typed: str, scanner: str, *, limit: int = 5) -> list[Candidate]:
         """Open experiments that the typed text may have meant: fewest wrong characters first, then this scanner's, then
